@@ -1,0 +1,37 @@
+# Compiler settings shared by every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(GNUInstallDirs)
+
+find_program(GATEHOUSE_CCACHE ccache)
+if(GATEHOUSE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${GATEHOUSE_CCACHE}")
+endif()
+
+add_library(gh_options INTERFACE)
+target_include_directories(gh_options INTERFACE "${CMAKE_SOURCE_DIR}" "${CMAKE_BINARY_DIR}/generated")
+target_compile_options(gh_options INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor
+                       -Wimplicit-fallthrough -fstack-protector-strong)
+target_compile_definitions(gh_options INTERFACE GATEHOUSE_VERSION="${PROJECT_VERSION}")
+target_link_options(gh_options INTERFACE -Wl,-z,relro,-z,now)
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  # Catches span and vector overruns in the debug, asan and fuzz builds.
+  target_compile_definitions(gh_options INTERFACE _GLIBCXX_ASSERTIONS)
+else()
+  target_compile_options(gh_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(GATEHOUSE_SANITIZE)
+  target_compile_options(gh_options INTERFACE -fsanitize=${GATEHOUSE_SANITIZE}
+                         -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(gh_options INTERFACE -fsanitize=${GATEHOUSE_SANITIZE})
+  target_compile_definitions(gh_options INTERFACE GATEHOUSE_SANITIZED=1)
+endif()
+if(GATEHOUSE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "GATEHOUSE_FUZZ needs clang: use the preset 'fuzz'")
+  endif()
+  target_compile_options(gh_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

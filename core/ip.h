@@ -1,0 +1,51 @@
+// IP addresses and prefixes, one type for both versions.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/bytes.h"
+
+namespace gatehouse::core {
+
+// Network byte order. IPv4 uses the first 4 bytes; the rest is zero, so that == works.
+struct IpAddress {
+  std::array<std::uint8_t, 16> bytes{};
+  std::uint8_t version = 0;  // 4, 6, or 0 for "none"
+
+  static IpAddress v4(std::uint32_t host_order);
+  static IpAddress from_bytes(ByteView network_order);  // 4 or 16 bytes, else version 0
+  // Dotted quad or RFC 4291 text, without zone id or prefix length.
+  static std::optional<IpAddress> parse(std::string_view text);
+
+  bool is_v4() const { return version == 4; }
+  bool is_v6() const { return version == 6; }
+  std::size_t size() const { return version == 4 ? 4 : version == 6 ? 16 : 0; }
+  ByteView view() const { return ByteView(bytes).first(size()); }
+  std::uint32_t v4_host_order() const;
+  std::string to_string() const;  // RFC 5952
+
+  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+};
+
+// A CIDR prefix: bits after `length` are zero.
+struct IpPrefix {
+  IpAddress address;
+  std::uint8_t length = 0;
+
+  // "10.0.0.0/8", "2001:db8::/32" or a single address. Refuses host bits that are set.
+  static std::optional<IpPrefix> parse(std::string_view text);
+  bool contains(const IpAddress& a) const;
+  bool overlaps(const IpPrefix& other) const;
+  bool is_host() const { return length == address.size() * 8; }
+  IpAddress last() const;  // the highest address inside
+  std::string to_string() const;
+
+  friend auto operator<=>(const IpPrefix&, const IpPrefix&) = default;
+};
+
+}  // namespace gatehouse::core

@@ -1,0 +1,164 @@
+#include "core/os.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace gatehouse::core {
+
+void UniqueFd::reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit_bytes) {
+  UniqueFd owned;
+  int fd = STDIN_FILENO;
+  if (path != "-") {
+    owned.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!owned.valid()) {
+      // A file the user named and we cannot open is a usage error, whatever the cause.
+      const int err = errno;
+      return fail(Errc::not_found, "cannot open " + path + ": " + std::string(::strerror(err)));
+    }
+    fd = owned.get();
+  }
+  std::string out;
+  std::array<char, 65536> chunk;
+  for (;;) {
+    const ssize_t n = ::read(fd, chunk.data(), chunk.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(Errc::invalid_input, "cannot read " + path + ": " + std::string(::strerror(errno)));
+    if (n == 0) return out;
+    if (out.size() + static_cast<std::size_t>(n) > limit_bytes) {
+      return fail(Errc::limit, path + " is larger than " + std::to_string(limit_bytes) + " bytes");
+    }
+    out.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+}
+
+Status write_all(int fd, std::string_view content, std::string_view what) {
+  while (!content.empty()) {
+    const ssize_t n = ::write(fd, content.data(), content.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(errno, "cannot write " + std::string(what));
+    content.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Status write_file_atomic(const std::string& path, std::string_view content, mode_t mode) {
+  const std::string temporary = path + ".tmp." + std::to_string(::getpid());
+  UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (!file.valid()) return fail_errno(errno, "cannot create " + temporary);
+  Status status = write_all(file.get(), content, temporary);
+  if (status && (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0)) status = fail_errno(errno, "cannot sync " + temporary);
+  if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = fail_errno(errno, "cannot rename to " + path);
+  if (!status) {
+    ::unlink(temporary.c_str());
+    return status;
+  }
+  const auto directory = std::filesystem::path(path).parent_path();
+  const UniqueFd parent(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (parent.valid()) ::fsync(parent.get());
+  return {};
+}
+
+Status make_directories(const std::string& path, mode_t mode) {
+  for (std::size_t i = 1; i <= path.size(); ++i) {
+    if (i != path.size() && path[i] != '/') continue;
+    const std::string part = path.substr(0, i);
+    if (::mkdir(part.c_str(), mode) == 0 || errno == EEXIST) continue;
+    return fail_errno(errno, "cannot create directory " + part);
+  }
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return fail_errno(errno, path);
+  if (!S_ISDIR(info.st_mode)) return fail_errno(ENOTDIR, path);
+  return {};
+}
+
+namespace {
+
+std::int64_t clock_us(clockid_t id) {
+  timespec t{};
+  ::clock_gettime(id, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000 + t.tv_nsec / 1000;
+}
+
+struct BrokenDown {
+  tm date;
+  int microseconds;
+};
+
+BrokenDown break_down(std::int64_t epoch_us) {
+  std::int64_t seconds = epoch_us / 1'000'000;
+  std::int64_t rest = epoch_us % 1'000'000;
+  if (rest < 0) {
+    rest += 1'000'000;
+    --seconds;
+  }
+  BrokenDown out{};
+  const time_t t = seconds;
+  if (::gmtime_r(&t, &out.date) == nullptr) out.date = {};
+  out.microseconds = static_cast<int>(rest);
+  return out;
+}
+
+// Appends "YYYY-MM-DDThh:mm:ss.uuuuuu".
+void append_date_time(std::string& out, std::int64_t epoch_us) {
+  const BrokenDown b = break_down(epoch_us);
+  const auto digits = [&out](int value, int width) {
+    std::array<char, 6> text;
+    for (int i = width; i-- > 0; value /= 10) text[static_cast<std::size_t>(i)] = static_cast<char>('0' + value % 10);
+    out.append(text.data(), static_cast<std::size_t>(width));
+  };
+  // Four digits are all the EVE form has; a hostile capture can hold any year.
+  digits(std::min(std::max(b.date.tm_year + 1900, 0), 9999), 4);
+  out += '-';
+  digits(b.date.tm_mon + 1, 2);
+  out += '-';
+  digits(b.date.tm_mday, 2);
+  out += 'T';
+  digits(b.date.tm_hour, 2);
+  out += ':';
+  digits(b.date.tm_min, 2);
+  out += ':';
+  digits(b.date.tm_sec, 2);
+  out += '.';
+  digits(b.microseconds, 6);
+}
+
+}  // namespace
+
+std::int64_t wall_clock_us() { return clock_us(CLOCK_REALTIME); }
+std::int64_t monotonic_us() { return clock_us(CLOCK_MONOTONIC); }
+
+double cpu_seconds() { return static_cast<double>(clock_us(CLOCK_PROCESS_CPUTIME_ID)) / 1e6; }
+
+std::uint64_t peak_rss_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+void append_eve_timestamp(std::string& out, std::int64_t epoch_us) {
+  append_date_time(out, epoch_us);
+  out += "+0000";
+}
+
+std::string rfc3339(std::int64_t epoch_us) {
+  std::string out;
+  append_date_time(out, epoch_us);
+  out += 'Z';
+  return out;
+}
+
+}  // namespace gatehouse::core

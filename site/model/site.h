@@ -1,0 +1,248 @@
+// The site policy as typed values: what `site.yaml` says after loading and cross-checking.
+// Every tool compiles from this and from nothing else. Plain copyable data, immutable after load;
+// every entity keeps its position so that a tool's output can name the policy line behind it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ip.h"
+#include "core/result.h"
+
+namespace gatehouse::site {
+
+using core::IpAddress;
+using core::IpPrefix;
+using core::SourcePos;
+
+// The name under which a policy speaks of the firewall machine itself.
+inline constexpr std::string_view kGatehouse = "gatehouse";
+
+struct Host {
+  std::string name;
+  std::vector<IpAddress> addresses;  // at least one; both versions where the host has both
+  SourcePos where;
+};
+
+// One side of the gatehouse: everything behind one interface.
+struct Zone {
+  std::string name;
+  std::string interface;           // kernel name, at most 15 bytes
+  bool untrusted = false;          // `networks: any`: every address no other zone owns
+  std::vector<IpPrefix> networks;  // empty exactly when untrusted; never overlaps another zone's
+  std::vector<Host> hosts;         // each address lies in `networks`
+  SourcePos where;
+
+  const Host* find_host(std::string_view host_name) const;
+};
+
+enum class Transport : std::uint8_t { tcp, udp };
+std::string_view to_string(Transport transport);
+
+struct PortRange {
+  Transport transport = Transport::tcp;
+  std::uint16_t first = 0;  // never 0
+  std::uint16_t last = 0;   // inclusive
+  SourcePos where;
+
+  std::string to_string() const;  // "tcp/80", "udp/1000-2000"
+  bool covers(Transport t, std::uint16_t port) const { return t == transport && port >= first && port <= last; }
+};
+
+// One end of a permitted flow: a zone, a host in it, or the gatehouse itself.
+struct Endpoint {
+  std::string zone;  // or kGatehouse
+  std::string host;  // empty: the whole zone
+  SourcePos where;
+
+  bool is_gatehouse() const { return zone == kGatehouse; }
+  std::string to_string() const { return host.empty() ? zone : zone + "/" + host; }
+};
+
+// A program that serves ports on one host.
+struct Service {
+  std::string name;
+  Endpoint host;                       // zone/host, or gatehouse
+  std::string exec;                    // absolute path
+  std::string user;
+  std::vector<PortRange> ports;        // what it binds; may be empty
+  std::vector<Endpoint> exposed_to;    // who may connect to `ports`
+  std::string domain;                  // MAC domain it runs in
+  std::string seccomp;                 // seccomp profile name; empty: none
+  bool ssh = false;                    // this is remote administration: only the admin host may reach it
+  SourcePos where;
+};
+
+// A permitted flow that is not a connection to a service: egress, or the gatehouse's own.
+struct Flow {
+  Endpoint from;
+  Endpoint to;
+  std::vector<PortRange> ports;
+  std::string comment;
+  SourcePos where;
+};
+
+struct Firewall {
+  std::vector<Endpoint> ping_from;          // who may send echo requests, through or to the gatehouse
+  std::uint16_t log_group = 7;              // NFLOG group of logged drops
+  std::uint32_t log_per_second = 50;        // at most this many logged drops a second
+  std::uint32_t syn_per_second = 2000;      // new TCP connections a second per exposed service; 0: unlimited
+  std::uint32_t syn_burst = 500;
+};
+
+// Remote administration: the one host and the services it reaches.
+struct Administration {
+  Endpoint host;                      // zone/host
+  std::string certificate_authority;  // path of the user CA's public key
+  SourcePos where;
+};
+
+struct Group {
+  std::string name;
+  std::vector<std::string> people;  // login names
+  SourcePos where;
+};
+
+// What a group of people may be. The role's name is the principal in its members' certificates.
+struct Role {
+  std::string name;
+  std::string group;
+  std::string domain;                     // MAC domain of the session
+  std::string account;                    // unix account the role logs in to
+  std::vector<std::string> may_read;      // MAC objects
+  SourcePos where;
+};
+
+// --- mandatory access control -----------------------------------------------------------------
+
+// A named set of resources.
+struct MacObject {
+  std::string name;
+  // Absolute patterns: literal path, trailing `/*` (entries of the directory) or `/**` (the
+  // whole subtree). No other wildcard.
+  std::vector<std::string> paths;
+  std::vector<PortRange> ports;   // network ports to bind or connect to
+  bool customer_data = false;     // reading it needs a role with a group
+  SourcePos where;
+};
+
+enum class MacPermission : std::uint8_t { read, write, append, create, remove, execute, list, bind, connect };
+std::string_view to_string(MacPermission permission);
+std::optional<MacPermission> parse_mac_permission(std::string_view word);
+inline constexpr std::size_t kMacPermissions = 9;
+
+struct MacGrant {
+  std::vector<MacPermission> permissions;
+  std::vector<std::string> objects;
+  SourcePos where;
+};
+
+struct MacTransition {
+  std::string exec;    // absolute path of the program
+  std::string domain;  // the domain it enters
+  SourcePos where;
+};
+
+struct MacDomain {
+  std::string name;
+  std::string exec;  // entry program; may be empty for session domains
+  std::vector<MacGrant> grants;
+  std::vector<MacTransition> transitions;
+  bool may_signal_outside = false;
+  SourcePos where;
+};
+
+// A statement that must hold over all grants: no domain outside `except` may have `permission` on `object`.
+struct MacNever {
+  std::vector<MacPermission> permissions;
+  std::string object;
+  std::vector<std::string> except;  // domains
+  SourcePos where;
+};
+
+struct Mac {
+  std::vector<MacObject> objects;
+  std::vector<MacDomain> domains;
+  std::vector<MacNever> nevers;
+  std::vector<std::string> accept_gaps;  // residuals the policy accepts, by their code
+};
+
+// --- detection, SOC, hardening ------------------------------------------------------------------
+
+struct ScanThresholds {
+  std::uint32_t ports = 20;          // distinct refused or unanswered ports of one host: vertical
+  std::uint32_t hosts = 15;          // distinct hosts on one port: horizontal
+  std::uint64_t window_us = 60'000'000;
+};
+struct FloodThresholds {
+  std::uint32_t syn_per_second = 200;  // uncompleted handshakes at one victim
+  std::uint64_t window_us = 2'000'000;
+};
+
+struct Detection {
+  std::vector<IpPrefix> home_networks;   // default: the networks of all trusted zones
+  std::vector<std::string> interfaces;   // zones whose interface is watched, by zone name
+  std::vector<std::string> rule_files;   // as given; resolved against the site file's directory
+  ScanThresholds scan;
+  FloodThresholds flood;
+  // Engine settings with dotted keys ("stream.reassembly.depth"), checked by ids itself.
+  std::map<std::string, std::pair<std::string, SourcePos>> engine;
+  SourcePos where;
+};
+
+enum class ReceiverKind : std::uint8_t { file, syslog_tls };
+
+struct Receiver {
+  std::string name;
+  ReceiverKind kind = ReceiverKind::file;
+  std::string path;          // file
+  Endpoint host;             // syslog-tls: zone/host
+  std::uint16_t port = 6514;
+  std::string server_name;   // name the receiver's certificate must carry
+  std::string ca, certificate, key;  // paths
+  std::size_t max_frame_bytes = 8096;
+  SourcePos where;
+};
+
+struct Soc {
+  std::string spool = "/var/spool/gatehouse";
+  std::uint64_t spool_cap_bytes = 1U << 30U;
+  std::vector<Receiver> receivers;
+};
+
+struct Hardening {
+  bool sshd = true;                 // write an sshd configuration: certificates only
+  bool sandbox_daemons = true;      // ids, socfwd restrict themselves after start-up
+  std::vector<std::string> kernel_needs;
+};
+
+struct Site {
+  std::string name;
+  std::string file;                // path it was loaded from, for relative names
+  std::vector<Zone> zones;
+  std::vector<Service> services;
+  std::vector<Flow> flows;
+  Firewall firewall;
+  std::optional<Administration> administration;
+  std::vector<Group> groups;
+  std::vector<Role> roles;
+  Mac mac;
+  Detection detection;
+  Soc soc;
+  Hardening hardening;
+
+  const Zone* find_zone(std::string_view zone_name) const;
+  const Service* find_service(std::string_view service_name) const;
+  const MacObject* find_object(std::string_view object_name) const;
+  const MacDomain* find_domain(std::string_view domain_name) const;
+  const Group* find_group(std::string_view group_name) const;
+  const Role* find_role(std::string_view role_name) const;
+  // The addresses an endpoint stands for; empty for the untrusted zone ("any") and the gatehouse.
+  std::vector<IpPrefix> networks_of(const Endpoint& endpoint) const;
+};
+
+}  // namespace gatehouse::site
