@@ -1,0 +1,219 @@
+// A checked rule: everything resolved, ready to be compiled into the detection engine.
+// Immutable after checking; shared between workers.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/diag.h"
+#include "ids/parsers/app_flow.h"
+
+namespace gatehouse::ids {
+
+enum class RuleAction : std::uint8_t { alert, pass, drop, reject, config };
+
+// A sorted list of disjoint, inclusive address ranges per IP version; negation is already applied.
+class AddressSet {
+ public:
+  struct Range {
+    IpAddress first, last;
+  };
+  bool any = true;
+  std::vector<Range> v4, v6;
+  bool contains(const IpAddress& a) const;
+};
+
+class PortSet {
+ public:
+  struct Range {
+    std::uint16_t first = 0, last = 65535;
+  };
+  bool any = true;
+  std::vector<Range> ranges;
+  bool contains(std::uint16_t port) const;
+};
+
+// A buffer a rule can look into; rows of keywords/buffers. Index into buffer_table().
+using BufferId = std::uint16_t;
+inline constexpr BufferId kPayloadBuffer = 0;  // packet payload and stream data
+
+struct BufferDescriptor {
+  std::string_view name;                    // "http.uri": the sticky-buffer keyword
+  std::span<const std::string_view> protocols;  // parsers that can fill it: {"http"}
+  std::optional<Direction> direction;       // empty: both
+  // Fills `out` with the `index`-th instance; false when there is none (yet). Instances are dense.
+  // `direction` is the one being inspected.
+  bool (*get)(const Transaction& tx, Direction direction, unsigned index, BufferView& out) = nullptr;
+  std::uint8_t min_progress = 0;            // of its direction: nothing to see before
+  bool case_insensitive = false;            // contents are lower-cased by definition (http.host)
+};
+
+std::span<const BufferDescriptor> buffer_table();
+
+// The situation one rule is evaluated in.
+struct InspectContext {
+  const Packet& packet;
+  const Flow* flow = nullptr;             // null: no flow (ICMP errors, fragments, bad packets)
+  Direction direction = Direction::to_server;
+  const Transaction* tx = nullptr;        // set while inspecting a transaction
+  ByteView stream;                        // reassembled bytes of `direction` now up for decision
+  std::uint64_t stream_offset = 0;
+  bool stream_end = false;
+  // Values extracted by byte_extract / byte_math, by slot.
+  std::array<std::uint64_t, 16> variables{};
+};
+
+// A test that looks at packet or flow state, not at a buffer: dsize, flags, itype, flow, ttl ...
+class Condition {
+ public:
+  virtual ~Condition() = default;
+  virtual bool holds(const InspectContext& context) const = 0;
+};
+
+// A number in a content modifier or byte test: a literal or a variable slot.
+struct NumberArg {
+  std::int64_t literal = 0;
+  int slot = -1;  // >= 0: take InspectContext::variables[slot]
+};
+
+struct ContentOp {
+  std::string pattern;  // decoded bytes
+  bool nocase = false, negated = false;
+  bool has_offset = false, has_depth = false, has_distance = false, has_within = false;
+  bool startswith = false, endswith = false;
+  NumberArg offset, depth, distance, within;
+  bool fast_pattern = false, fast_pattern_only = false;
+  std::uint16_t chop_offset = 0, chop_length = 0;  // fast_pattern:<offset>,<length>
+};
+
+class CompiledRegex;  // keywords/regex.h: PCRE2-JIT under match limits
+
+struct PcreOp {
+  std::shared_ptr<const CompiledRegex> regex;
+  bool relative = false, negated = false;
+};
+
+// Any further test on a buffer at a cursor: isdataat, byte_test, byte_jump, byte_extract, bsize ...
+// `cursor` is the end of the previous match (doe_ptr); a test may move it.
+class BufferTest {
+ public:
+  virtual ~BufferTest() = default;
+  virtual bool holds(InspectContext& context, ByteView buffer, bool buffer_final, std::size_t& cursor) const = 0;
+};
+
+struct BufferOp {
+  enum class Kind : std::uint8_t { content, pcre, test };
+  Kind kind = Kind::content;
+  ContentOp content;
+  PcreOp pcre;
+  std::shared_ptr<const BufferTest> test;
+};
+
+// Changes the bytes before matching: to_lowercase, dotprefix ... `out` is reused scratch.
+using Transform = bool (*)(ByteView in, std::vector<std::uint8_t>& out);
+
+// All that one rule asks of one buffer instance, in rule order. The same buffer named again after
+// another one starts a new list.
+struct BufferMatch {
+  BufferId buffer = kPayloadBuffer;
+  std::vector<Transform> transforms;
+  std::vector<BufferOp> ops;
+};
+
+enum class BitCommand : std::uint8_t { set, unset, toggle, isset, isnotset };
+struct FlowbitOp {
+  BitCommand command = BitCommand::set;
+  std::vector<std::uint32_t> bits;  // isset:a|b tests several
+};
+
+enum class TrackBy : std::uint8_t { by_src, by_dst, by_both, by_rule, by_flow };
+struct Threshold {
+  enum class Kind : std::uint8_t { limit, threshold, both, detection_filter };
+  Kind kind = Kind::limit;
+  TrackBy track = TrackBy::by_src;
+  std::uint32_t count = 1;
+  std::uint32_t seconds = 60;
+};
+
+struct RuleMeta {
+  std::uint32_t sid = 0, gid = 1, rev = 0;
+  std::string message;
+  std::string class_name, class_description;  // classtype and its text from classification.config
+  std::uint8_t priority = 3;
+  std::vector<std::pair<std::string, std::string>> metadata;    // in rule order
+  std::vector<std::pair<std::string, std::string>> references;  // scheme, value
+  std::string text;
+  SourcePos where;
+};
+
+struct FlowConditions {
+  std::optional<Direction> direction;   // to_server / from_client, to_client / from_server
+  bool established = false, not_established = false, stateless = false;
+  bool only_stream = false, no_stream = false;
+};
+
+// What part of the traffic a rule is decided on.
+enum class RuleClass : std::uint8_t { packet, stream, transaction, event };
+
+struct Rule {
+  RuleMeta meta;
+  RuleAction action = RuleAction::alert;
+  RuleClass rule_class = RuleClass::packet;
+
+  // Header. Empty protocol sets mean "any".
+  std::vector<std::uint8_t> ip_protocols;  // tcp -> {6}; http -> {6}; dns -> {6, 17}; icmp -> {1, 58}
+  std::uint8_t ip_version = 0;             // 4 or 6 when the header says so
+  std::vector<AppProto> app_protocols;     // http -> {http}
+  bool packet_only = false, stream_only = false;  // tcp-pkt, tcp-stream
+  bool any_packet = false;                        // pkthdr: even what is not IP
+  AddressSet source, destination;
+  PortSet source_port, destination_port;
+  bool bidirectional = false;
+
+  FlowConditions flow;
+  std::vector<std::unique_ptr<const Condition>> conditions;
+  std::vector<BufferMatch> buffers;
+  std::vector<FlowbitOp> flowbit_tests, flowbit_actions;
+  std::optional<Threshold> threshold, detection_filter;
+  // Names of decode, stream and application events; any of them makes the rule a candidate.
+  std::vector<std::uint16_t> decode_events, stream_events;
+  std::vector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
+  bool noalert = false;
+  std::optional<bool> target_is_source;    // target:src_ip / dest_ip
+};
+
+struct RuleList {
+  std::vector<std::unique_ptr<const Rule>> rules;
+  std::vector<std::string> flowbit_names;  // by bit id
+  std::size_t failed = 0;                  // rules refused, each with a diagnostic
+};
+
+// Variables and classification a rule file is checked against.
+struct RuleEnvironment {
+  std::map<std::string, std::string, std::less<>> address_variables;  // HOME_NET -> "[10.0.0.0/8]"
+  std::map<std::string, std::string, std::less<>> port_variables;
+  struct Classification {
+    std::string description;
+    std::uint8_t priority = 3;
+  };
+  std::map<std::string, Classification, std::less<>> classifications;  // classtype short name
+  std::uint32_t pcre_match_limit = 3500, pcre_recursion_limit = 1500;
+};
+
+// The classification the project ships (names as the field uses them), and a reader of
+// classification.config files: `config classification: name,description,priority`.
+std::map<std::string, RuleEnvironment::Classification, std::less<>> default_classifications();
+bool parse_classifications(const core::SourceText& source, RuleEnvironment& environment, core::Diagnostics& diagnostics);
+
+// Checks the rules of one or more files. Unknown keywords, bad values and contradictions refuse
+// that rule alone, each with a positioned diagnostic.
+RuleList check_rules(std::span<const core::SourceText> sources, const RuleEnvironment& environment, core::Diagnostics& diagnostics);
+
+}  // namespace gatehouse::ids

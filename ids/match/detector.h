@@ -1,0 +1,67 @@
+// Detection: an immutable engine compiled from checked rules, and one Detector per worker that
+// runs it. The only folder that includes hs.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ids/keywords/rule.h"
+
+namespace gatehouse::ids {
+
+// One rule that fired. Views and pointers live until the next call into the detector.
+struct Match {
+  const Rule* rule = nullptr;
+  Direction direction = Direction::to_server;
+  const Transaction* tx = nullptr;   // set for transaction matches
+  bool from_stream = false;          // decided on reassembled data
+};
+
+struct EngineOptions {
+  std::string cache_dir;             // serialised databases; empty: none
+  unsigned packet_alert_max = 15;    // matches reported per packet
+  std::vector<RuleAction> action_order = {RuleAction::pass, RuleAction::drop, RuleAction::reject, RuleAction::alert};
+};
+
+struct EngineSummary {
+  std::size_t rules = 0, databases = 0, literals = 0;
+  std::uint64_t database_bytes = 0;
+};
+
+// The compiled rule set. Immutable; shared by all workers.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual const EngineSummary& summary() const = 0;
+  virtual const RuleList& rules() const = 0;
+  // Loads what this engine can decide; a rule it cannot is an error at check time, not here.
+  static core::Result<std::shared_ptr<const Engine>> build(RuleList rules, const EngineOptions& options);
+};
+
+struct DetectorCounters {
+  std::uint64_t inspected_packets = 0, candidates = 0, alerts = 0, suppressed = 0, queue_overflow = 0;
+};
+
+// Runs an engine for one worker: owns scratch space, threshold tables and flowbits bookkeeping.
+class Detector {
+ public:
+  virtual ~Detector() = default;
+
+  // Decides everything that `packet` makes decidable: packet rules on it, stream rules on `stream`
+  // (the chunks of the packet's own direction, consecutive), and the transactions of its flow in
+  // its direction. `flow` is null for packets without one. Appends to `out` in report order, at
+  // most packet_alert_max; applies pass/noalert, flowbits and thresholds.
+  virtual void inspect(const Packet& packet, Flow* flow, const StreamChunk* stream, std::vector<Match>& out) = 0;
+  // The flow ends: decides what is still open, in both directions, with `packet` standing in for
+  // the last packet of each (origin flow_end).
+  virtual void finish_flow(const Packet& packet, Flow& flow, std::vector<Match>& out) = 0;
+  // A new engine, at a packet boundary; per-flow state that belongs to the old one is dropped.
+  virtual void replace(std::shared_ptr<const Engine> engine) = 0;
+  virtual const DetectorCounters& counters() const = 0;
+
+  static std::unique_ptr<Detector> make(std::shared_ptr<const Engine> engine);
+};
+
+}  // namespace gatehouse::ids

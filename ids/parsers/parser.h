@@ -1,0 +1,126 @@
+// The contract between a protocol parser and everything above it: transactions, the byte buffers
+// rules look into, files, events, and one log object per transaction.
+//
+// A parser is one .cc file that exports one ParserDescriptor, registered by
+// gatehouse_add_parser(NAME): row NAME means `extern const ParserDescriptor parser_NAME`.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+#include "ids/flow/flow.h"
+#include "ids/parsers/config.h"
+
+namespace gatehouse::ids {
+
+// Index into the parser table; stable within one build only. 0: not known yet.
+using AppProto = std::uint8_t;
+inline constexpr AppProto kAppUnknown = 0;
+inline constexpr AppProto kAppFailed = 255;  // detection gave up: EVE app_proto "failed"
+
+// What a parser found odd: index into its descriptor's event_names.
+using AppEvent = std::uint8_t;
+
+enum class FileState : std::uint8_t { open, closed, truncated, error };
+
+// A file seen in transit: an HTTP body, later a mail attachment. Grows as data arrives.
+struct TransferredFile {
+  std::string name;
+  Direction direction = Direction::to_client;
+  std::uint64_t size = 0;  // all bytes seen, also those not kept
+  FileState state = FileState::open;
+  bool gaps = false;
+  bool logged = false;
+  std::uint64_t tx_id = 0;
+  std::vector<std::uint8_t> data;  // what inspection may look into; capped by configuration
+};
+
+// State the detection engine keeps per transaction. Opaque to parsers; destroyed with it.
+class TransactionAttachment {
+ public:
+  virtual ~TransactionAttachment() = default;
+};
+
+// One request/response pair or one message, whatever the protocol calls a unit of work.
+class Transaction {
+ public:
+  virtual ~Transaction() = default;
+
+  std::uint64_t id = 0;  // 0-based in the flow: EVE tx_id
+  // Per direction, on the protocol's own scale; never decreases. A buffer is final when the
+  // progress has passed the stage it belongs to. `complete` of the descriptor ends the scale.
+  std::array<std::uint8_t, 2> progress{};
+  std::vector<AppEvent> events;
+  std::deque<TransferredFile> files;
+  bool logged = false;
+  std::unique_ptr<TransactionAttachment> detect;
+};
+
+// Bytes a rule may look into. The view lives until the session is fed again.
+struct BufferView {
+  ByteView data;
+  bool final = true;  // false: more of this buffer may still arrive
+};
+
+// The parser of one flow. Fed in order; keeps what it needs inside its configured cap.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // Stream protocols: the next in-order bytes. Datagram protocols: one whole datagram. The session takes all of it.
+  // False: this is not the protocol, or it is beyond recovery; nothing more will be fed in this direction.
+  virtual bool on_data(Direction direction, ByteView data, std::int64_t time_us) = 0;
+  // Bytes were lost. False: the session cannot go on in this direction.
+  virtual bool on_gap(Direction direction, std::uint64_t bytes) = 0;
+  // No more data in this direction (FIN, RST, time-out, end of capture).
+  virtual void on_end(Direction direction) = 0;
+
+  // Open transactions, oldest first. The engine inspects and logs them, then drops those that are
+  // complete in both directions and logged, from the front.
+  std::deque<std::unique_ptr<Transaction>>& transactions() { return transactions_; }
+  std::uint64_t transaction_count() const { return next_id_; }
+  // Set when the rest of the flow needs no parsing (TLS after the handshake).
+  bool bypass = false;
+  // A STARTTLS or CONNECT: the bytes from here on are another protocol, to be detected anew.
+  bool upgrade = false;
+
+ protected:
+  std::deque<std::unique_ptr<Transaction>> transactions_;
+  std::uint64_t next_id_ = 0;
+};
+
+enum class ProbeVerdict : std::uint8_t { no, maybe, yes };  // maybe: more bytes are needed
+
+enum class AppTransport : std::uint8_t { tcp = 1, udp = 2, both = 3 };
+
+struct ParserDescriptor {
+  std::string_view name;        // "http": rule header keyword and EVE app_proto
+  std::string_view event_type;  // EVE event_type and key of the log object; empty: never logged
+  std::string_view spec;        // "RFC 9112"
+  AppTransport transport = AppTransport::tcp;
+  std::span<const std::uint16_t> default_ports;  // destination ports where probing starts
+  // Looks at the first bytes of one direction, reassembled. Pure.
+  ProbeVerdict (*probe)(ByteView data, Direction direction) = nullptr;
+  std::unique_ptr<Session> (*make_session)(const ParserConfig& config) = nullptr;
+  std::array<std::uint8_t, 2> complete{};  // progress at which each direction of a transaction is done
+  std::span<const std::string_view> event_names;  // "http.request_header_invalid": app-layer-event vocabulary
+  // Writes the members of the log object (the caller has opened it).
+  void (*write_log)(const Transaction& tx, const LogOptions& options, core::JsonWriter& json) = nullptr;
+  // True when the transaction can be logged now (it may be logged before both sides are complete).
+  bool (*ready_to_log)(const Transaction& tx) = nullptr;
+};
+
+// All registered parsers; index i holds the protocol AppProto(i + 1).
+std::span<const ParserDescriptor* const> parser_table();
+const ParserDescriptor& parser_of(AppProto proto);          // proto must be a registered one
+AppProto find_parser(std::string_view name);                // kAppUnknown when there is none
+std::string_view app_proto_name(AppProto proto);            // "failed" for kAppFailed, "unknown" for 0
+
+}  // namespace gatehouse::ids
