@@ -57,6 +57,8 @@ class Transaction {
   // Per direction, on the protocol's own scale; never decreases. A buffer is final when the
   // progress has passed the stage it belongs to. `complete` of the descriptor ends the scale.
   std::array<std::uint8_t, 2> progress{};
+  // A direction this transaction has no part in (a DNS message on its own): nothing to inspect there.
+  std::array<bool, 2> skip_inspect{};
   std::vector<AppEvent> events;
   std::deque<TransferredFile> files;
   bool logged = false;
