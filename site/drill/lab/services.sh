@@ -1,0 +1,227 @@
+# The services of the lab: the real servers of the unpacked packages, with configuration written
+# here. Sourced by `lab`.
+
+# certificate NAME DAYS SUBJECT-ALT-NAME: $run/pki/NAME.pem and .key, signed by the lab's CA.
+certificate() {
+  local pki="$run/pki"
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
+    -keyout "$pki/$1.key" -out "$pki/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$pki/$1.csr" -CA "$pki/ca.pem" -CAkey "$pki/ca.key" -days 2 -out "$pki/$1.pem" \
+    -extfile <(printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth,clientAuth\n' "$2") 2>/dev/null
+}
+
+certificates_make() {
+  mkdir -m 700 "$run/pki"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=lab CA' -days 2 \
+    -keyout "$run/pki/ca.key" -out "$run/pki/ca.pem" 2>/dev/null
+  certificate web www.web-mail.example
+  certificate collector collector.soc.example
+  certificate gatehouse gatehouse.web-mail.example
+  local front="$run/front/etc/ssl/private/web"
+  cp "$run/pki/web.pem" "$run/pki/web.key" "$front/"
+  chmod 644 "$front/web.pem"
+  chmod 600 "$front/web.key"
+  local soc="$run/gatehouse/etc/gatehouse/soc"
+  mkdir -p "$soc"
+  cp "$run/pki/ca.pem" "$soc/ca.pem"
+  cp "$run/pki/gatehouse.pem" "$soc/client.pem"
+  cp "$run/pki/gatehouse.key" "$soc/client.key"
+  chmod 640 "$soc/client.key"
+  chgrp 107 "$soc/client.key"
+  mkdir -p "$run/collector/etc/rsyslog-pki" "$run/outside/etc/gatehouse"
+  cp "$run/pki/ca.pem" "$run"/pki/collector.{pem,key} "$run/collector/etc/rsyslog-pki/"
+  cp "$run/pki/ca.pem" "$run/outside/etc/gatehouse/ca.pem"
+}
+
+nginx_up() {
+  local root="$run/front" tls='ssl_protocols TLSv1.2 TLSv1.3;' port80='return 301 https://$host$request_uri;'
+  [ -z "${without[tls]:-}" ] || {
+    tls='ssl_protocols TLSv1 TLSv1.1 TLSv1.2; ssl_ciphers ALL:@SECLEVEL=0;'
+    port80='root /srv/www;'
+  }
+  cat >"$root/etc/nginx/nginx.conf" <<EOF
+user www-data;
+worker_processes 2;
+pid /run/nginx/nginx.pid;
+error_log /var/log/nginx/error.log;
+events { worker_connections 1024; }
+http {
+  access_log /var/log/nginx/access.log;
+  client_body_temp_path /var/lib/nginx/body;
+  proxy_temp_path /var/lib/nginx/proxy;
+  fastcgi_temp_path /var/lib/nginx/fastcgi;
+  uwsgi_temp_path /var/lib/nginx/uwsgi;
+  scgi_temp_path /var/lib/nginx/scgi;
+  server_tokens off;
+  server {
+    listen 80 backlog=4096;
+    listen [::]:80 backlog=4096;
+    $port80
+  }
+  server {
+    listen 443 ssl;
+    listen [::]:443 ssl;
+    ssl_certificate /etc/ssl/private/web/web.pem;
+    ssl_certificate_key /etc/ssl/private/web/web.key;
+    $tls
+    root /srv/www;
+  }
+}
+EOF
+  in_machine front mkdir -p /run/nginx
+  local -a command=(/usr/sbin/nginx -g 'daemon off;')
+  [ -n "${without[seccomp]:-}" ] || command=($seccomp_run "${command[@]}")
+  [ -n "${without[mac]:-}" ] || command=($mac_run web -- "${command[@]}")
+  start_in front nginx.start.log "${command[@]}"
+}
+
+postfix_up() {
+  local root="$run/front"
+  cat >"$root/etc/postfix/main.cf" <<'EOF'
+compatibility_level = 3.6
+myhostname = mail.web-mail.example
+mydestination = web-mail.example
+inet_interfaces = all
+inet_protocols = all
+mynetworks = 127.0.0.0/8
+alias_maps =
+alias_database =
+local_recipient_maps = inline:{info=1, orders=1}
+local_transport = discard
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+smtpd_helo_required = yes
+disable_vrfy_command = yes
+smtpd_peername_lookup = no
+maillog_file = /var/log/mail/postfix.log
+EOF
+  cat >"$root/etc/postfix/master.cf" <<'EOF'
+smtp      inet  n - n - - smtpd
+pickup    unix  n - n 60 1 pickup
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+discard   unix  - - n - - discard
+proxymap  unix  - - n - - proxymap
+anvil     unix  - - n - 1 anvil
+scache    unix  - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+EOF
+  mkdir -p "$root/var/lib/postfix" "$root/var/spool/postfix"
+  chown 106:106 "$root/var/lib/postfix"
+  in_machine front postfix check >>"$root/var/log/postfix.start.log" 2>&1 || true
+  local -a command=(/usr/lib/postfix/sbin/master -c /etc/postfix -s)
+  start_in front postfix.start.log postfix start-fg
+}
+
+sshd_keys() {
+  local keys="$run/keys" bastion="$run/bastion/root/.ssh" front="$run/front/etc"
+  mkdir -m 700 "$keys"
+  local name
+  for name in user-ca other-ca host; do ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$keys/$name"; done
+  mkdir -p "$front/gatehouse/ssh"
+  cp "$keys/user-ca.pub" "$front/gatehouse/ssh/"
+  install -m 600 "$keys/host" "$front/ssh/ssh_host_ed25519_key"
+  cp "$keys/host.pub" "$front/ssh/ssh_host_ed25519_key.pub"
+  # person:CA:principal. mallory's principal is right, but nobody trusts her CA.
+  local person ca principal
+  while IFS=: read -r person ca principal; do
+    ssh-keygen -q -t ed25519 -N '' -C "$person" -f "$bastion/$person"
+    ssh-keygen -q -s "$keys/$ca" -I "$person" -n "$principal" -V -5m:+2h "$bastion/$person.pub"
+  done <<'EOF'
+ana:user-ca:web-admin
+cy:user-ca:operator
+guest:user-ca:visitor
+mallory:other-ca:web-admin
+EOF
+  ssh-keygen -q -t ed25519 -N '' -C plain -f "$bastion/plain"
+  {
+    for name in 10.66.1.10 fd66:1::10; do echo "$name $(cut -d' ' -f1,2 "$keys/host.pub")"; done
+  } | tee "$bastion/known_hosts" >"$run/outside/root/.ssh/known_hosts"
+}
+
+sshd_up() {
+  local root="$run/front"
+  sshd_config >"$root/etc/ssh/sshd_config"
+  in_machine front mkdir -p -m 755 /run/sshd
+  in_machine front /usr/sbin/sshd -t -f /etc/ssh/sshd_config || die 3 "sshd refuses its configuration"
+  start_in front sshd.log /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config
+}
+
+sshd_config() {
+  if [ -n "${without[sshd]:-}" ]; then
+    # The safeguard taken out: passwords, any key the account lists.
+    cat <<'EOF'
+HostKey /etc/ssh/ssh_host_ed25519_key
+PasswordAuthentication yes
+UsePAM no
+AuthorizedKeysFile /etc/ssh/authorized/%u
+EOF
+    mkdir -p "$run/front/etc/ssh/authorized"
+    cat "$run"/bastion/root/.ssh/{plain,mallory,guest}.pub >"$run/front/etc/ssh/authorized/webadm"
+    return
+  fi
+  mkdir -p "$run/front/etc/ssh/principals"
+  echo web-admin >"$run/front/etc/ssh/principals/webadm"
+  echo operator >"$run/front/etc/ssh/principals/oper"
+  cat <<'EOF'
+HostKey /etc/ssh/ssh_host_ed25519_key
+TrustedUserCAKeys /etc/gatehouse/ssh/user-ca.pub
+AuthorizedPrincipalsFile /etc/ssh/principals/%u
+AuthorizedKeysFile none
+AuthenticationMethods publickey
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin no
+UsePAM no
+AllowTcpForwarding no
+EOF
+}
+
+# The SOC's receiver: rsyslog with mutual TLS, one JSON object a line: when it arrived, and what.
+collector_up() {
+  local root="$run/collector"
+  cat >"$root/etc/rsyslog.conf" <<'EOF'
+global(maxMessageSize="64k" workDirectory="/var/spool"
+       defaultNetstreamDriverCAFile="/etc/rsyslog-pki/ca.pem"
+       defaultNetstreamDriverCertFile="/etc/rsyslog-pki/collector.pem"
+       defaultNetstreamDriverKeyFile="/etc/rsyslog-pki/collector.key")
+module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/name"
+       permittedPeer=["gatehouse.web-mail.example"])
+template(name="received" type="string" string="%timegenerated:::date-rfc3339% %msg:R,ERE,1,FIELD:^ *(.*)$--end%\n")
+input(type="imtcp" port="6514" ruleset="soc")
+ruleset(name="soc") { action(type="omfile" file="/var/log/received" template="received") }
+EOF
+  : >"$root/var/log/received"
+  start_in collector rsyslog.log /usr/sbin/rsyslogd -n -f /etc/rsyslog.conf -i /run/rsyslogd.pid
+}
+
+decoys_up() {
+  start_in front decoys.log /usr/bin/gatehouse-decoys 3306,8080 53,123,161,514
+}
+
+# wait_port MACHINE PORT: until something there listens on TCP PORT.
+wait_port() {
+  local tries
+  for ((tries = 0; tries < 150; tries++)); do
+    [ -z "$(in_machine "$1" ss -Hltn "sport = :$2")" ] || return 0
+    sleep 0.1
+  done
+  die 3 "nothing listens on port $2 of $1; see $run/$1/var/log"
+}
+
+services_up() {
+  certificates_make
+  sshd_keys
+  collector_up
+  nginx_up
+  postfix_up
+  sshd_up
+  decoys_up
+  wait_port collector 6514
+  local port
+  for port in 80 443 25 22 3306 8080; do wait_port front "$port"; done
+}
