@@ -25,12 +25,15 @@ const std::vector<OptionSpec>& common_options() {
   return options;
 }
 
-std::string label(const OptionSpec& option) { return option.value.empty() ? option.name : option.name + " " + option.value; }
+std::string label(const OptionSpec& option) {
+  return option.value.empty() ? option.name : option.name + " " + option.value;
+}
 
 std::string option_lines(const std::vector<OptionSpec>& options) {
   std::string out;
   for (const OptionSpec& o : options) {
-    out += fmt::format("       {:<24} {}{}{}\n", label(o), o.help, o.required ? " (required)" : "", o.repeat ? " (may be repeated)" : "");
+    out += fmt::format("       {:<24} {}{}{}\n", label(o), o.help, o.required ? " (required)" : "",
+                       o.repeat ? " (may be repeated)" : "");
   }
   return out;
 }
@@ -40,7 +43,8 @@ std::string synopsis(const ToolSpec& tool, const VerbSpec& verb) {
   for (const OptionSpec& o : verb.options) {
     if (o.required) out += " " + label(o);
   }
-  if (std::any_of(verb.options.begin(), verb.options.end(), [](const OptionSpec& o) { return !o.required; })) out += " [options]";
+  if (std::any_of(verb.options.begin(), verb.options.end(), [](const OptionSpec& o) { return !o.required; }))
+    out += " [options]";
   if (!verb.arguments.empty()) out += " " + verb.arguments;
   return out;
 }
@@ -52,7 +56,9 @@ constexpr std::string_view kExitStatusText =
     "       2  wrong usage or unusable input\n"
     "       3  the system refused (rights, kernel, network, disk)\n";
 
-bool want_colour() { return isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr; }
+bool want_colour() {
+  return isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+}
 
 }  // namespace
 
@@ -94,7 +100,8 @@ struct CliParser {
     try {
       app.parse(words);
     } catch (const CLI::ParseError& e) {
-      return fail(Errc::invalid_input, std::string(e.what()) + "; see " + tool.name + " " + verb.name + " --help");
+      return fail(Errc::invalid_input,
+                  std::string(e.what()) + "; see " + tool.name + " " + verb.name + " --help");
     }
     std::vector<std::string> names;
     for (const auto& [spec, option] : bound) {
@@ -118,7 +125,9 @@ struct CliParser {
   }
 };
 
-bool Args::has(std::string_view option) const { return options_.find(option) != options_.end(); }
+bool Args::has(std::string_view option) const {
+  return options_.find(option) != options_.end();
+}
 
 std::string Args::value(std::string_view option, std::string_view fallback) const {
   const auto at = options_.find(option);
@@ -130,13 +139,15 @@ std::vector<std::string> Args::values(std::string_view option) const {
   return at == options_.end() ? std::vector<std::string>{} : at->second;
 }
 
-Result<std::uint64_t> Args::uint(std::string_view option, std::uint64_t fallback, std::uint64_t least, std::uint64_t most) const {
+Result<std::uint64_t> Args::uint(std::string_view option, std::uint64_t fallback, std::uint64_t least,
+                                 std::uint64_t most) const {
   if (!has(option)) return fallback;
   const std::string text = value(option);
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size() || number < least || number > most) {
-    return fail(Errc::invalid_input, fmt::format("{} wants a whole number from {} to {}, not `{}`", option, least, most, text));
+    return fail(Errc::invalid_input,
+                fmt::format("{} wants a whole number from {} to {}, not `{}`", option, least, most, text));
   }
   return number;
 }
@@ -147,7 +158,8 @@ std::string tool_help(const ToolSpec& tool) {
   out += fmt::format("       {} completion bash|zsh|fish\n\nDESCRIPTION\n", tool.name);
   for (const VerbSpec& v : tool.verbs) out += fmt::format("       {:<14} {}\n", v.name, v.summary);
   if (!tool.description.empty()) out += "\n       " + tool.description + '\n';
-  out += fmt::format("\n       `{} VERB --help` lists the options of a verb.\n\n", tool.name) + std::string(kExitStatusText);
+  out += fmt::format("\n       `{} VERB --help` lists the options of a verb.\n\n", tool.name) +
+         std::string(kExitStatusText);
   const auto section = [&out](std::string_view title, const auto& rows) {
     if (rows.empty()) return;
     out += fmt::format("\n{}\n", title);
@@ -163,8 +175,10 @@ std::string tool_help(const ToolSpec& tool) {
 }
 
 std::string verb_help(const ToolSpec& tool, const VerbSpec& verb) {
-  std::string out = fmt::format("NAME\n       {} {} - {}\n\nSYNOPSIS\n       {}\n\nOPTIONS\n", tool.name, verb.name, verb.summary, synopsis(tool, verb));
-  return out + option_lines(verb.options) + option_lines(common_options()) + '\n' + std::string(kExitStatusText);
+  std::string out = fmt::format("NAME\n       {} {} - {}\n\nSYNOPSIS\n       {}\n\nOPTIONS\n", tool.name,
+                                verb.name, verb.summary, synopsis(tool, verb));
+  return out + option_lines(verb.options) + option_lines(common_options()) + '\n' +
+         std::string(kExitStatusText);
 }
 
 std::string completion_script(const ToolSpec& tool, std::string_view shell) {
@@ -181,21 +195,27 @@ std::string completion_script(const ToolSpec& tool, std::string_view shell) {
   if (shell == "fish") {
     std::string out;
     for (const VerbSpec& v : tool.verbs) {
-      out += fmt::format("complete -c {} -n __fish_use_subcommand -a {} -d '{}'\n", tool.name, v.name, v.summary);
+      out += fmt::format("complete -c {} -n __fish_use_subcommand -a {} -d '{}'\n", tool.name, v.name,
+                         v.summary);
       for (const OptionSpec& o : v.options) {
-        out += fmt::format("complete -c {} -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n", tool.name, v.name, o.name.substr(2),
-                           o.value.empty() ? "" : "-r ", o.help);
+        out += fmt::format("complete -c {} -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n", tool.name,
+                           v.name, o.name.substr(2), o.value.empty() ? "" : "-r ", o.help);
       }
     }
     return out;
   }
   std::string out;
   if (shell == "zsh") out += "autoload -U +X bashcompinit && bashcompinit\n";
-  out += fmt::format("_{}() {{\n  local cur=${{COMP_WORDS[COMP_CWORD]}}\n  case ${{COMP_WORDS[1]}} in\n", tool.name);
+  out += fmt::format("_{}() {{\n  local cur=${{COMP_WORDS[COMP_CWORD]}}\n  case ${{COMP_WORDS[1]}} in\n",
+                     tool.name);
   for (const VerbSpec& v : tool.verbs) {
-    out += fmt::format("    {}) COMPREPLY=($(compgen -f -W \"{}\" -- \"$cur\")); [ $COMP_CWORD -gt 1 ] && return ;;\n", v.name, words(v));
+    out += fmt::format(
+        "    {}) COMPREPLY=($(compgen -f -W \"{}\" -- \"$cur\")); [ $COMP_CWORD -gt 1 ] && return ;;\n",
+        v.name, words(v));
   }
-  out += fmt::format("  esac\n  COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"))\n}}\ncomplete -o filenames -F _{} {}\n", verbs, tool.name, tool.name);
+  out += fmt::format(
+      "  esac\n  COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"))\n}}\ncomplete -o filenames -F _{} {}\n", verbs,
+      tool.name, tool.name);
   return out;
 }
 
@@ -209,20 +229,29 @@ void append_diagnostics_json(std::string& out, const Diagnostics& diagnostics) {
   json.begin_array();
   for (const Diagnostic& d : diagnostics.all()) {
     json.begin_object();
-    json.field("severity", d.severity == Severity::error ? "error" : d.severity == Severity::warning ? "warning" : "note");
+    json.field("severity", d.severity == Severity::error     ? "error"
+                           : d.severity == Severity::warning ? "warning"
+                                                             : "note");
     json.field("code", d.code).field("message", d.message).field("file", d.where.file);
-    json.field("line", d.where.line).field("column", d.where.column).field("length", d.length).field("hint", d.hint);
+    json.field("line", d.where.line)
+        .field("column", d.where.column)
+        .field("length", d.length)
+        .field("hint", d.hint);
     json.end_object();
   }
   json.end_array();
 }
 
-Status print_result(std::string_view text) { return write_all(STDOUT_FILENO, text, "standard output"); }
+Status print_result(std::string_view text) {
+  return write_all(STDOUT_FILENO, text, "standard output");
+}
 
 int run_tool(const ToolSpec& tool, int argc, const char* const* argv) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   log_init(tool.name, LogLevel::info);
-  const auto finish = [](const Status& status) { return status ? kExitDone : exit_status(status.error().code); };
+  const auto finish = [](const Status& status) {
+    return status ? kExitDone : exit_status(status.error().code);
+  };
   const auto refuse = [&](const std::string& text) {
     log_error("{}", text);
     return kExitUsage;
@@ -231,19 +260,23 @@ int run_tool(const ToolSpec& tool, int argc, const char* const* argv) {
     (void)write_all(STDERR_FILENO, tool_help(tool), "standard error");
     return kExitUsage;
   }
-  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") return finish(print_result(tool_help(tool)));
+  if (words[0] == "--help" || words[0] == "-h" || words[0] == "help")
+    return finish(print_result(tool_help(tool)));
   if (words[0] == "--version") return finish(print_result(tool.name + " " GATEHOUSE_VERSION "\n"));
   if (words[0] == "completion") {
     const std::string shell = words.size() == 2 ? words[1] : "";
-    if (shell != "bash" && shell != "zsh" && shell != "fish") return refuse("usage: " + tool.name + " completion bash|zsh|fish");
+    if (shell != "bash" && shell != "zsh" && shell != "fish")
+      return refuse("usage: " + tool.name + " completion bash|zsh|fish");
     return finish(print_result(completion_script(tool, shell)));
   }
-  const auto verb = std::find_if(tool.verbs.begin(), tool.verbs.end(), [&](const VerbSpec& v) { return v.name == words[0]; });
+  const auto verb = std::find_if(tool.verbs.begin(), tool.verbs.end(),
+                                 [&](const VerbSpec& v) { return v.name == words[0]; });
   if (verb == tool.verbs.end()) {
     std::vector<std::string> names;
     for (const VerbSpec& v : tool.verbs) names.push_back(v.name);
     const std::string hint = did_you_mean(words[0], names);
-    return refuse("unknown verb `" + words[0] + "`" + (hint.empty() ? "" : ": " + hint) + "; see " + tool.name + " --help");
+    return refuse("unknown verb `" + words[0] + "`" + (hint.empty() ? "" : ": " + hint) + "; see " +
+                  tool.name + " --help");
   }
   words.erase(words.begin());
   const Result<Args> args = CliParser::parse(tool, *verb, std::move(words));

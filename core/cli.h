@@ -22,9 +22,9 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitRefused = 3;
 
 struct OptionSpec {
-  std::string name;    // "--rules"
-  std::string value;   // "FILE"; empty: a switch
-  std::string help;    // one line
+  std::string name;   // "--rules"
+  std::string value;  // "FILE"; empty: a switch
+  std::string help;   // one line
   bool required = false;
   bool repeat = false;  // may be given several times
 };
@@ -37,7 +37,8 @@ class Args {
   std::string value(std::string_view option, std::string_view fallback = {}) const;
   std::vector<std::string> values(std::string_view option) const;
   // A whole number option; an error names the option and its range.
-  Result<std::uint64_t> uint(std::string_view option, std::uint64_t fallback, std::uint64_t least, std::uint64_t most) const;
+  Result<std::uint64_t> uint(std::string_view option, std::uint64_t fallback, std::uint64_t least,
+                             std::uint64_t most) const;
   const std::vector<std::string>& positional() const { return positional_; }
   bool json() const { return has("--json"); }
   bool verbose() const { return has("--verbose"); }

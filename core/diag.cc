@@ -71,7 +71,8 @@ std::string render(const Diagnostic& d, bool colour) {
     const std::string shown = printable(std::string_view(d.line_text).substr(from, kMaxShown));
     out += "  " + shown + "\n  " + std::string(column - from, ' ') + tint + '^';
     const std::size_t room = shown.size() > column - from ? shown.size() - (column - from) : 1;
-    const std::size_t length = std::min<std::size_t>(std::max<std::uint32_t>(d.length, 1), std::max<std::size_t>(room, 1));
+    const std::size_t length =
+        std::min<std::size_t>(std::max<std::uint32_t>(d.length, 1), std::max<std::size_t>(room, 1));
     out += std::string(length - 1, '~') + off + '\n';
   }
   if (!d.hint.empty()) out += "  hint: " + printable(d.hint) + '\n';
@@ -97,7 +98,8 @@ std::string_view SourceText::line(std::uint32_t number) const {
 SourcePos SourceText::position(std::size_t offset) const {
   const auto next = std::upper_bound(line_starts_.begin(), line_starts_.end(), offset);
   const auto line = static_cast<std::size_t>(next - line_starts_.begin());
-  return {name_, static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(offset - line_starts_[line - 1] + 1)};
+  return {name_, static_cast<std::uint32_t>(line),
+          static_cast<std::uint32_t>(offset - line_starts_[line - 1] + 1)};
 }
 
 void Diagnostics::add(Diagnostic diagnostic) {
@@ -107,16 +109,26 @@ void Diagnostics::add(Diagnostic diagnostic) {
 }
 
 Diagnostic& Diagnostics::error(std::string code, SourcePos where, std::string message) {
-  add({.severity = Severity::error, .code = std::move(code), .message = std::move(message), .where = std::move(where),
-       .length = 1, .line_text = {}, .hint = {}});
+  add({.severity = Severity::error,
+       .code = std::move(code),
+       .message = std::move(message),
+       .where = std::move(where),
+       .length = 1,
+       .line_text = {},
+       .hint = {}});
   if (kept_.size() < kMaxKept) return kept_.back();
   overflow_ = {};
   return overflow_;
 }
 
 Diagnostic& Diagnostics::warning(std::string code, SourcePos where, std::string message) {
-  add({.severity = Severity::warning, .code = std::move(code), .message = std::move(message), .where = std::move(where),
-       .length = 1, .line_text = {}, .hint = {}});
+  add({.severity = Severity::warning,
+       .code = std::move(code),
+       .message = std::move(message),
+       .where = std::move(where),
+       .length = 1,
+       .line_text = {},
+       .hint = {}});
   if (kept_.size() < kMaxKept) return kept_.back();
   overflow_ = {};
   return overflow_;
@@ -124,7 +136,8 @@ Diagnostic& Diagnostics::warning(std::string code, SourcePos where, std::string 
 
 void Diagnostics::sort() {
   std::stable_sort(kept_.begin(), kept_.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return std::tie(a.where.file, a.where.line, a.where.column) < std::tie(b.where.file, b.where.line, b.where.column);
+    return std::tie(a.where.file, a.where.line, a.where.column) <
+           std::tie(b.where.file, b.where.line, b.where.column);
   });
 }
 
@@ -154,7 +167,8 @@ std::optional<std::string> nearest(std::string_view typed, std::span<const std::
   std::optional<std::string> best;
   std::size_t best_distance = allowed + 1;
   for (const std::string& candidate : candidates) {
-    const std::size_t gap = candidate.size() > typed.size() ? candidate.size() - typed.size() : typed.size() - candidate.size();
+    const std::size_t gap =
+        candidate.size() > typed.size() ? candidate.size() - typed.size() : typed.size() - candidate.size();
     if (gap >= best_distance || typed.size() > 256) continue;
     const std::size_t distance = edit_distance(typed, candidate);
     if (distance < best_distance) {

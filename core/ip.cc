@@ -33,7 +33,8 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 }
 
 std::uint32_t IpAddress::v4_host_order() const {
-  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 | bytes[3];
+  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 | std::uint32_t{bytes[2]} << 8 |
+         bytes[3];
 }
 
 std::string IpAddress::to_string() const {
@@ -85,10 +86,13 @@ bool IpPrefix::overlaps(const IpPrefix& other) const {
 
 IpAddress IpPrefix::last() const {
   IpAddress out = address;
-  for (std::size_t i = 0; i < out.size(); ++i) out.bytes[i] |= static_cast<std::uint8_t>(~mask_byte(length, i));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out.bytes[i] |= static_cast<std::uint8_t>(~mask_byte(length, i));
   return out;
 }
 
-std::string IpPrefix::to_string() const { return address.to_string() + "/" + std::to_string(length); }
+std::string IpPrefix::to_string() const {
+  return address.to_string() + "/" + std::to_string(length);
+}
 
 }  // namespace gatehouse::core

@@ -140,8 +140,12 @@ JsonWriter& JsonWriter::number(double value) {
   append_number(out_, value);
   return *this;
 }
-JsonWriter& JsonWriter::boolean(bool value) { return raw(value ? "true" : "false"); }
-JsonWriter& JsonWriter::null() { return raw("null"); }
+JsonWriter& JsonWriter::boolean(bool value) {
+  return raw(value ? "true" : "false");
+}
+JsonWriter& JsonWriter::null() {
+  return raw("null");
+}
 JsonWriter& JsonWriter::raw(std::string_view json) {
   separate();
   out_ += json;

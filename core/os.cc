@@ -36,7 +36,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit_bytes) 
   for (;;) {
     const ssize_t n = ::read(fd, chunk.data(), chunk.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(Errc::invalid_input, "cannot read " + path + ": " + std::string(::strerror(errno)));
+    if (n < 0)
+      return fail(Errc::invalid_input, "cannot read " + path + ": " + std::string(::strerror(errno)));
     if (n == 0) return out;
     if (out.size() + static_cast<std::size_t>(n) > limit_bytes) {
       return fail(Errc::limit, path + " is larger than " + std::to_string(limit_bytes) + " bytes");
@@ -60,14 +61,17 @@ Status write_file_atomic(const std::string& path, std::string_view content, mode
   UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (!file.valid()) return fail_errno(errno, "cannot create " + temporary);
   Status status = write_all(file.get(), content, temporary);
-  if (status && (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0)) status = fail_errno(errno, "cannot sync " + temporary);
-  if (status && ::rename(temporary.c_str(), path.c_str()) != 0) status = fail_errno(errno, "cannot rename to " + path);
+  if (status && (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0))
+    status = fail_errno(errno, "cannot sync " + temporary);
+  if (status && ::rename(temporary.c_str(), path.c_str()) != 0)
+    status = fail_errno(errno, "cannot rename to " + path);
   if (!status) {
     ::unlink(temporary.c_str());
     return status;
   }
   const auto directory = std::filesystem::path(path).parent_path();
-  const UniqueFd parent(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd parent(
+      ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (parent.valid()) ::fsync(parent.get());
   return {};
 }
@@ -117,7 +121,8 @@ void append_date_time(std::string& out, std::int64_t epoch_us) {
   const BrokenDown b = break_down(epoch_us);
   const auto digits = [&out](int value, int width) {
     std::array<char, 6> text;
-    for (int i = width; i-- > 0; value /= 10) text[static_cast<std::size_t>(i)] = static_cast<char>('0' + value % 10);
+    for (int i = width; i-- > 0; value /= 10)
+      text[static_cast<std::size_t>(i)] = static_cast<char>('0' + value % 10);
     out.append(text.data(), static_cast<std::size_t>(width));
   };
   // Four digits are all the EVE form has; a hostile capture can hold any year.
@@ -138,10 +143,16 @@ void append_date_time(std::string& out, std::int64_t epoch_us) {
 
 }  // namespace
 
-std::int64_t wall_clock_us() { return clock_us(CLOCK_REALTIME); }
-std::int64_t monotonic_us() { return clock_us(CLOCK_MONOTONIC); }
+std::int64_t wall_clock_us() {
+  return clock_us(CLOCK_REALTIME);
+}
+std::int64_t monotonic_us() {
+  return clock_us(CLOCK_MONOTONIC);
+}
 
-double cpu_seconds() { return static_cast<double>(clock_us(CLOCK_PROCESS_CPUTIME_ID)) / 1e6; }
+double cpu_seconds() {
+  return static_cast<double>(clock_us(CLOCK_PROCESS_CPUTIME_ID)) / 1e6;
+}
 
 std::uint64_t peak_rss_bytes() {
   rusage usage{};

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <string>
-#include <tl/expected.hpp>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <utility>
 
 namespace gatehouse::core {
@@ -59,14 +59,14 @@ int exit_status(Errc code);
 // GH_TRY(auto x, f()): evaluates to f's value or returns its error from the enclosing function.
 #define GH_CONCAT_(a, b) a##b
 #define GH_CONCAT(a, b) GH_CONCAT_(a, b)
-#define GH_TRY_IMPL(tmp, decl, expr) \
-  auto tmp = (expr);                 \
+#define GH_TRY_IMPL(tmp, decl, expr)                            \
+  auto tmp = (expr);                                            \
   if (!tmp) return tl::make_unexpected(std::move(tmp).error()); \
   decl = std::move(*tmp)
 #define GH_TRY(decl, expr) GH_TRY_IMPL(GH_CONCAT(gh_try_, __COUNTER__), decl, expr)
 // GH_CHECK(f()): the same for Status.
-#define GH_CHECK(expr)                                                     \
-  do {                                                                     \
-    auto gh_status = (expr);                                               \
+#define GH_CHECK(expr)                                                        \
+  do {                                                                        \
+    auto gh_status = (expr);                                                  \
     if (!gh_status) return tl::make_unexpected(std::move(gh_status).error()); \
   } while (0)

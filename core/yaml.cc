@@ -21,7 +21,8 @@ struct Stop {};  // thrown out of yaml-cpp after a diagnostic; never leaves this
 // Builds the tree from yaml-cpp's events: its Node API drops duplicate keys and key positions.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(const SourceText& source, Diagnostics& diagnostics) : source_(source), diagnostics_(diagnostics) {}
+  TreeBuilder(const SourceText& source, Diagnostics& diagnostics)
+      : source_(source), diagnostics_(diagnostics) {}
 
   YamlNode take() { return std::move(root_); }
 
@@ -34,8 +35,11 @@ class TreeBuilder : public YAML::EventHandler {
     check_anchor(mark, anchor);
     add(make(mark, YamlNode::Kind::null));
   }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, "aliases (*) are not supported; quote the text if you mean a literal *"); }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    refuse(mark, "aliases (*) are not supported; quote the text if you mean a literal *");
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     check_anchor(mark, anchor);
     if (tag != "?" && tag != "!" && !tag.empty()) refuse(mark, "tags (!) are not supported");
     YamlNode node = make(mark, YamlNode::Kind::scalar);
@@ -44,18 +48,21 @@ class TreeBuilder : public YAML::EventHandler {
     if (!node.quoted && (value.empty() || value == "~" || value == "null")) node.kind = YamlNode::Kind::null;
     add(std::move(node));
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, YamlNode::Kind::sequence);
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, tag, anchor, YamlNode::Kind::mapping);
   }
   void OnMapEnd() override { close(); }
 
  private:
   SourcePos position(const YAML::Mark& mark) const {
-    return {source_.name(), static_cast<std::uint32_t>(std::max(mark.line, 0) + 1), static_cast<std::uint32_t>(std::max(mark.column, 0) + 1)};
+    return {source_.name(), static_cast<std::uint32_t>(std::max(mark.line, 0) + 1),
+            static_cast<std::uint32_t>(std::max(mark.column, 0) + 1)};
   }
   [[noreturn]] void refuse(const YAML::Mark& mark, std::string message) {
     diagnostics_.error("yaml-syntax", position(mark), std::move(message));
@@ -83,7 +90,10 @@ class TreeBuilder : public YAML::EventHandler {
     stack_.pop_back();
     add(std::move(done));
   }
-  bool in_key() const { return !stack_.empty() && stack_.back().is_map() && stack_.back().keys.size() == stack_.back().items.size(); }
+  bool in_key() const {
+    return !stack_.empty() && stack_.back().is_map() &&
+           stack_.back().keys.size() == stack_.back().items.size();
+  }
   void add(YamlNode node) {
     if (stack_.empty()) {
       root_ = std::move(node);
@@ -103,7 +113,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
   static const YamlNode* find_key(const YamlNode& map, std::string_view name) {
     // Linear: policy mappings are small; kMaxNodes bounds the worst case.
-    const auto at = std::find_if(map.keys.begin(), map.keys.end(), [&](const YamlNode& k) { return k.text == name; });
+    const auto at =
+        std::find_if(map.keys.begin(), map.keys.end(), [&](const YamlNode& k) { return k.text == name; });
     return at == map.keys.end() ? nullptr : &*at;
   }
 
@@ -127,8 +138,9 @@ bool split_quantity(std::string_view text, double& value, std::string& unit) {
 }
 
 Diagnostic& wrong(const YamlNode& node, Diagnostics& diagnostics, const std::string& wanted) {
-  Diagnostic& d = diagnostics.error("bad-value", node.where,
-                                    node.is_scalar() ? "`" + node.text + "` is not " + wanted : "expected " + wanted);
+  Diagnostic& d =
+      diagnostics.error("bad-value", node.where,
+                        node.is_scalar() ? "`" + node.text + "` is not " + wanted : "expected " + wanted);
   d.length = static_cast<std::uint32_t>(std::max<std::size_t>(node.text.size(), 1));
   return d;
 }
@@ -173,7 +185,8 @@ std::optional<bool> yaml_bool(const YamlNode& node, Diagnostics& diagnostics) {
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> yaml_uint(const YamlNode& node, std::uint64_t least, std::uint64_t most, Diagnostics& diagnostics) {
+std::optional<std::uint64_t> yaml_uint(const YamlNode& node, std::uint64_t least, std::uint64_t most,
+                                       Diagnostics& diagnostics) {
   std::uint64_t value = 0;
   if (node.is_scalar()) {
     const char* end = node.text.data() + node.text.size();
@@ -248,7 +261,8 @@ std::optional<IpAddress> yaml_address(const YamlNode& node, Diagnostics& diagnos
 
 MapReader::MapReader(const YamlNode& node, std::string what, Diagnostics& diagnostics)
     : node_(&node), what_(std::move(what)), diagnostics_(&diagnostics) {
-  if (!node.is_map() && !node.is_null()) diagnostics.error("bad-value", node.where, what_ + " must be a mapping (key: value)");
+  if (!node.is_map() && !node.is_null())
+    diagnostics.error("bad-value", node.where, what_ + " must be a mapping (key: value)");
 }
 
 const YamlNode* MapReader::optional(std::string_view key) {
@@ -259,7 +273,8 @@ const YamlNode* MapReader::optional(std::string_view key) {
 
 const YamlNode* MapReader::required(std::string_view key) {
   const YamlNode* value = optional(key);
-  if (value == nullptr) diagnostics_->error("missing-key", node_->where, what_ + " needs the key `" + std::string(key) + "`");
+  if (value == nullptr)
+    diagnostics_->error("missing-key", node_->where, what_ + " needs the key `" + std::string(key) + "`");
   return value;
 }
 
@@ -282,7 +297,8 @@ bool MapReader::boolean(std::string_view key, bool fallback) {
   return value == nullptr ? fallback : yaml_bool(*value, *diagnostics_).value_or(fallback);
 }
 
-std::uint64_t MapReader::uint(std::string_view key, std::uint64_t fallback, std::uint64_t least, std::uint64_t most) {
+std::uint64_t MapReader::uint(std::string_view key, std::uint64_t fallback, std::uint64_t least,
+                              std::uint64_t most) {
   const YamlNode* value = optional(key);
   return value == nullptr ? fallback : yaml_uint(*value, least, most, *diagnostics_).value_or(fallback);
 }
@@ -331,7 +347,8 @@ std::vector<std::string> MapReader::strings(std::string_view key) {
 void MapReader::finish() {
   for (const YamlNode& key : node_->keys) {
     if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) continue;
-    Diagnostic& d = diagnostics_->error("unknown-key", key.where, "unknown key `" + key.text + "` in " + what_);
+    Diagnostic& d =
+        diagnostics_->error("unknown-key", key.where, "unknown key `" + key.text + "` in " + what_);
     d.length = static_cast<std::uint32_t>(std::max<std::size_t>(key.text.size(), 1));
     d.hint = did_you_mean(key.text, known_);
   }

@@ -23,8 +23,8 @@ struct YamlNode {
 
   Kind kind = Kind::null;
   SourcePos where;
-  std::string text;     // scalar
-  bool quoted = false;  // scalar: written in quotes or as a block, so never a number or bool
+  std::string text;             // scalar
+  bool quoted = false;          // scalar: written in quotes or as a block, so never a number or bool
   std::vector<YamlNode> items;  // sequence; for a mapping: the values
   std::vector<YamlNode> keys;   // mapping: scalar nodes, parallel to items
 
@@ -41,7 +41,8 @@ std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagno
 
 // Scalar conversions; each adds a diagnostic and returns nothing when the text does not fit.
 std::optional<bool> yaml_bool(const YamlNode& node, Diagnostics& diagnostics);  // true false yes no on off
-std::optional<std::uint64_t> yaml_uint(const YamlNode& node, std::uint64_t least, std::uint64_t most, Diagnostics& diagnostics);
+std::optional<std::uint64_t> yaml_uint(const YamlNode& node, std::uint64_t least, std::uint64_t most,
+                                       Diagnostics& diagnostics);
 std::optional<double> yaml_double(const YamlNode& node, double least, double most, Diagnostics& diagnostics);
 // "90s", "5m", "2h", "250ms", or a plain number of seconds; in microseconds.
 std::optional<std::uint64_t> yaml_duration_us(const YamlNode& node, Diagnostics& diagnostics);

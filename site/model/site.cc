@@ -17,7 +17,9 @@ const T* find_named(const std::vector<T>& all, std::string_view name) {
 
 }  // namespace
 
-std::string_view to_string(Transport transport) { return transport == Transport::tcp ? "tcp" : "udp"; }
+std::string_view to_string(Transport transport) {
+  return transport == Transport::tcp ? "tcp" : "udp";
+}
 
 std::string PortRange::to_string() const {
   std::string out(site::to_string(transport));
@@ -26,7 +28,9 @@ std::string PortRange::to_string() const {
   return out;
 }
 
-std::string_view to_string(MacPermission permission) { return kPermissionWords.at(static_cast<std::size_t>(permission)); }
+std::string_view to_string(MacPermission permission) {
+  return kPermissionWords.at(static_cast<std::size_t>(permission));
+}
 
 std::optional<MacPermission> parse_mac_permission(std::string_view word) {
   const auto at = std::find(kPermissionWords.begin(), kPermissionWords.end(), word);
@@ -34,13 +38,27 @@ std::optional<MacPermission> parse_mac_permission(std::string_view word) {
   return static_cast<MacPermission>(at - kPermissionWords.begin());
 }
 
-const Host* Zone::find_host(std::string_view host_name) const { return find_named(hosts, host_name); }
-const Zone* Site::find_zone(std::string_view zone_name) const { return find_named(zones, zone_name); }
-const Service* Site::find_service(std::string_view service_name) const { return find_named(services, service_name); }
-const MacObject* Site::find_object(std::string_view object_name) const { return find_named(mac.objects, object_name); }
-const MacDomain* Site::find_domain(std::string_view domain_name) const { return find_named(mac.domains, domain_name); }
-const Group* Site::find_group(std::string_view group_name) const { return find_named(groups, group_name); }
-const Role* Site::find_role(std::string_view role_name) const { return find_named(roles, role_name); }
+const Host* Zone::find_host(std::string_view host_name) const {
+  return find_named(hosts, host_name);
+}
+const Zone* Site::find_zone(std::string_view zone_name) const {
+  return find_named(zones, zone_name);
+}
+const Service* Site::find_service(std::string_view service_name) const {
+  return find_named(services, service_name);
+}
+const MacObject* Site::find_object(std::string_view object_name) const {
+  return find_named(mac.objects, object_name);
+}
+const MacDomain* Site::find_domain(std::string_view domain_name) const {
+  return find_named(mac.domains, domain_name);
+}
+const Group* Site::find_group(std::string_view group_name) const {
+  return find_named(groups, group_name);
+}
+const Role* Site::find_role(std::string_view role_name) const {
+  return find_named(roles, role_name);
+}
 
 std::vector<IpPrefix> Site::networks_of(const Endpoint& endpoint) const {
   const Zone* zone = find_zone(endpoint.zone);

@@ -50,7 +50,9 @@ struct PortRange {
   SourcePos where;
 
   std::string to_string() const;  // "tcp/80", "udp/1000-2000"
-  bool covers(Transport t, std::uint16_t port) const { return t == transport && port >= first && port <= last; }
+  bool covers(Transport t, std::uint16_t port) const {
+    return t == transport && port >= first && port <= last;
+  }
 };
 
 // One end of a permitted flow: a zone, a host in it, or the gatehouse itself.
@@ -66,14 +68,14 @@ struct Endpoint {
 // A program that serves ports on one host.
 struct Service {
   std::string name;
-  Endpoint host;                       // zone/host, or gatehouse
-  std::string exec;                    // absolute path
+  Endpoint host;     // zone/host, or gatehouse
+  std::string exec;  // absolute path
   std::string user;
-  std::vector<PortRange> ports;        // what it binds; may be empty
-  std::vector<Endpoint> exposed_to;    // who may connect to `ports`
-  std::string domain;                  // MAC domain it runs in
-  std::string seccomp;                 // seccomp profile name; empty: none
-  bool ssh = false;                    // this is remote administration: only the admin host may reach it
+  std::vector<PortRange> ports;      // what it binds; may be empty
+  std::vector<Endpoint> exposed_to;  // who may connect to `ports`
+  std::string domain;                // MAC domain it runs in
+  std::string seccomp;               // seccomp profile name; empty: none
+  bool ssh = false;                  // this is remote administration: only the admin host may reach it
   SourcePos where;
 };
 
@@ -87,10 +89,10 @@ struct Flow {
 };
 
 struct Firewall {
-  std::vector<Endpoint> ping_from;          // who may send echo requests, through or to the gatehouse
-  std::uint16_t log_group = 7;              // NFLOG group of logged drops
-  std::uint32_t log_per_second = 50;        // at most this many logged drops a second
-  std::uint32_t syn_per_second = 2000;      // new TCP connections a second per exposed service; 0: unlimited
+  std::vector<Endpoint> ping_from;      // who may send echo requests, through or to the gatehouse
+  std::uint16_t log_group = 7;          // NFLOG group of logged drops
+  std::uint32_t log_per_second = 50;    // at most this many logged drops a second
+  std::uint32_t syn_per_second = 2000;  // new TCP connections a second per exposed service; 0: unlimited
   std::uint32_t syn_burst = 500;
 };
 
@@ -111,9 +113,9 @@ struct Group {
 struct Role {
   std::string name;
   std::string group;
-  std::string domain;                     // MAC domain of the session
-  std::string account;                    // unix account the role logs in to
-  std::vector<std::string> may_read;      // MAC objects
+  std::string domain;                 // MAC domain of the session
+  std::string account;                // unix account the role logs in to
+  std::vector<std::string> may_read;  // MAC objects
   SourcePos where;
 };
 
@@ -125,8 +127,8 @@ struct MacObject {
   // Absolute patterns: literal path, trailing `/*` (entries of the directory) or `/**` (the
   // whole subtree). No other wildcard.
   std::vector<std::string> paths;
-  std::vector<PortRange> ports;   // network ports to bind or connect to
-  bool customer_data = false;     // reading it needs a role with a group
+  std::vector<PortRange> ports;  // network ports to bind or connect to
+  bool customer_data = false;    // reading it needs a role with a group
   SourcePos where;
 };
 
@@ -174,8 +176,8 @@ struct Mac {
 // --- detection, SOC, hardening ------------------------------------------------------------------
 
 struct ScanThresholds {
-  std::uint32_t ports = 20;          // distinct refused or unanswered ports of one host: vertical
-  std::uint32_t hosts = 15;          // distinct hosts on one port: horizontal
+  std::uint32_t ports = 20;  // distinct refused or unanswered ports of one host: vertical
+  std::uint32_t hosts = 15;  // distinct hosts on one port: horizontal
   std::uint64_t window_us = 60'000'000;
 };
 struct FloodThresholds {
@@ -184,9 +186,9 @@ struct FloodThresholds {
 };
 
 struct Detection {
-  std::vector<IpPrefix> home_networks;   // default: the networks of all trusted zones
-  std::vector<std::string> interfaces;   // zones whose interface is watched, by zone name
-  std::vector<std::string> rule_files;   // as given; resolved against the site file's directory
+  std::vector<IpPrefix> home_networks;  // default: the networks of all trusted zones
+  std::vector<std::string> interfaces;  // zones whose interface is watched, by zone name
+  std::vector<std::string> rule_files;  // as given; resolved against the site file's directory
   ScanThresholds scan;
   FloodThresholds flood;
   // Engine settings with dotted keys ("stream.reassembly.depth"), checked by ids itself.
@@ -199,10 +201,10 @@ enum class ReceiverKind : std::uint8_t { file, syslog_tls };
 struct Receiver {
   std::string name;
   ReceiverKind kind = ReceiverKind::file;
-  std::string path;          // file
-  Endpoint host;             // syslog-tls: zone/host
+  std::string path;  // file
+  Endpoint host;     // syslog-tls: zone/host
   std::uint16_t port = 6514;
-  std::string server_name;   // name the receiver's certificate must carry
+  std::string server_name;           // name the receiver's certificate must carry
   std::string ca, certificate, key;  // paths
   std::size_t max_frame_bytes = 8096;
   SourcePos where;
@@ -215,14 +217,14 @@ struct Soc {
 };
 
 struct Hardening {
-  bool sshd = true;                 // write an sshd configuration: certificates only
-  bool sandbox_daemons = true;      // ids, socfwd restrict themselves after start-up
+  bool sshd = true;             // write an sshd configuration: certificates only
+  bool sandbox_daemons = true;  // ids, socfwd restrict themselves after start-up
   std::vector<std::string> kernel_needs;
 };
 
 struct Site {
   std::string name;
-  std::string file;                // path it was loaded from, for relative names
+  std::string file;  // path it was loaded from, for relative names
   std::vector<Zone> zones;
   std::vector<Service> services;
   std::vector<Flow> flows;

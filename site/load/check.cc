@@ -1,0 +1,370 @@
+#include <algorithm>
+#include <set>
+
+#include "site/load/reader.h"
+
+namespace gatehouse::site {
+namespace {
+
+class Checker {
+ public:
+  Checker(const Site& site, Diagnostics& diagnostics) : site_(site), diagnostics_(diagnostics) {}
+
+  void run() {
+    check_zones();
+    for (const Service& service : site_.services) check_service(service);
+    for (const Flow& flow : site_.flows) {
+      check_endpoint(flow.from);
+      check_endpoint(flow.to);
+      if (flow.from.zone == flow.to.zone)
+        error("flow-inside-zone", flow.where, "a flow inside one zone does not pass the gatehouse");
+    }
+    for (const Endpoint& e : site_.firewall.ping_from) check_endpoint(e);
+    check_administration();
+    check_people();
+    check_mac();
+    check_listeners();
+    check_detection_and_soc();
+  }
+
+ private:
+  core::Diagnostic& error(std::string code, const SourcePos& where, std::string message) {
+    return diagnostics_.error(std::move(code), where, std::move(message));
+  }
+
+  template <class T>
+  static std::vector<std::string> names_of(const std::vector<T>& all) {
+    std::vector<std::string> out;
+    for (const T& x : all) out.push_back(x.name);
+    return out;
+  }
+  template <class T>
+  void unknown(const std::string& what, const std::string& name, const SourcePos& where,
+               const std::vector<T>& all) {
+    error("unknown-name", where, "there is no " + what + " `" + name + "`").hint =
+        core::did_you_mean(name, names_of(all));
+  }
+
+  bool check_endpoint(const Endpoint& endpoint) {
+    if (endpoint.is_gatehouse()) return true;
+    const Zone* zone = site_.find_zone(endpoint.zone);
+    if (zone == nullptr) {
+      unknown("zone", endpoint.zone, endpoint.where, site_.zones);
+      return false;
+    }
+    if (!endpoint.host.empty() && zone->find_host(endpoint.host) == nullptr) {
+      error("unknown-name", endpoint.where, "zone `" + zone->name + "` has no host `" + endpoint.host + "`")
+          .hint = core::did_you_mean(endpoint.host, names_of(zone->hosts));
+      return false;
+    }
+    return true;
+  }
+
+  void check_zones() {
+    const Zone* untrusted = nullptr;
+    for (std::size_t i = 0; i < site_.zones.size(); ++i) {
+      const Zone& zone = site_.zones[i];
+      if (zone.untrusted && untrusted != nullptr)
+        error("two-outsides", zone.where, "only one zone can have `networks: any`");
+      if (zone.untrusted) untrusted = &zone;
+      if (!zone.untrusted && zone.networks.empty())
+        error("missing-network", zone.where, "zone `" + zone.name + "` has no network");
+      for (std::size_t j = 0; j < i; ++j) check_pair(site_.zones[j], zone);
+      for (const Host& host : zone.hosts) check_host(zone, host);
+    }
+    if (site_.zones.empty()) error("missing-zone", {site_.file, 1, 1}, "a site needs at least one zone");
+  }
+
+  void check_pair(const Zone& first, const Zone& second) {
+    if (first.interface == second.interface) {
+      error("same-interface", second.where,
+            "zones `" + first.name + "` and `" + second.name + "` share the interface " + first.interface);
+    }
+    for (const IpPrefix& a : first.networks) {
+      for (const IpPrefix& b : second.networks) {
+        if (a.overlaps(b)) {
+          error("overlapping-zones", second.where,
+                "network " + b.to_string() + " of zone `" + second.name + "` overlaps " + a.to_string() +
+                    " of zone `" + first.name + "`");
+        }
+      }
+    }
+  }
+
+  void check_host(const Zone& zone, const Host& host) {
+    for (const IpAddress& address : host.addresses) {
+      const bool inside = std::any_of(zone.networks.begin(), zone.networks.end(),
+                                      [&](const IpPrefix& n) { return n.contains(address); });
+      if (!inside && !zone.untrusted)
+        error("host-outside-zone", host.where,
+              "address " + address.to_string() + " of host `" + host.name + "` is in no network of zone `" +
+                  zone.name + "`");
+    }
+  }
+
+  void check_service(const Service& service) {
+    check_endpoint(service.host);
+    if (!service.host.is_gatehouse() && service.host.host.empty())
+      error("missing-host", service.where, "service `" + service.name + "` must name a host: zone/host");
+    for (const Endpoint& e : service.exposed_to) check_endpoint(e);
+    if (!service.exposed_to.empty() && service.ports.empty()) {
+      error("exposed-without-port", service.where,
+            "service `" + service.name + "` is exposed but binds no port");
+    }
+    if (service.domain.empty()) {
+      error("no-domain", service.where, "service `" + service.name + "` has no MAC domain").hint =
+          "add `domain:` and define it under mac.domains";
+    } else if (const MacDomain* domain = site_.find_domain(service.domain)) {
+      if (!domain->exec.empty() && domain->exec != service.exec) {
+        error("exec-mismatch", service.where,
+              "service `" + service.name + "` runs " + service.exec + " but its domain `" + domain->name +
+                  "` is for " + domain->exec);
+      }
+      for (const PortRange& port : service.ports) {
+        if (!may_bind(*domain, port)) {
+          error("port-not-bindable", port.where,
+                "domain `" + domain->name + "` may not bind " + port.to_string() + " of service `" +
+                    service.name + "`")
+              .hint = "grant `bind` on an object with that port";
+        }
+      }
+    } else {
+      unknown("domain", service.domain, service.where, site_.mac.domains);
+    }
+    check_ssh(service);
+    for (const Service& other : site_.services) {
+      if (&other == &service) break;
+      if (!(other.host.zone == service.host.zone && other.host.host == service.host.host)) continue;
+      for (const PortRange& a : service.ports) {
+        for (const PortRange& b : other.ports) {
+          if (a.transport == b.transport && a.first <= b.last && b.first <= a.last) {
+            error("port-taken", a.where,
+                  a.to_string() + " of service `" + service.name + "` is bound by service `" + other.name +
+                      "` on the same host");
+          }
+        }
+      }
+    }
+  }
+
+  // One point of access: whatever listens on the SSH port, or says it is remote administration,
+  // may be reached from the administration host and from nowhere else.
+  void check_ssh(const Service& service) {
+    const bool ssh_port = std::any_of(service.ports.begin(), service.ports.end(),
+                                      [](const PortRange& p) { return p.covers(Transport::tcp, 22); });
+    if (!ssh_port && !service.ssh) return;
+    for (const Endpoint& e : service.exposed_to) {
+      const bool admin = site_.administration && e.zone == site_.administration->host.zone &&
+                         e.host == site_.administration->host.host;
+      if (!admin) {
+        error("ssh-exposed", e.where,
+              "SSH of service `" + service.name + "` is exposed to " + e.to_string() +
+                  ", which is not the administration host")
+            .hint = site_.administration ? "expose it to " + site_.administration->host.to_string() + " only"
+                                         : "define `administration: {host: zone/host}`";
+      }
+    }
+  }
+
+  const MacObject* object_with_port(const MacGrant& grant, const PortRange& port) const {
+    for (const std::string& name : grant.objects) {
+      const MacObject* object = site_.find_object(name);
+      if (object == nullptr) continue;
+      for (const PortRange& p : object->ports) {
+        if (p.transport == port.transport && p.first <= port.first && p.last >= port.last) return object;
+      }
+    }
+    return nullptr;
+  }
+  bool may_bind(const MacDomain& domain, const PortRange& port) const {
+    return std::any_of(domain.grants.begin(), domain.grants.end(), [&](const MacGrant& g) {
+      const bool bind =
+          std::find(g.permissions.begin(), g.permissions.end(), MacPermission::bind) != g.permissions.end();
+      return bind && object_with_port(g, port) != nullptr;
+    });
+  }
+
+  // A domain that may bind a port which no service of that domain declares and exposes is an open
+  // door nobody asked for.
+  void check_listeners() {
+    for (const MacDomain& domain : site_.mac.domains) {
+      for (const MacGrant& grant : domain.grants) {
+        if (std::find(grant.permissions.begin(), grant.permissions.end(), MacPermission::bind) ==
+            grant.permissions.end())
+          continue;
+        for (const std::string& name : grant.objects) {
+          const MacObject* object = site_.find_object(name);
+          if (object == nullptr) continue;
+          for (const PortRange& port : object->ports) check_listener(domain, grant, port);
+        }
+      }
+    }
+  }
+  void check_listener(const MacDomain& domain, const MacGrant& grant, const PortRange& port) {
+    const bool exposed = std::any_of(site_.services.begin(), site_.services.end(), [&](const Service& s) {
+      if (s.domain != domain.name || s.exposed_to.empty()) return false;
+      return std::any_of(s.ports.begin(), s.ports.end(), [&](const PortRange& p) {
+        return p.transport == port.transport && p.first <= port.first && p.last >= port.last;
+      });
+    });
+    if (!exposed)
+      error("listener-not-exposed", grant.where,
+            "domain `" + domain.name + "` may bind " + port.to_string() + ", which no service of it exposes");
+  }
+
+  void check_administration() {
+    if (!site_.administration) {
+      if (!site_.roles.empty())
+        error("missing-administration", site_.roles.front().where,
+              "roles need `administration: {host: zone/host}`: people reach servers through one host");
+      return;
+    }
+    const Endpoint& host = site_.administration->host;
+    if (!check_endpoint(host)) return;
+    const Zone* zone = site_.find_zone(host.zone);
+    if (host.is_gatehouse() || host.host.empty())
+      error("missing-host", site_.administration->where, "the administration host is one host: zone/host");
+    if (zone != nullptr && zone->untrusted)
+      error("admin-outside", site_.administration->where,
+            "the administration host cannot stand in the untrusted zone");
+  }
+
+  void check_people() {
+    std::set<std::string> accounts;
+    for (const Role& role : site_.roles) {
+      if (role.group.empty()) {
+        error("role-without-group", role.where, "role `" + role.name + "` has no group of people").hint =
+            "add `group:` and list its people under people.groups";
+      } else if (site_.find_group(role.group) == nullptr) {
+        unknown("group", role.group, role.where, site_.groups);
+      }
+      if (role.domain.empty()) {
+        error("no-domain", role.where, "role `" + role.name + "` has no MAC domain for its sessions");
+      } else if (site_.find_domain(role.domain) == nullptr) {
+        unknown("domain", role.domain, role.where, site_.mac.domains);
+      }
+      if (role.account == "root")
+        error("root-account", role.where, "role `" + role.name + "` may not log in as root");
+      if (!accounts.insert(role.account).second)
+        error("shared-account", role.where, "account `" + role.account + "` is used by two roles");
+      for (const std::string& name : role.may_read) check_role_reads(role, name);
+    }
+    for (const Group& group : site_.groups) {
+      if (group.people.empty())
+        diagnostics_.warning("empty-group", group.where, "group `" + group.name + "` has no people");
+    }
+  }
+  void check_role_reads(const Role& role, const std::string& name) {
+    if (site_.find_object(name) == nullptr) {
+      unknown("object", name, role.where, site_.mac.objects);
+      return;
+    }
+    const MacDomain* domain = site_.find_domain(role.domain);
+    if (domain != nullptr && !may(*domain, MacPermission::read, name)) {
+      error("role-cannot-read", role.where,
+            "role `" + role.name + "` says it may read `" + name + "`, but its domain `" + domain->name +
+                "` may not");
+    }
+  }
+  static bool may(const MacDomain& domain, MacPermission permission, const std::string& object) {
+    return std::any_of(domain.grants.begin(), domain.grants.end(), [&](const MacGrant& g) {
+      return std::find(g.permissions.begin(), g.permissions.end(), permission) != g.permissions.end() &&
+             std::find(g.objects.begin(), g.objects.end(), object) != g.objects.end();
+    });
+  }
+
+  void check_mac() {
+    for (const MacDomain& domain : site_.mac.domains) {
+      for (const MacGrant& grant : domain.grants) {
+        for (const std::string& name : grant.objects) check_grant(grant, name);
+      }
+      for (const MacTransition& t : domain.transitions) {
+        if (site_.find_domain(t.domain) == nullptr) unknown("domain", t.domain, t.where, site_.mac.domains);
+      }
+      check_customer_data(domain);
+    }
+    for (const MacNever& never : site_.mac.nevers) {
+      if (site_.find_object(never.object) == nullptr)
+        unknown("object", never.object, never.where, site_.mac.objects);
+      for (const std::string& name : never.except) {
+        if (site_.find_domain(name) == nullptr) unknown("domain", name, never.where, site_.mac.domains);
+      }
+    }
+  }
+  void check_grant(const MacGrant& grant, const std::string& name) {
+    const MacObject* object = site_.find_object(name);
+    if (object == nullptr) {
+      unknown("object", name, grant.where, site_.mac.objects);
+      return;
+    }
+    for (const MacPermission p : grant.permissions) {
+      const bool network = p == MacPermission::bind || p == MacPermission::connect;
+      if (network && object->ports.empty())
+        error("wrong-object", grant.where,
+              "`" + std::string(to_string(p)) + "` needs an object with ports; `" + name + "` has none");
+      if (!network && object->paths.empty())
+        error("wrong-object", grant.where,
+              "`" + std::string(to_string(p)) + "` needs an object with paths; `" + name + "` has none");
+    }
+  }
+  // Customer data is read by a role, or by a service's own domain, never by a domain nobody answers for.
+  void check_customer_data(const MacDomain& domain) {
+    for (const MacGrant& grant : domain.grants) {
+      if (std::find(grant.permissions.begin(), grant.permissions.end(), MacPermission::read) ==
+          grant.permissions.end())
+        continue;
+      for (const std::string& name : grant.objects) {
+        const MacObject* object = site_.find_object(name);
+        if (object == nullptr || !object->customer_data) continue;
+        const bool role = std::any_of(site_.roles.begin(), site_.roles.end(), [&](const Role& r) {
+          return r.domain == domain.name &&
+                 std::find(r.may_read.begin(), r.may_read.end(), name) != r.may_read.end();
+        });
+        const bool service = std::any_of(site_.services.begin(), site_.services.end(),
+                                         [&](const Service& s) { return s.domain == domain.name; });
+        if (!role && !service)
+          error("customer-data", grant.where,
+                "domain `" + domain.name + "` reads customer data `" + name +
+                    "` but belongs to no role that lists it in `may-read`");
+      }
+    }
+  }
+
+  void check_detection_and_soc() {
+    for (const std::string& zone : site_.detection.interfaces) {
+      if (site_.find_zone(zone) == nullptr) unknown("zone", zone, site_.detection.where, site_.zones);
+    }
+    for (const Receiver& receiver : site_.soc.receivers) {
+      if (receiver.kind != ReceiverKind::syslog_tls || !check_endpoint(receiver.host)) continue;
+      if (receiver.host.host.empty()) {
+        error("missing-host", receiver.where, "receiver `" + receiver.name + "` must name a host: zone/host");
+        continue;
+      }
+      const bool permitted = std::any_of(site_.flows.begin(), site_.flows.end(), [&](const Flow& f) {
+        const bool reaches =
+            f.to.zone == receiver.host.zone && (f.to.host.empty() || f.to.host == receiver.host.host);
+        return f.from.is_gatehouse() && reaches &&
+               std::any_of(f.ports.begin(), f.ports.end(),
+                           [&](const PortRange& p) { return p.covers(Transport::tcp, receiver.port); });
+      });
+      if (!permitted) {
+        error("receiver-unreachable", receiver.where,
+              "no flow lets the gatehouse reach receiver `" + receiver.name + "` at tcp/" +
+                  std::to_string(receiver.port))
+            .hint = "add {from: gatehouse, to: " + receiver.host.to_string() + ", ports: [tcp/" +
+                    std::to_string(receiver.port) + "]} to `flows`";
+      }
+    }
+  }
+
+  const Site& site_;
+  Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+void cross_check(const Site& site, Diagnostics& diagnostics) {
+  Checker(site, diagnostics).run();
+}
+
+}  // namespace gatehouse::site

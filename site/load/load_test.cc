@@ -1,0 +1,137 @@
+#include "site/load/load.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "core/os.h"
+
+namespace gatehouse::site {
+namespace {
+
+const std::string kRules = std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/";
+
+std::optional<Site> load(const std::string& text, core::Diagnostics& diagnostics) {
+  return load_site(core::SourceText("site.yaml", text), diagnostics);
+}
+
+TEST(ShippedSites, LoadWithoutAnyDiagnostic) {
+  for (const char* name : {"web-mail.yaml", "minimal.yaml"}) {
+    core::Diagnostics diagnostics;
+    const auto site = load_site_file(kRules + name, diagnostics);
+    ASSERT_TRUE(site.has_value()) << site.error().to_string();
+    EXPECT_TRUE(site->has_value()) << diagnostics.render_all();
+    EXPECT_TRUE(diagnostics.all().empty()) << diagnostics.render_all();
+  }
+}
+
+TEST(ShippedSites, WebMailSaysWhatItMeans) {
+  core::Diagnostics diagnostics;
+  const auto loaded = load_site_file(kRules + "web-mail.yaml", diagnostics);
+  ASSERT_TRUE(loaded.has_value() && loaded->has_value());
+  const Site& site = **loaded;
+  std::vector<std::string> outside;
+  for (const Service& s : site.services) {
+    for (const Endpoint& e : s.exposed_to) {
+      if (e.zone != "outside") continue;
+      for (const PortRange& p : s.ports) outside.push_back(p.to_string());
+    }
+  }
+  EXPECT_EQ(outside, (std::vector<std::string>{"tcp/80", "tcp/443", "tcp/25"}));
+  ASSERT_TRUE(site.administration.has_value());
+  EXPECT_EQ(site.administration->host.to_string(), "admin/bastion");
+  EXPECT_EQ(site.detection.home_networks.size(), 6U);
+  EXPECT_EQ(site.find_zone("servers")->find_host("front")->addresses.size(), 2U);
+}
+
+// bad.expected is the rendered diagnostics; to renew it: GATEHOUSE_UPDATE_GOLDEN=1 site_load_test
+TEST(BadSite, GivesExactlyTheExpectedDiagnostics) {
+  const auto text = core::read_file(kRules + "bad.yaml");
+  ASSERT_TRUE(text.has_value());
+  core::Diagnostics diagnostics;
+  EXPECT_FALSE(load_site(core::SourceText("bad.yaml", *text), diagnostics).has_value());
+  const std::string expected_path = kRules + "bad.expected";
+  if (std::getenv("GATEHOUSE_UPDATE_GOLDEN") != nullptr) {
+    ASSERT_TRUE(core::write_file_atomic(expected_path, diagnostics.render_all()));
+  }
+  const auto expected = core::read_file(expected_path);
+  ASSERT_TRUE(expected.has_value());
+  EXPECT_EQ(diagnostics.render_all(), *expected);
+}
+
+struct BadCase {
+  const char* name;
+  const char* text;
+  const char* code;
+  unsigned line, column;
+};
+
+class BadInput : public testing::TestWithParam<BadCase> {};
+
+TEST_P(BadInput, IsRefusedAtItsPosition) {
+  core::Diagnostics diagnostics;
+  EXPECT_FALSE(load(GetParam().text, diagnostics).has_value());
+  bool found = false;
+  for (const auto& d : diagnostics.all()) {
+    found = found || (d.code == GetParam().code && d.where.line == GetParam().line &&
+                      d.where.column == GetParam().column);
+  }
+  EXPECT_TRUE(found) << diagnostics.render_all();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadInput,
+    testing::Values(
+        BadCase{"unknown_key", "site: a\nzones:\n  z: {interface: e0, networks: any, netwroks: 1}\n",
+                "unknown-key", 3, 37},
+        BadCase{"duplicate_key", "site: a\nsite: b\nzones: {z: {interface: e, networks: any}}\n",
+                "duplicate-key", 2, 1},
+        BadCase{"alias", "site: &x a\nzones: *x\n", "yaml-syntax", 1, 7},
+        BadCase{"bad_port",
+                "site: a\nzones: {z: {interface: e, networks: any}}\nservices:\n  s: {host: z/h, exec: /x, "
+                "ports: [tcp/0], domain: d}\n",
+                "bad-port", 4, 36},
+        BadCase{"bad_path",
+                "site: a\nzones: {z: {interface: e, networks: any}}\nservices:\n  s: {host: z/h, exec: ../x, "
+                "domain: d}\n",
+                "bad-path", 4, 24},
+        BadCase{"host_bits", "site: a\nzones:\n  z: {interface: e, networks: [10.0.0.1/8]}\n", "bad-value", 3,
+                32},
+        BadCase{
+            "pattern",
+            "site: a\nzones: {z: {interface: e, networks: any}}\nmac: {objects: {o: {paths: [/a/*/b]}}}\n",
+            "bad-pattern", 3, 29},
+        BadCase{
+            "permission",
+            "site: a\nzones: {z: {interface: e, networks: any}}\nmac: {domains: {d: {allow: [{raed: o}]}}}\n",
+            "unknown-permission", 3, 30},
+        BadCase{"version", "site: a\nversion: 2\nzones: {z: {interface: e, networks: any}}\n", "bad-value", 2,
+                10},
+        BadCase{"interface_name",
+                "site: a\nzones:\n  z: {interface: a_name_that_is_too_long, networks: any}\n", "bad-value", 3,
+                18},
+        BadCase{"two_outsides",
+                "site: a\nzones:\n  y: {interface: e, networks: any}\n  z: {interface: f, networks: any}\n",
+                "two-outsides", 4, 3},
+        BadCase{"flow_inside",
+                "site: a\nzones:\n  z: {interface: f, networks: any}\nflows:\n  - {from: z, to: z, ports: "
+                "[tcp/1]}\n",
+                "flow-inside-zone", 5, 5},
+        BadCase{"receiver_kind",
+                "site: a\nzones: {z: {interface: e, networks: any}}\nsoc: {receivers: {r: {kind: fiel}}}\n",
+                "bad-value", 3, 29}),
+    [](const auto& row) { return row.param.name; });
+
+TEST(HostileText, NeverCrashesAndNeverLoads) {
+  std::string deep = "site: a\nzones: ";
+  for (int i = 0; i < 5000; ++i) deep += "[";
+  for (const std::string& text : {std::string("\0\0\0", 3), std::string("{"), std::string("- - -"), deep,
+                                  std::string("\xff\xfe\x00s", 4), std::string()}) {
+    core::Diagnostics diagnostics;
+    EXPECT_FALSE(load(text, diagnostics).has_value());
+    EXPECT_TRUE(diagnostics.has_errors());
+  }
+}
+
+}  // namespace
+}  // namespace gatehouse::site

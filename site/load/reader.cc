@@ -1,0 +1,108 @@
+#include "site/load/reader.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace gatehouse::site {
+namespace {
+
+bool name_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+std::optional<std::uint16_t> parse_port_number(std::string_view text) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value == 0 || value > 65535)
+    return std::nullopt;
+  return static_cast<std::uint16_t>(value);
+}
+
+void bad_port(const YamlNode& node, Diagnostics& diagnostics) {
+  core::Diagnostic& d = diagnostics.error("bad-port", node.where, "`" + node.text + "` is not a port");
+  d.length = static_cast<std::uint32_t>(std::max<std::size_t>(node.text.size(), 1));
+  d.hint = "write tcp/443, udp/53 or tcp/8000-8010";
+}
+
+}  // namespace
+
+bool check_name(const YamlNode& key, const std::string& what, Diagnostics& diagnostics) {
+  const bool good = !key.text.empty() && key.text.size() <= 64 &&
+                    std::all_of(key.text.begin(), key.text.end(), name_byte) &&
+                    !(key.text[0] >= '0' && key.text[0] <= '9') && key.text[0] != '-';
+  if (!good) {
+    diagnostics.error("bad-name", key.where, "`" + key.text + "` is not a name for a " + what).hint =
+        "letters, digits, - and _, starting with a letter";
+  }
+  return good;
+}
+
+std::optional<PortRange> read_port(const YamlNode& node, Diagnostics& diagnostics) {
+  const std::string_view text = node.text;
+  const std::size_t slash = text.find('/');
+  PortRange out;
+  out.where = node.where;
+  const std::string_view transport = text.substr(0, slash);
+  if (!node.is_scalar() || slash == std::string_view::npos || (transport != "tcp" && transport != "udp")) {
+    bad_port(node, diagnostics);
+    return std::nullopt;
+  }
+  out.transport = transport == "tcp" ? Transport::tcp : Transport::udp;
+  const std::string_view numbers = text.substr(slash + 1);
+  const std::size_t dash = numbers.find('-');
+  const auto first = parse_port_number(numbers.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : parse_port_number(numbers.substr(dash + 1));
+  if (!first || !last || *last < *first) {
+    bad_port(node, diagnostics);
+    return std::nullopt;
+  }
+  out.first = *first;
+  out.last = *last;
+  return out;
+}
+
+std::vector<PortRange> read_ports(MapReader& map, std::string_view key) {
+  std::vector<PortRange> out;
+  for (const YamlNode* item : map.list(key)) {
+    if (const auto port = read_port(*item, map.diagnostics())) out.push_back(*port);
+  }
+  return out;
+}
+
+std::optional<Endpoint> read_endpoint(const YamlNode& node, Diagnostics& diagnostics) {
+  if (!node.is_scalar()) {
+    diagnostics.error("bad-value", node.where, "expected a zone, zone/host or gatehouse");
+    return std::nullopt;
+  }
+  const std::size_t slash = node.text.find('/');
+  Endpoint out;
+  out.zone = node.text.substr(0, slash);
+  if (slash != std::string::npos) out.host = node.text.substr(slash + 1);
+  out.where = node.where;
+  const bool empty_part = out.zone.empty() || (slash != std::string::npos && out.host.empty());
+  if (empty_part || (out.is_gatehouse() && slash != std::string::npos)) {
+    diagnostics.error("bad-value", node.where, "`" + node.text + "` is not a zone, zone/host or gatehouse");
+    return std::nullopt;
+  }
+  return out;
+}
+
+std::vector<Endpoint> read_endpoints(MapReader& map, std::string_view key) {
+  std::vector<Endpoint> out;
+  for (const YamlNode* item : map.list(key)) {
+    if (auto endpoint = read_endpoint(*item, map.diagnostics())) out.push_back(std::move(*endpoint));
+  }
+  return out;
+}
+
+bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics) {
+  const std::string& p = node.text;
+  const bool control = std::any_of(p.begin(), p.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  const bool odd = p.find("//") != std::string::npos || (p + "/").find("/./") != std::string::npos ||
+                   (p + "/").find("/../") != std::string::npos;
+  if (node.is_scalar() && !p.empty() && p[0] == '/' && !control && !odd) return true;
+  diagnostics.error("bad-path", node.where, "`" + p + "` is not an absolute path without `.`, `..` and `//`");
+  return false;
+}
+
+}  // namespace gatehouse::site

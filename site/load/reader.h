@@ -1,0 +1,45 @@
+// Shared by the section readers: small conversions from YAML nodes to model values.
+#pragma once
+
+#include <string>
+
+#include "core/yaml.h"
+#include "site/model/site.h"
+
+namespace gatehouse::site {
+
+using core::Diagnostics;
+using core::MapReader;
+using core::YamlNode;
+
+// A name: letters, digits, `-`, `_`; starts with a letter; at most 64 bytes.
+bool check_name(const YamlNode& key, const std::string& what, Diagnostics& diagnostics);
+// "tcp/80", "udp/1000-2000".
+std::optional<PortRange> read_port(const YamlNode& node, Diagnostics& diagnostics);
+std::vector<PortRange> read_ports(MapReader& map, std::string_view key);
+// "zone", "zone/host" or "gatehouse".
+std::optional<Endpoint> read_endpoint(const YamlNode& node, Diagnostics& diagnostics);
+std::vector<Endpoint> read_endpoints(MapReader& map, std::string_view key);
+// An absolute path without `.`, `..`, empty components or control characters.
+bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
+
+// The `mac` section.
+Mac read_mac(const YamlNode& node, Diagnostics& diagnostics);
+
+// Everything that needs the whole model; see NOTES.md.
+void cross_check(const Site& site, Diagnostics& diagnostics);
+
+// Calls `each(key, value)` for the entries of a mapping whose keys are names of `what`.
+template <class F>
+void for_each_named(const YamlNode* node, const std::string& what, Diagnostics& diagnostics, F each) {
+  if (node == nullptr) return;
+  if (!node->is_map()) {
+    diagnostics.error("bad-value", node->where, "expected a mapping of " + what + " names");
+    return;
+  }
+  for (std::size_t i = 0; i < node->keys.size(); ++i) {
+    if (check_name(node->keys[i], what, diagnostics)) each(node->keys[i], node->items[i]);
+  }
+}
+
+}  // namespace gatehouse::site
