@@ -2,6 +2,7 @@
 // hands over protocol objects as ready JSON text.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -25,14 +26,17 @@ struct EventHeader {
   bool has_ports = false;
   std::uint8_t icmp_type = 0, icmp_code = 0;
   bool has_icmp = false;
-  std::uint64_t flow_id = 0;            // 0: no flow
-  std::uint64_t pcap_cnt = 0;           // 0: live
+  std::uint64_t flow_id = 0;   // 0: no flow
+  std::uint64_t pcap_cnt = 0;  // 0: live
   std::span<const std::uint16_t> vlan;
-  std::string_view pkt_src;             // "wire/pcap"; empty: not written
+  std::string_view pkt_src;  // "wire/pcap"; empty: not written
   std::string_view in_iface;
   std::string_view app_proto;
-  std::string_view direction;           // alert only: "to_server"
+  std::string_view direction;  // alert only: "to_server"
   std::optional<std::uint64_t> tx_id;
+  // Link addresses of the packet; written when EveOptions::ethernet. Null: not known.
+  const std::array<std::uint8_t, 6>* ether_source = nullptr;
+  const std::array<std::uint8_t, 6>* ether_destination = nullptr;
 };
 
 struct AlertFields {
@@ -49,12 +53,45 @@ struct FlowFields {
   std::int64_t start_us = 0, end_us = 0;
   std::string_view state, reason;
   bool alerted = false;
+  std::string_view action;              // "drop", "pass"; empty: not acted on
   core::IpAddress source, destination;  // initiator first
   std::uint16_t source_port = 0, destination_port = 0;
+  bool has_ports = false;
+};
+
+struct TcpFields {
+  std::uint8_t flags_to_server = 0, flags_to_client = 0;  // union of the flags seen
+  std::string_view state;
+};
+
+struct AnomalyFields {
+  std::string_view type;  // "decode", "stream", "applayer"
+  std::string_view event;
+  std::string_view layer;  // "proto_parser", "proto_detect"; empty: not written
+};
+
+// Bytes that an alert may carry, as the options ask.
+struct PayloadFields {
+  core::ByteView payload;  // reassembled or of the packet
+  core::ByteView frame;    // of the packet
+  bool from_stream = false;
+  int link_type = 1;
+  std::string_view link_name;  // "EN10MB"
+};
+
+// What a scan or flood detector says about its event.
+struct DetectionFields {
+  std::string_view klass;  // "scan.syn.vertical"
+  std::span<const core::IpAddress> sources, targets;
+  std::uint64_t sources_total = 0, targets_total = 0;                    // may be more than listed
+  std::span<const std::pair<std::string_view, std::uint64_t>> evidence;  // "unanswered" -> 17
+  std::int64_t window_us = 0;                                            // time the evidence spans
+  double confidence = 0;                                                 // 0 .. 1
+  std::uint32_t update = 0;  // 0: first event of this attack, then counting up
 };
 
 struct EveOptions {
-  std::string host;                     // sensor name; empty: not written
+  std::string host;  // sensor name; empty: not written
   bool community_id = true;
   std::uint16_t community_id_seed = 0;
   bool payload = false, payload_printable = false, packet = false;
@@ -63,5 +100,7 @@ struct EveOptions {
 
 // "1:" + base64(sha1(...)), see the Community ID specification v1; empty when it does not apply.
 std::string community_id(const EventHeader& header, std::uint16_t seed);
+// The same at the end of `out`, without allocating.
+void append_community_id(std::string& out, const EventHeader& header, std::uint16_t seed);
 
 }  // namespace gatehouse::ids::alert
