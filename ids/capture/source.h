@@ -12,10 +12,10 @@ namespace gatehouse::ids {
 inline constexpr int kLinkEthernet = 1;
 
 struct RawPacket {
-  core::ByteView data;             // captured bytes; valid only during the callback
-  std::uint32_t wire_length = 0;   // bytes on the wire; data.size() <= wire_length normally
-  std::int64_t time_us = 0;        // since the epoch
-  std::uint64_t number = 0;        // 1-based in this source
+  core::ByteView data;            // captured bytes; valid only during the callback
+  std::uint32_t wire_length = 0;  // bytes on the wire; data.size() <= wire_length normally
+  std::int64_t time_us = 0;       // since the epoch
+  std::uint64_t number = 0;       // 1-based in this source
   int link_type = kLinkEthernet;
 };
 
@@ -29,8 +29,8 @@ class PacketSink {
 enum class SourceState : std::uint8_t { more, idle, end };
 
 struct CaptureCounters {
-  std::uint64_t received = 0;        // frames handed to the sink
-  std::uint64_t kernel_drops = 0;    // lost before we could read them
+  std::uint64_t received = 0;      // frames handed to the sink
+  std::uint64_t kernel_drops = 0;  // lost before we could read them
   std::uint64_t interface_drops = 0;
 };
 

@@ -14,11 +14,18 @@ using core::ByteView;
 using core::IpAddress;
 
 enum class Direction : std::uint8_t { to_server = 0, to_client = 1 };
-inline Direction opposite(Direction d) { return d == Direction::to_server ? Direction::to_client : Direction::to_server; }
-inline std::size_t index(Direction d) { return static_cast<std::size_t>(d); }
+inline Direction opposite(Direction d) {
+  return d == Direction::to_server ? Direction::to_client : Direction::to_server;
+}
+inline std::size_t index(Direction d) {
+  return static_cast<std::size_t>(d);
+}
 
 // How the packet came to be: EVE `pkt_src`.
 enum class PacketOrigin : std::uint8_t { wire, defrag, tunnel, flow_end };
+
+// What an inner packet was wrapped in. Values other than none come with PacketOrigin::tunnel.
+enum class TunnelKind : std::uint8_t { none, ipv4, ipv6, gre, vxlan, geneve, teredo, erspan, nsh };
 
 // IANA protocol numbers the engine names.
 inline constexpr std::uint8_t kProtoIcmp = 1;
@@ -48,9 +55,9 @@ struct TcpHeader {
 struct IcmpHeader {
   std::uint8_t type = 0;
   std::uint8_t code = 0;
-  std::uint16_t id = 0;        // echo and its kin
+  std::uint16_t id = 0;  // echo and its kin
   std::uint16_t sequence = 0;
-  ByteView embedded;           // the packet an error message quotes; empty otherwise
+  ByteView embedded;  // the packet an error message quotes; empty otherwise
 };
 
 // Indices into the decoder's event vocabulary (decode/events.h): "ipv4.trunc_pkt", ...
@@ -61,10 +68,11 @@ struct Packet {
   std::uint64_t number = 0;  // 1-based in the source: EVE pcap_cnt
   std::int64_t time_us = 0;
   PacketOrigin origin = PacketOrigin::wire;
+  TunnelKind tunnel = TunnelKind::none;
   std::uint8_t tunnel_depth = 0;
   int link_type = 0;
 
-  ByteView frame;    // from the link header; of the whole reassembled datagram when defragmented
+  ByteView frame;  // from the link header; of the whole reassembled datagram when defragmented
   std::uint32_t wire_length = 0;
 
   // Link.
@@ -79,13 +87,13 @@ struct Packet {
   std::uint8_t protocol = 0;  // of the transport header, after IPv6 extension headers
   std::uint8_t ttl = 0;       // hop limit
   std::uint8_t tos = 0;
-  bool fragment = false;      // still a fragment: no transport header was read
+  bool fragment = false;  // still a fragment: no transport header was read
   bool more_fragments = false;
   bool dont_fragment = false;
   std::uint16_t fragment_offset = 0;  // bytes
   std::uint32_t ip_id = 0;
   IpAddress source, destination;
-  ByteView ip_header;   // with options / extension headers
+  ByteView ip_header;  // with options / extension headers
   ByteView ip_payload;
 
   // Transport: valid by `protocol` when has_transport.
@@ -98,6 +106,13 @@ struct Packet {
 
   bool bad_checksum = false;  // any of IP, TCP, UDP, ICMP; judged only when validation is on
 
+  // Set by the flow layer, for detection.
+  Direction direction = Direction::to_server;    // valid when the packet has a flow
+  bool established = false;                      // its flow is established before or after this packet
+  bool payload_in_stream = false;                // reassembly took the payload: stream rules see it, once
+  std::array<std::uint16_t, 6> stream_events{};  // vocabulary of flow/stream_events.h
+  std::uint8_t stream_event_count = 0;
+
   // Everything the decoder found odd; duplicates and more than fit are dropped.
   std::array<DecodeEvent, 8> events{};
   std::uint8_t event_count = 0;
@@ -105,6 +120,12 @@ struct Packet {
   bool is_tcp() const { return has_transport && protocol == kProtoTcp; }
   bool is_udp() const { return has_transport && protocol == kProtoUdp; }
   bool is_icmp() const { return has_transport && (protocol == kProtoIcmp || protocol == kProtoIcmp6); }
+  void add_stream_event(std::uint16_t event) {
+    for (std::uint8_t i = 0; i < stream_event_count; ++i) {
+      if (stream_events[i] == event) return;
+    }
+    if (stream_event_count < stream_events.size()) stream_events[stream_event_count++] = event;
+  }
   void add_event(DecodeEvent event) {
     for (std::uint8_t i = 0; i < event_count; ++i) {
       if (events[i] == event) return;

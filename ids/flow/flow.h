@@ -22,12 +22,22 @@ struct FlowKey {
   friend bool operator==(const FlowKey&, const FlowKey&) = default;
 };
 
-enum class FlowState : std::uint8_t { fresh, established, closed };     // EVE: new, established, closed
+enum class FlowState : std::uint8_t { fresh, established, closed };  // EVE: new, established, closed
 enum class FlowEndReason : std::uint8_t { none, timeout, forced, shutdown, tcp_reuse };
 
 // State of the TCP session as EVE `tcp.state` names it.
 enum class TcpState : std::uint8_t {
-  none, syn_sent, syn_recv, established, fin_wait1, fin_wait2, time_wait, last_ack, close_wait, closing, closed
+  none,
+  syn_sent,
+  syn_recv,
+  established,
+  fin_wait1,
+  fin_wait2,
+  time_wait,
+  last_ack,
+  close_wait,
+  closing,
+  closed
 };
 
 struct DirectionCounters {
@@ -54,6 +64,11 @@ struct Flow {
   bool pass = false;  // a pass rule matched: no more alerts
   bool drop = false;
 
+  std::uint8_t ip_version = 0;
+  // ICMP only: type and code of the first packet of each direction.
+  std::array<std::uint8_t, 2> icmp_type{}, icmp_code{};
+  std::uint64_t parent_id = 0;  // the flow of the tunnel this one travels in; 0: none
+
   // TCP only.
   std::array<std::uint8_t, 2> tcp_flags{};  // union of the flags seen, per direction
   std::unique_ptr<TcpSession> tcp;
@@ -68,8 +83,10 @@ struct Flow {
   Flow& operator=(const Flow&) = delete;
 
   Direction direction_of(const Packet& packet) const {
-    return packet.source == key.client && packet.source_port == key.client_port && packet.destination == key.server ? Direction::to_server
-                                                                                                                    : Direction::to_client;
+    return packet.source == key.client && packet.source_port == key.client_port &&
+                   packet.destination == key.server
+               ? Direction::to_server
+               : Direction::to_client;
   }
 };
 
@@ -77,10 +94,11 @@ struct Flow {
 // when the receiver acknowledged them (or the session ended).
 struct StreamChunk {
   Direction direction = Direction::to_server;
-  ByteView data;             // valid during the call; empty for a gap or the end alone
-  std::uint64_t offset = 0;  // of data[0] in the direction's byte stream
-  std::uint64_t gap = 0;     // bytes that were lost before `data`
-  bool end = false;          // no more bytes will come in this direction
+  ByteView data;               // valid during the call; empty for a gap or the end alone
+  std::uint64_t offset = 0;    // of data[0] in the direction's byte stream
+  std::uint64_t gap = 0;       // bytes that were lost before `data`
+  bool end = false;            // no more bytes will come in this direction
+  bool depth_reached = false;  // with `end`: bytes go on, but beyond the configured depth
 };
 
 class StreamSink {

@@ -1,0 +1,80 @@
+// From a raw frame to packets. One Decoder per worker; it keeps counters and the state of the
+// automatic checksum mode, and no memory of single packets.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "ids/capture/source.h"
+#include "ids/decode/packet.h"
+
+namespace gatehouse::ids {
+
+// automatic: validates, and stops for good when more than a tenth of the first 1,000 packets were
+// wrong, because then the capturing card computes the sums (off-loading).
+enum class ChecksumMode : std::uint8_t { automatic, yes, no };
+
+struct DecoderOptions {
+  ChecksumMode checksum = ChecksumMode::automatic;
+  bool ipip = true, teredo = true, vxlan = true, geneve = true;
+  bool erspan_type1 = false;  // has no header of its own, so that other GRE traffic looks like it
+  std::vector<std::uint16_t> teredo_ports = {3544};
+  std::vector<std::uint16_t> vxlan_ports = {4789};
+  std::vector<std::uint16_t> geneve_ports = {6081};
+  unsigned max_tunnel_depth = 8;  // packets in packets beyond this are not opened
+};
+
+struct DecoderCounters {
+  std::uint64_t packets = 0, bytes = 0, invalid = 0;  // frames; bytes on the wire
+  std::uint64_t ipv4 = 0, ipv6 = 0, tcp = 0, udp = 0, sctp = 0, icmpv4 = 0, icmpv6 = 0, esp = 0;
+  std::uint64_t ethernet = 0, arp = 0, raw = 0, null = 0, sll = 0, ppp = 0, pppoe = 0, chdlc = 0,
+                unknown_link = 0;
+  std::uint64_t vlan = 0, vlan_qinq = 0, vlan_qinqinq = 0, vntag = 0, mpls = 0, nsh = 0,
+                unknown_ethertype = 0;
+  std::uint64_t gre = 0, vxlan = 0, geneve = 0, teredo = 0, erspan = 0, ipv4_in_ipv4 = 0, ipv6_in_ipv4 = 0;
+  std::uint64_t ipv4_in_ipv6 = 0, ipv6_in_ipv6 = 0, too_many_layers = 0;
+  std::uint64_t bad_checksum = 0;
+  std::uint64_t max_packet = 0;
+  std::vector<std::uint64_t> events;  // by DecodeEvent
+};
+
+// Receives each packet of a frame: the outer one first, then those inside tunnels.
+class PacketHandler {
+ public:
+  virtual ~PacketHandler() = default;
+  // The packet and its views live until the return. Later layers may set its flow-layer members.
+  virtual void on_packet(Packet& packet) = 0;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(DecoderOptions options);
+
+  void decode(const RawPacket& raw, PacketHandler& handler);
+  // Decodes an IP datagram put together from fragments; `last` is the fragment that completed it.
+  // The views of the resulting packets point into `datagram`.
+  void decode_datagram(ByteView datagram, const Packet& last, PacketHandler& handler);
+
+  const DecoderCounters& counters() const { return counters_; }
+  const DecoderOptions& options() const { return options_; }
+  bool validates_checksums() const { return validate_; }
+
+ private:
+  struct Inner {
+    ByteView data;
+    TunnelKind kind = TunnelKind::none;
+    int link_type = 0;
+  };
+  friend struct DecodeContext;  // decode/layers.h
+
+  void decode_one(Packet& packet, ByteView data, int link_type, PacketHandler& handler);
+  void judge_checksums(const Packet& packet);
+
+  DecoderOptions options_;
+  DecoderCounters counters_;
+  bool validate_ = true;
+  std::uint64_t checksum_seen_ = 0, checksum_bad_ = 0;
+};
+
+}  // namespace gatehouse::ids
