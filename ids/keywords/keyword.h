@@ -1,40 +1,108 @@
-// The contract of a rule keyword: one .cc file exports one KeywordDescriptor, registered by
-// gatehouse_add_keyword(NAME): row NAME means `extern const KeywordDescriptor keyword_NAME`.
+// The contract of rule keywords: one .cc file exports a keyword or a tight family of them,
+// registered by gatehouse_add_keyword(NAME): row NAME means
+// `std::span<const KeywordDescriptor> keyword_family_NAME()`.
 #pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "ids/keywords/rule.h"
 #include "ids/lang/ast.h"
 
 namespace gatehouse::ids {
 
+// Names shared by all rules of one check: flowbits and the like.
+class NameTable {
+ public:
+  std::uint32_t id_of(std::string_view name);
+  std::vector<std::string> names;
+
+ private:
+  std::map<std::string, std::uint32_t, std::less<>> ids_;
+};
+
 // The rule under construction. Keeps which buffer is current and what is still to be checked at
 // the end of the rule.
 struct RuleBuilder {
-  Rule rule;
+  RuleBuilder(const lang::RuleAst& ast_, const RuleEnvironment& environment_, core::Diagnostics& diagnostics_,
+              NameTable& flowbits_)
+      : ast(ast_), environment(environment_), diagnostics(diagnostics_), flowbits(flowbits_) {}
+
+  const lang::RuleAst& ast;
   const RuleEnvironment& environment;
   core::Diagnostics& diagnostics;
-  std::vector<std::string>& flowbit_names;
-  BufferMatch* current = nullptr;        // where the next content goes; null: payload
-  bool sticky = false;                   // current was chosen by a sticky buffer keyword
-  ContentOp* last_content = nullptr;     // what the next modifier modifies
-  std::vector<std::string> variables;    // byte_extract names, by slot
-  bool ok = true;                        // false: the rule is refused
+  NameTable& flowbits;
 
-  // Reports a mistake in `option` (its value when it has one) and refuses the rule.
+  Rule rule;
+  bool ok = true;  // false: the rule is refused
+
+  // Where the next content goes: the list of a sticky buffer, or the payload when there is none.
+  int sticky = -1;                         // index into rule.buffers
+  const lang::RuleOption* sticky_option = nullptr;
+  // What the next modifier modifies: rule.buffers[content_list].ops[content_op]; -1: nothing.
+  int content_list = -1, content_op = -1;
+  std::vector<const lang::RuleOption*> content_options;  // the option behind content number i
+  std::vector<std::string> variables;      // byte_extract names, by slot
+  const lang::RuleOption* fast_pattern_option = nullptr;
+  bool has_sid = false;
+  bool has_flow = false;                   // a flow keyword was given
+  bool flowbits_only_set = true;
+  bool header_like = true;                 // nothing but what may stand in a header-only rule
+  bool has_app_layer_protocol = false;
+  std::optional<Direction> buffer_direction;       // what a buffer so far implies
+  const lang::RuleOption* direction_option = nullptr;
+
+  // Report a mistake and refuse the rule. The first points at the whole value (the name when there
+  // is none), the second at `length` bytes of the value from `offset` on.
   core::Diagnostic& error(const lang::RuleOption& option, std::string code, std::string message);
+  core::Diagnostic& error_at(const lang::RuleOption& option, std::size_t offset, std::size_t length, std::string code,
+                             std::string message);
+  core::Diagnostic& error_name(const lang::RuleOption& option, std::string code, std::string message);
+  core::Diagnostic& error_text(lang::TextOffset at, std::uint32_t length, std::string code, std::string message);
+  core::Diagnostic& warning(const lang::RuleOption& option, std::string code, std::string message);
+
+  // The list the next op goes to, made on demand.
+  BufferMatch& current();
+  int current_index();
+  // The list of `buffer` without transforms, made on demand (old content modifiers, pcre flags).
+  int list_of(BufferId buffer);
+  // Makes `buffer` the sticky one.
+  void select(BufferId buffer, const lang::RuleOption& option);
+  // The rule speaks of these parsers: intersects with what is known so far.
+  bool require_protocols(std::span<const std::string_view> names, const lang::RuleOption& option);
+  bool require_direction(std::optional<Direction> direction, const lang::RuleOption& option);
+  ContentOp* last_content();
+  void add_test(std::shared_ptr<const BufferTest> test);
+  void add_condition(std::unique_ptr<const Condition> condition) {
+    header_like = false;
+    rule.conditions.push_back(std::move(condition));
+  }
+  // The slot of a byte_extract variable; -1 when there is none of that name.
+  int variable(std::string_view name) const;
 };
 
 enum class ValueNeed : std::uint8_t { none, optional, required };
 
 struct KeywordDescriptor {
-  std::string_view name;                      // "dsize"
-  std::span<const std::string_view> aliases;  // old names
+  std::string_view name;  // "dsize"
   ValueNeed value = ValueNeed::required;
-  std::string_view summary;                   // for `ids keywords`
+  std::string_view summary;  // for `ids keywords`
   void (*apply)(RuleBuilder& builder, const lang::RuleOption& option) = nullptr;
 };
 
-std::span<const KeywordDescriptor* const> keyword_table();
+// All keywords, aliases as rows of their own; without the sticky buffers of buffer_table().
+std::span<const KeywordDescriptor> keyword_table();
 const KeywordDescriptor* find_keyword(std::string_view name);
+// Every name a rule may use, sorted: for did-you-mean and listings.
+std::span<const std::string> keyword_names();
+
+struct FoundBuffer {
+  BufferId id = kPayloadBuffer;
+  bool modifier = false;  // found by its old name, as a modifier of the content before it
+};
+std::optional<FoundBuffer> find_buffer(std::string_view name);
 
 }  // namespace gatehouse::ids

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,14 +46,14 @@ using BufferId = std::uint16_t;
 inline constexpr BufferId kPayloadBuffer = 0;  // packet payload and stream data
 
 struct BufferDescriptor {
-  std::string_view name;                    // "http.uri": the sticky-buffer keyword
+  std::string_view name;                        // "http.uri": the sticky-buffer keyword
   std::span<const std::string_view> protocols;  // parsers that can fill it: {"http"}
-  std::optional<Direction> direction;       // empty: both
+  std::optional<Direction> direction;           // empty: both
   // Fills `out` with the `index`-th instance; false when there is none (yet). Instances are dense.
   // `direction` is the one being inspected.
   bool (*get)(const Transaction& tx, Direction direction, unsigned index, BufferView& out) = nullptr;
-  std::uint8_t min_progress = 0;            // of its direction: nothing to see before
-  bool case_insensitive = false;            // contents are lower-cased by definition (http.host)
+  std::uint8_t min_progress = 0;  // of its direction: nothing to see before
+  bool case_insensitive = false;  // contents are lower-cased by definition (http.host)
 };
 
 std::span<const BufferDescriptor> buffer_table();
@@ -60,10 +61,10 @@ std::span<const BufferDescriptor> buffer_table();
 // The situation one rule is evaluated in.
 struct InspectContext {
   const Packet& packet;
-  const Flow* flow = nullptr;             // null: no flow (ICMP errors, fragments, bad packets)
+  const Flow* flow = nullptr;  // null: no flow (ICMP errors, fragments, bad packets)
   Direction direction = Direction::to_server;
-  const Transaction* tx = nullptr;        // set while inspecting a transaction
-  ByteView stream;                        // reassembled bytes of `direction` now up for decision
+  const Transaction* tx = nullptr;  // set while inspecting a transaction
+  ByteView stream;                  // reassembled bytes of `direction` now up for decision
   std::uint64_t stream_offset = 0;
   bool stream_end = false;
   // Values extracted by byte_extract / byte_math, by slot.
@@ -75,6 +76,8 @@ class Condition {
  public:
   virtual ~Condition() = default;
   virtual bool holds(const InspectContext& context) const = 0;
+  // True: it speaks of one packet, so the rule is decided packet by packet, not on stream data.
+  virtual bool needs_packet() const { return true; }
 };
 
 // A number in a content modifier or byte test: a literal or a variable slot.
@@ -105,7 +108,8 @@ struct PcreOp {
 class BufferTest {
  public:
   virtual ~BufferTest() = default;
-  virtual bool holds(InspectContext& context, ByteView buffer, bool buffer_final, std::size_t& cursor) const = 0;
+  virtual bool holds(InspectContext& context, ByteView buffer, bool buffer_final,
+                     std::size_t& cursor) const = 0;
 };
 
 struct BufferOp {
@@ -123,6 +127,9 @@ using Transform = bool (*)(ByteView in, std::vector<std::uint8_t>& out);
 // another one starts a new list.
 struct BufferMatch {
   BufferId buffer = kPayloadBuffer;
+  std::optional<Direction> direction;  // of a transaction rule (=>), for buffers of both directions
+  // The buffer must be missing; with or_else the ops may hold instead.
+  bool absent = false, absent_or_else = false;
   std::vector<Transform> transforms;
   std::vector<BufferOp> ops;
 };
@@ -154,7 +161,7 @@ struct RuleMeta {
 };
 
 struct FlowConditions {
-  std::optional<Direction> direction;   // to_server / from_client, to_client / from_server
+  std::optional<Direction> direction;  // to_server / from_client, to_client / from_server
   bool established = false, not_established = false, stateless = false;
   bool only_stream = false, no_stream = false;
 };
@@ -163,14 +170,15 @@ struct FlowConditions {
 enum class RuleClass : std::uint8_t { packet, stream, transaction, event };
 
 struct Rule {
+  std::uint32_t order = 0;  // place in its RuleList
   RuleMeta meta;
   RuleAction action = RuleAction::alert;
   RuleClass rule_class = RuleClass::packet;
 
   // Header. Empty protocol sets mean "any".
-  std::vector<std::uint8_t> ip_protocols;  // tcp -> {6}; http -> {6}; dns -> {6, 17}; icmp -> {1, 58}
-  std::uint8_t ip_version = 0;             // 4 or 6 when the header says so
-  std::vector<AppProto> app_protocols;     // http -> {http}
+  std::vector<std::uint8_t> ip_protocols;         // tcp -> {6}; http -> {6}; dns -> {6, 17}; icmp -> {1, 58}
+  std::uint8_t ip_version = 0;                    // 4 or 6 when the header says so
+  std::vector<AppProto> app_protocols;            // http -> {http}
   bool packet_only = false, stream_only = false;  // tcp-pkt, tcp-stream
   bool any_packet = false;                        // pkthdr: even what is not IP
   AddressSet source, destination;
@@ -185,8 +193,12 @@ struct Rule {
   // Names of decode, stream and application events; any of them makes the rule a candidate.
   std::vector<std::uint16_t> decode_events, stream_events;
   std::vector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
+  bool once_per_direction = false;         // header only: decided once per flow direction
+  bool on_detection = false;               // decided when the application protocol becomes known
+  bool also_packet = false;                // stream rule that looks into each packet, too
+  bool transactional = false;              // =>: both directions of one transaction
   bool noalert = false;
-  std::optional<bool> target_is_source;    // target:src_ip / dest_ip
+  std::optional<bool> target_is_source;  // target:src_ip / dest_ip
 };
 
 struct RuleList {
@@ -210,10 +222,12 @@ struct RuleEnvironment {
 // The classification the project ships (names as the field uses them), and a reader of
 // classification.config files: `config classification: name,description,priority`.
 std::map<std::string, RuleEnvironment::Classification, std::less<>> default_classifications();
-bool parse_classifications(const core::SourceText& source, RuleEnvironment& environment, core::Diagnostics& diagnostics);
+bool parse_classifications(const core::SourceText& source, RuleEnvironment& environment,
+                           core::Diagnostics& diagnostics);
 
 // Checks the rules of one or more files. Unknown keywords, bad values and contradictions refuse
 // that rule alone, each with a positioned diagnostic.
-RuleList check_rules(std::span<const core::SourceText> sources, const RuleEnvironment& environment, core::Diagnostics& diagnostics);
+RuleList check_rules(std::span<const core::SourceText> sources, const RuleEnvironment& environment,
+                     core::Diagnostics& diagnostics);
 
 }  // namespace gatehouse::ids

@@ -181,7 +181,7 @@ class RuleParser {
 // Collects the physical lines of one rule. Returns false at the end of the text.
 class LogicalLines {
  public:
-  explicit LogicalLines(const core::SourceText& source) : source_(source), rest_(source.text()) {}
+  explicit LogicalLines(const core::SourceText& source) : rest_(source.text()) {}
 
   bool next(RuleAst& rule) {
     rule.text.clear();
@@ -217,7 +217,6 @@ class LogicalLines {
     return continued;
   }
 
-  const core::SourceText& source_;
   std::string_view rest_;
   std::size_t at_ = 0;
   std::uint32_t line_ = 0;

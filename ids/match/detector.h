@@ -15,14 +15,15 @@ namespace gatehouse::ids {
 struct Match {
   const Rule* rule = nullptr;
   Direction direction = Direction::to_server;
-  const Transaction* tx = nullptr;   // set for transaction matches
-  bool from_stream = false;          // decided on reassembled data
+  const Transaction* tx = nullptr;  // set for transaction matches
+  bool from_stream = false;         // decided on reassembled data
 };
 
 struct EngineOptions {
-  std::string cache_dir;             // serialised databases; empty: none
-  unsigned packet_alert_max = 15;    // matches reported per packet
-  std::vector<RuleAction> action_order = {RuleAction::pass, RuleAction::drop, RuleAction::reject, RuleAction::alert};
+  std::string cache_dir;           // serialised databases; empty: none
+  unsigned packet_alert_max = 15;  // matches reported per packet
+  std::vector<RuleAction> action_order = {RuleAction::pass, RuleAction::drop, RuleAction::reject,
+                                          RuleAction::alert};
 };
 
 struct EngineSummary {
@@ -53,7 +54,8 @@ class Detector {
   // (the chunks of the packet's own direction, consecutive), and the transactions of its flow in
   // its direction. `flow` is null for packets without one. Appends to `out` in report order, at
   // most packet_alert_max; applies pass/noalert, flowbits and thresholds.
-  virtual void inspect(const Packet& packet, Flow* flow, const StreamChunk* stream, std::vector<Match>& out) = 0;
+  virtual void inspect(const Packet& packet, Flow* flow, const StreamChunk* stream,
+                       std::vector<Match>& out) = 0;
   // The flow ends: decides what is still open, in both directions, with `packet` standing in for
   // the last packet of each (origin flow_end).
   virtual void finish_flow(const Packet& packet, Flow& flow, std::vector<Match>& out) = 0;
