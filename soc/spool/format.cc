@@ -128,6 +128,8 @@ RecordRead read_record(core::ByteView bytes) {
   r.appended_us = static_cast<std::int64_t>(in.u64());
   r.skipped = in.u64();
   r.line = core::as_text(in.bytes(length));
+  // What no append() lets in did not come from one: a sink that ends lines with a newline relies on it.
+  if (!valid_line(r.line)) return damaged();
   result.state = RecordState::complete;
   return result;
 }
