@@ -34,9 +34,9 @@ webadm:x:1001:
 oper:x:1002:
 nogroup:x:65534:
 EOF
-  # The hash of "correct-horse": a password that really works wherever passwords are accepted.
+  # A password that really works wherever passwords are accepted.
   local hash
-  hash=$(openssl passwd -6 -salt gatehouse correct-horse)
+  hash=$(openssl passwd -6 -salt gatehouse "$password")
   awk -F: -v hash="$hash" '{print $1 ":" ($3 > 1000 && $3 < 2000 ? hash : "*") ":20000:0:99999:7:::"}' \
     "$root/etc/passwd" >"$root/etc/shadow"
   cp "$root/etc/shadow" "$root/etc/gshadow"
@@ -75,6 +75,7 @@ front_files() {
   chmod 711 "$root/etc/ssl/private" "$root/etc/ssl/private/web"
   cp -r "$servers"/etc/nginx "$servers"/etc/postfix "$root/etc/"
   install -m 755 "$lab_dir/decoys" "$root/usr-extra/bin/gatehouse-decoys"
+  install -m 755 "$lab_dir/decoys" "$run/outside/usr-extra/bin/gatehouse-decoys"
   role_shell webadm-shell web-shell
   role_shell operator-shell operator-shell
 }

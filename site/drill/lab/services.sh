@@ -65,6 +65,8 @@ http {
     ssl_certificate_key /etc/ssl/private/web/web.key;
     $tls
     root /srv/www;
+    # A real and common mistake: without the final slash after "files", /files../ leaves the alias.
+    location /files { alias /srv/www/; }
   }
 }
 EOF
@@ -76,8 +78,9 @@ EOF
 }
 
 postfix_up() {
-  local root="$run/front"
-  cat >"$root/etc/postfix/main.cf" <<'EOF'
+  local root="$run/front" relay='permit_mynetworks, reject_unauth_destination' recipients='inline:{info=1, orders=1}'
+  [ -z "${without[mail-rules]:-}" ] || relay=permit recipients=
+  cat >"$root/etc/postfix/main.cf" <<EOF
 compatibility_level = 3.6
 myhostname = mail.web-mail.example
 mydestination = web-mail.example
@@ -86,9 +89,10 @@ inet_protocols = all
 mynetworks = 127.0.0.0/8
 alias_maps =
 alias_database =
-local_recipient_maps = inline:{info=1, orders=1}
+local_recipient_maps = $recipients
+default_transport = discard
 local_transport = discard
-smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+smtpd_relay_restrictions = $relay
 smtpd_helo_required = yes
 disable_vrfy_command = yes
 smtpd_peername_lookup = no
@@ -113,7 +117,6 @@ EOF
   mkdir -p "$root/var/lib/postfix" "$root/var/spool/postfix"
   chown 106:106 "$root/var/lib/postfix"
   in_machine front postfix check >>"$root/var/log/postfix.start.log" 2>&1 || true
-  local -a command=(/usr/lib/postfix/sbin/master -c /etc/postfix -s)
   start_in front postfix.start.log postfix start-fg
 }
 
@@ -126,17 +129,20 @@ sshd_keys() {
   cp "$keys/user-ca.pub" "$front/gatehouse/ssh/"
   install -m 600 "$keys/host" "$front/ssh/ssh_host_ed25519_key"
   cp "$keys/host.pub" "$front/ssh/ssh_host_ed25519_key.pub"
-  # person:CA:principal. mallory's principal is right, but nobody trusts her CA.
-  local person ca principal
-  while IFS=: read -r person ca principal; do
-    ssh-keygen -q -t ed25519 -N '' -C "$person" -f "$bastion/$person"
-    ssh-keygen -q -s "$keys/$ca" -I "$person" -n "$principal" -V -5m:+2h "$bastion/$person.pub"
+  # key file:CA:principal. A role's key is called like the role; the principal of `forged` is right,
+  # but nobody trusts its CA.
+  local key ca principal
+  while IFS=: read -r key ca principal; do
+    ssh-keygen -q -t ed25519 -N '' -C "$key" -f "$bastion/$key"
+    ssh-keygen -q -s "$keys/$ca" -I "$key" -n "$principal" -V -5m:+2h "$bastion/$key.pub"
   done <<'EOF'
-ana:user-ca:web-admin
-cy:user-ca:operator
-guest:user-ca:visitor
-mallory:other-ca:web-admin
+web-admin:user-ca:web-admin
+operator:user-ca:operator
+stranger:user-ca:visitor
+forged:other-ca:web-admin
 EOF
+  printf '#!/bin/sh\necho %s\n' "$password" >"$bastion/askpass"
+  chmod 700 "$bastion/askpass"
   ssh-keygen -q -t ed25519 -N '' -C plain -f "$bastion/plain"
   {
     for name in 10.66.1.10 fd66:1::10; do echo "$name $(cut -d' ' -f1,2 "$keys/host.pub")"; done
@@ -161,7 +167,7 @@ UsePAM no
 AuthorizedKeysFile /etc/ssh/authorized/%u
 EOF
     mkdir -p "$run/front/etc/ssh/authorized"
-    cat "$run"/bastion/root/.ssh/{plain,mallory,guest}.pub >"$run/front/etc/ssh/authorized/webadm"
+    cat "$run"/bastion/root/.ssh/{plain,forged,stranger}.pub >"$run/front/etc/ssh/authorized/webadm"
     return
   fi
   mkdir -p "$run/front/etc/ssh/principals"
@@ -201,6 +207,8 @@ EOF
 
 decoys_up() {
   start_in front decoys.log /usr/bin/gatehouse-decoys 3306,8080 53,123,161,514
+  # Where a server that has been taken over would call home to.
+  start_in outside decoys.log /usr/bin/gatehouse-decoys 4444 ''
 }
 
 # wait_port MACHINE PORT: until something there listens on TCP PORT.
@@ -224,4 +232,5 @@ services_up() {
   wait_port collector 6514
   local port
   for port in 80 443 25 22 3306 8080; do wait_port front "$port"; done
+  wait_port outside 4444
 }
