@@ -13,15 +13,19 @@ namespace gatehouse::ids {
 // Hangs on Flow::app. Created by AppLayer on the first payload.
 class AppFlow : public FlowAttachment {
  public:
-  AppProto proto = kAppUnknown;                 // what the flow was decided to be
-  std::array<AppProto, 2> detected{};           // what each direction looked like
-  std::unique_ptr<Session> session;             // null until detected, and after detection failed
-  std::vector<AppEvent> detection_events;       // app_proto vocabulary: APPLAYER_MISMATCH_PROTOCOL_BOTH_DIRECTIONS, ...
-  std::array<bool, 2> stopped{};                // the session refused to go on in this direction
+  AppProto proto = kAppUnknown;        // what the flow was decided to be
+  std::array<AppProto, 2> detected{};  // what each direction looked like
+  std::unique_ptr<Session> session;    // null until detected, and after detection failed
+  std::vector<AppEvent>
+      detection_events;           // app_proto vocabulary: APPLAYER_MISMATCH_PROTOCOL_BOTH_DIRECTIONS, ...
+  std::size_t events_logged = 0;   // of detection_events: kept by the engine
+  std::array<bool, 2> stopped{};  // the session refused to go on in this direction
   std::array<std::vector<std::uint8_t>, 2> pending;  // bytes seen before detection, capped
 };
 
-inline AppFlow* app_flow(const Flow& flow) { return static_cast<AppFlow*>(flow.app.get()); }
+inline AppFlow* app_flow(const Flow& flow) {
+  return static_cast<AppFlow*>(flow.app.get());
+}
 
 // Feeds flows to sessions. One per worker; immutable configuration.
 class AppLayer {

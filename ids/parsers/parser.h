@@ -60,6 +60,7 @@ class Transaction {
   // A direction this transaction has no part in (a DNS message on its own): nothing to inspect there.
   std::array<bool, 2> skip_inspect{};
   std::vector<AppEvent> events;
+  std::size_t events_logged = 0;  // of `events`: kept by the engine
   std::deque<TransferredFile> files;
   bool logged = false;
   std::unique_ptr<TransactionAttachment> detect;
@@ -76,8 +77,9 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  // Stream protocols: the next in-order bytes. Datagram protocols: one whole datagram. The session takes all of it.
-  // False: this is not the protocol, or it is beyond recovery; nothing more will be fed in this direction.
+  // Stream protocols: the next in-order bytes. Datagram protocols: one whole datagram. The session takes all
+  // of it. False: this is not the protocol, or it is beyond recovery; nothing more will be fed in this
+  // direction.
   virtual bool on_data(Direction direction, ByteView data, std::int64_t time_us) = 0;
   // Bytes were lost. False: the session cannot go on in this direction.
   virtual bool on_gap(Direction direction, std::uint64_t bytes) = 0;
@@ -111,7 +113,7 @@ struct ParserDescriptor {
   // Looks at the first bytes of one direction, reassembled. Pure.
   ProbeVerdict (*probe)(ByteView data, Direction direction) = nullptr;
   std::unique_ptr<Session> (*make_session)(const ParserConfig& config) = nullptr;
-  std::array<std::uint8_t, 2> complete{};  // progress at which each direction of a transaction is done
+  std::array<std::uint8_t, 2> complete{};         // progress at which each direction of a transaction is done
   std::span<const std::string_view> event_names;  // "http.request_header_invalid": app-layer-event vocabulary
   // Writes the members of the log object (the caller has opened it).
   void (*write_log)(const Transaction& tx, const LogOptions& options, core::JsonWriter& json) = nullptr;
@@ -121,8 +123,8 @@ struct ParserDescriptor {
 
 // All registered parsers; index i holds the protocol AppProto(i + 1).
 std::span<const ParserDescriptor* const> parser_table();
-const ParserDescriptor& parser_of(AppProto proto);          // proto must be a registered one
-AppProto find_parser(std::string_view name);                // kAppUnknown when there is none
-std::string_view app_proto_name(AppProto proto);            // "failed" for kAppFailed, "unknown" for 0
+const ParserDescriptor& parser_of(AppProto proto);  // proto must be a registered one
+AppProto find_parser(std::string_view name);        // kAppUnknown when there is none
+std::string_view app_proto_name(AppProto proto);    // "failed" for kAppFailed, "unknown" for 0
 
 }  // namespace gatehouse::ids
