@@ -1,0 +1,253 @@
+#include "fwctl/compile/compile.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+
+namespace gatehouse::fwctl {
+namespace {
+
+constexpr std::uint32_t kVerdictData = NFT_DATA_VERDICT;
+
+// nft's datatype numbers (its enum datatypes): the kernel only hands them back.
+std::uint32_t nft_type_number(ValueType type) {
+  switch (type) {
+    case ValueType::ipv4:
+      return 7;
+    case ValueType::ipv6:
+      return 8;
+    case ValueType::protocol:
+      return 12;
+    case ValueType::port:
+      return 13;
+    case ValueType::icmp_type:
+      return 14;
+    case ValueType::icmpv6_type:
+      return 29;
+    case ValueType::ifname:
+      return 41;
+    case ValueType::number:
+      break;
+  }
+  return 4;
+}
+
+std::uint8_t size_of(ValueType type) {
+  switch (type) {
+    case ValueType::ipv4:
+      return 4;
+    case ValueType::ipv6:
+    case ValueType::ifname:
+      return 16;
+    case ValueType::port:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+constexpr std::size_t padded(std::size_t length) {
+  return (length + 3) / 4 * 4;
+}
+
+std::uint32_t hook_number(Hook hook) {
+  switch (hook) {
+    case Hook::prerouting:
+      return NF_INET_PRE_ROUTING;
+    case Hook::input:
+      return NF_INET_LOCAL_IN;
+    case Hook::forward:
+      return NF_INET_FORWARD;
+    case Hook::output:
+      break;
+  }
+  return NF_INET_LOCAL_OUT;
+}
+
+KernelVerdict kernel_verdict(const Verdict& verdict) {
+  switch (verdict.kind) {
+    case VerdictKind::accept:
+      return {NF_ACCEPT, {}};
+    case VerdictKind::drop:
+      return {NF_DROP, {}};
+    case VerdictKind::jump:
+      return {NFT_JUMP, verdict.chain};
+    case VerdictKind::go_to:
+      break;
+  }
+  return {NFT_GOTO, verdict.chain};
+}
+
+Bytes bytes_of(const Value& value) {
+  return {value.bytes.begin(), value.bytes.begin() + value.size};
+}
+
+// One rule. In family inet a payload load means nothing until the rule knows the packet's family
+// and protocol, so those are compared first, once for each rule: RFC 791 and RFC 8200 headers
+// overlap, and a 4-byte load at offset 12 of an IPv6 packet is the middle of its source.
+class RuleCompiler {
+ public:
+  KernelRule compile(const Rule& rule) {
+    for (const Match& m : rule.matches) std::visit([this](const auto& x) { match(x); }, m);
+    if (rule.limit) {
+      add(Limit{rule.limit->per_second, 1, rule.limit->burst, NFT_LIMIT_PKTS,
+                rule.limit->over ? std::uint32_t{NFT_LIMIT_F_INV} : 0U});
+    }
+    if (rule.log) add(Log{rule.log->group, rule.log->prefix});
+    if (rule.counter) add(Counter{});
+    if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) add(SetVerdict{kernel_verdict(*verdict)});
+    if (const auto* map = std::get_if<VerdictMap>(&rule.outcome)) {
+      load_key(map->key);
+      add(Lookup{0, map->map, true, false});
+    }
+    out_.comment = rule.origin.text;
+    out_.where = rule.origin.where;
+    return std::move(out_);
+  }
+
+ private:
+  void add(Expression e) { out_.expressions.push_back(std::move(e)); }
+
+  void need_family(std::uint8_t family) {
+    if (family == 0 || family == family_) return;
+    family_ = family;
+    add(LoadMeta{NFT_META_NFPROTO, 0});
+    add(Compare{0, NFT_CMP_EQ, {static_cast<std::uint8_t>(family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6)}});
+  }
+  void need_protocol(std::uint8_t protocol) {
+    if (protocol == 0 || protocol == protocol_) return;
+    protocol_ = protocol;
+    add(LoadMeta{NFT_META_L4PROTO, 0});
+    add(Compare{0, NFT_CMP_EQ, {protocol}});
+  }
+  void load_key(const std::vector<Field>& key) {
+    for (const Field f : key) need_family(info(f).family);
+    for (const Field f : key) need_protocol(info(f).protocol);
+    std::size_t slot = 0;
+    for (const Field f : key) {
+      add(load_field(f, static_cast<Slot>(slot)));
+      slot += padded(info(f).size) / 4;
+    }
+  }
+
+  void match(const FieldIs& m) {
+    load_key({m.field});
+    add(Compare{0, NFT_CMP_EQ, bytes_of(m.value)});
+  }
+  void match(const InSet& m) {
+    load_key(m.key);
+    add(Lookup{0, m.set, false, m.negated});
+  }
+  void match(const StateIs& m) {
+    add(LoadCt{NFT_CT_STATE, 0});
+    add(Mask{0, 0, host_order(static_cast<std::uint32_t>(m.state)), host_order(0)});
+    add(Compare{0, NFT_CMP_NEQ, host_order(0)});
+  }
+  void match(const NotOpeningSyn&) {
+    constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;  // RFC 9293 3.1
+    need_protocol(kProtocolTcp);
+    add(LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0});
+    add(Mask{0, 0, {kFin | kSyn | kRst | kAck}, {0}});
+    add(Compare{0, NFT_CMP_NEQ, {kSyn}});
+  }
+  void match(const NoRouteBack&) {
+    add(LoadFib{NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT, 0});
+    add(Compare{0, NFT_CMP_EQ, host_order(0)});  // the expression fills a whole register
+  }
+
+  KernelRule out_;
+  std::uint8_t family_ = 0;
+  std::uint8_t protocol_ = 0;
+};
+
+void append_padded(Bytes& out, const Value& value) {
+  out.insert(out.end(), value.bytes.begin(), value.bytes.begin() + value.size);
+  out.resize(padded(out.size()));
+}
+
+KernelElement compile_element(const Element& element) {
+  KernelElement out;
+  // A single field is not padded: its length is the key length.
+  if (element.key.size() == 1) {
+    out.first = bytes_of(element.key[0].first);
+    out.last = bytes_of(element.key[0].last);
+  } else {
+    for (const Interval& i : element.key) {
+      append_padded(out.first, i.first);
+      append_padded(out.last, i.last);
+    }
+  }
+  if (element.verdict) out.verdict = kernel_verdict(*element.verdict);
+  out.comment = element.origin.text;
+  out.where = element.origin.where;
+  return out;
+}
+
+KernelSet compile_set(const Set& set) {
+  KernelSet out;
+  out.name = set.name;
+  for (const ValueType t : set.key) {
+    out.key_type = out.key_type << 6U | nft_type_number(t);
+    const std::uint8_t size = size_of(t);
+    out.key_length += static_cast<std::uint32_t>(set.key.size() == 1 ? size : padded(size));
+  }
+  if (set.intervals) out.flags |= NFT_SET_INTERVAL;
+  if (set.intervals && set.key.size() > 1) {
+    out.flags |= NFT_SET_CONCAT;
+    for (const ValueType t : set.key) out.field_lengths.push_back(size_of(t));
+  }
+  if (set.verdict_map) {
+    out.flags |= NFT_SET_MAP;
+    out.data_type = kVerdictData;
+  }
+  for (const Element& e : set.elements) out.elements.push_back(compile_element(e));
+  std::sort(out.elements.begin(), out.elements.end(),
+            [](const KernelElement& a, const KernelElement& b) { return a.first < b.first; });
+  return out;
+}
+
+}  // namespace
+
+Expression load_field(Field field, Slot to) {
+  switch (field) {
+    case Field::iifname:
+      return LoadMeta{NFT_META_IIFNAME, to};
+    case Field::oifname:
+      return LoadMeta{NFT_META_OIFNAME, to};
+    case Field::l4proto:
+      return LoadMeta{NFT_META_L4PROTO, to};
+    case Field::ip_saddr:
+      return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 12, 4, to};
+    case Field::ip_daddr:
+      return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 16, 4, to};
+    case Field::ip6_saddr:
+      return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 8, 16, to};
+    case Field::ip6_daddr:
+      return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 24, 16, to};
+    case Field::ip6_hoplimit:
+      return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 7, 1, to};
+    case Field::dport:
+      return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, to};
+    case Field::icmp_type:
+    case Field::icmpv6_type:
+      break;
+  }
+  return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, to};
+}
+
+KernelTable compile(const Ruleset& ruleset) {
+  KernelTable out;
+  out.name = ruleset.table;
+  for (const Set& s : ruleset.sets) out.sets.push_back(compile_set(s));
+  for (const Chain& c : ruleset.chains) {
+    KernelChain chain;
+    chain.name = c.name;
+    if (c.hook) chain.base = BaseHook{"filter", hook_number(*c.hook), c.priority, NF_DROP};
+    for (const Rule& r : c.rules) chain.rules.push_back(RuleCompiler().compile(r));
+    out.chains.push_back(std::move(chain));
+  }
+  return out;
+}
+
+}  // namespace gatehouse::fwctl

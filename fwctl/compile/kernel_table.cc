@@ -1,0 +1,52 @@
+#include "fwctl/compile/kernel_table.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace gatehouse::fwctl {
+namespace {
+
+template <class T>
+const T* named(const std::vector<T>& all, std::string_view name) {
+  const auto at = std::find_if(all.begin(), all.end(), [&](const T& x) { return x.name == name; });
+  return at == all.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+std::string KernelVerdict::to_string() const {
+  switch (code) {
+    case NF_DROP:
+      return "drop";
+    case NF_ACCEPT:
+      return "accept";
+    case NFT_JUMP:
+      return "jump " + chain;
+    case NFT_GOTO:
+      return "goto " + chain;
+    case NFT_RETURN:
+      return "return";
+    case NFT_CONTINUE:
+      return "continue";
+    default:
+      return "verdict " + std::to_string(code);
+  }
+}
+
+const KernelSet* KernelTable::find_set(std::string_view set_name) const {
+  return named(sets, set_name);
+}
+const KernelChain* KernelTable::find_chain(std::string_view chain_name) const {
+  return named(chains, chain_name);
+}
+
+Bytes host_order(std::uint32_t value) {
+  Bytes out(sizeof value);
+  std::memcpy(out.data(), &value, sizeof value);
+  return out;
+}
+
+}  // namespace gatehouse::fwctl

@@ -1,0 +1,172 @@
+// A table as the kernel holds it: what we send and what we read back, in one form, so that the two
+// can be compared expression by expression. Numbers are those of linux/netfilter/nf_tables.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fwctl/model/ruleset.h"
+
+namespace gatehouse::fwctl {
+
+// A 4-byte register, 0..15. The kernel's 16-byte registers 1..4 are slots 0, 4, 8 and 12.
+using Slot = std::uint8_t;
+inline constexpr std::size_t kSlots = 16;
+using Bytes = std::vector<std::uint8_t>;
+
+struct KernelVerdict {
+  std::int32_t code = 0;  // NF_DROP 0, NF_ACCEPT 1, NFT_JUMP -3, NFT_GOTO -4, NFT_RETURN -5, ...
+  std::string chain;
+
+  std::string to_string() const;
+  friend bool operator==(const KernelVerdict&, const KernelVerdict&) = default;
+};
+
+struct LoadMeta {
+  std::uint32_t key = 0;
+  Slot to = 0;
+  friend bool operator==(const LoadMeta&, const LoadMeta&) = default;
+};
+struct LoadPayload {
+  std::uint32_t base = 0;
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+  Slot to = 0;
+  friend bool operator==(const LoadPayload&, const LoadPayload&) = default;
+};
+struct LoadCt {
+  std::uint32_t key = 0;
+  Slot to = 0;
+  friend bool operator==(const LoadCt&, const LoadCt&) = default;
+};
+struct LoadFib {
+  std::uint32_t result = 0;
+  std::uint32_t flags = 0;
+  Slot to = 0;
+  friend bool operator==(const LoadFib&, const LoadFib&) = default;
+};
+// to = (from & mask) ^ flip
+struct Mask {
+  Slot from = 0;
+  Slot to = 0;
+  Bytes mask;
+  Bytes flip;
+  friend bool operator==(const Mask&, const Mask&) = default;
+};
+struct Compare {
+  Slot from = 0;
+  std::uint32_t op = 0;  // NFT_CMP_EQ 0, NFT_CMP_NEQ 1, ...
+  Bytes data;
+  friend bool operator==(const Compare&, const Compare&) = default;
+};
+struct Lookup {
+  Slot from = 0;
+  std::string set;
+  bool verdict = false;  // a verdict map: its verdict is the rule's
+  bool negated = false;
+  friend bool operator==(const Lookup&, const Lookup&) = default;
+};
+struct Limit {
+  std::uint64_t rate = 0;
+  std::uint64_t unit_s = 0;
+  std::uint32_t burst = 0;
+  std::uint32_t type = 0;   // NFT_LIMIT_PKTS 0
+  std::uint32_t flags = 0;  // NFT_LIMIT_F_INV 1
+  friend bool operator==(const Limit&, const Limit&) = default;
+};
+struct Log {
+  std::uint16_t group = 0;
+  std::string prefix;
+  friend bool operator==(const Log&, const Log&) = default;
+};
+// What it has counted is state, not policy: two counters are always equal.
+struct Counter {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  friend bool operator==(const Counter&, const Counter&) { return true; }
+};
+struct SetVerdict {
+  KernelVerdict verdict;
+  friend bool operator==(const SetVerdict&, const SetVerdict&) = default;
+};
+// An expression this version never sends. It makes a live rule differ from every rule of ours.
+struct Foreign {
+  std::string text;
+  friend bool operator==(const Foreign&, const Foreign&) = default;
+};
+using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit, Log,
+                                Counter, SetVerdict, Foreign>;
+
+struct KernelRule {
+  std::vector<Expression> expressions;
+  std::string comment;
+  core::SourcePos where;     // compiled rules only
+  std::uint64_t handle = 0;  // live rules only
+
+  bool same_effect(const KernelRule& other) const { return expressions == other.expressions; }
+};
+
+// All keys from `first` to `last`; for a concatenation, field by field. Each field is padded with
+// zeros to 4 bytes.
+struct KernelElement {
+  Bytes first;
+  Bytes last;
+  std::optional<KernelVerdict> verdict;
+  std::string foreign;  // a timeout, expression or object reference, which ours never have
+  std::string comment;
+  core::SourcePos where;
+
+  bool same_effect(const KernelElement& o) const {
+    return first == o.first && last == o.last && verdict == o.verdict && foreign == o.foreign;
+  }
+};
+
+struct KernelSet {
+  std::string name;
+  std::uint32_t flags = 0;     // NFT_SET_*
+  std::uint32_t key_type = 0;  // nft's number, for its listing only
+  std::uint32_t key_length = 0;
+  std::uint32_t data_type = 0;
+  Bytes field_lengths;                  // of a concatenation with intervals, unpadded
+  std::vector<KernelElement> elements;  // sorted by `first`
+
+  bool concatenated_intervals() const { return field_lengths.size() > 1; }
+  bool same_definition(const KernelSet& o) const {
+    return flags == o.flags && key_type == o.key_type && key_length == o.key_length &&
+           data_type == o.data_type && field_lengths == o.field_lengths;
+  }
+};
+
+struct BaseHook {
+  std::string type = "filter";
+  std::uint32_t hook = 0;  // NF_INET_*
+  std::int32_t priority = 0;
+  std::uint32_t policy = 0;  // NF_DROP or NF_ACCEPT
+
+  friend bool operator==(const BaseHook&, const BaseHook&) = default;
+};
+
+struct KernelChain {
+  std::string name;
+  std::optional<BaseHook> base;
+  std::vector<KernelRule> rules;
+};
+
+// Always of family inet.
+struct KernelTable {
+  std::string name;
+  std::uint32_t flags = 0;  // NFT_TABLE_F_DORMANT switches the table off
+  std::vector<KernelSet> sets;
+  std::vector<KernelChain> chains;
+
+  const KernelSet* find_set(std::string_view set_name) const;
+  const KernelChain* find_chain(std::string_view chain_name) const;
+};
+
+// The bytes of a number in the host's order, as the kernel keeps meta and ct values.
+Bytes host_order(std::uint32_t value);
+
+}  // namespace gatehouse::fwctl

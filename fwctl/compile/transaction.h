@@ -1,0 +1,50 @@
+// What one kernel transaction shall do, in order: all of it happens or nothing does.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fwctl/compile/kernel_table.h"
+
+namespace gatehouse::fwctl {
+
+struct AddTable {};  // no error when it is there; sets its flags to none
+struct DeleteTable {};
+struct AddSet {
+  KernelSet set;  // elements are not looked at
+};
+struct DeleteSet {
+  std::string name;
+};
+struct AddElements {
+  KernelSet set;
+};
+struct DeleteElements {
+  KernelSet set;
+};
+struct AddChain {
+  KernelChain chain;  // rules are not looked at; updates the policy of a chain that is there
+};
+struct DeleteChain {
+  std::string name;
+};
+struct DeleteRules {  // all rules of the chain
+  std::string chain;
+};
+struct AddRule {
+  std::string chain;
+  KernelRule rule;
+};
+
+using Operation = std::variant<AddTable, DeleteTable, AddSet, DeleteSet, AddElements, DeleteElements,
+                               AddChain, DeleteChain, DeleteRules, AddRule>;
+
+struct Transaction {
+  std::string table;
+  std::vector<Operation> operations;
+
+  bool empty() const { return operations.empty(); }
+};
+
+}  // namespace gatehouse::fwctl

@@ -1,0 +1,367 @@
+#include "fwctl/model/build.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "fwctl/model/dispatch.h"
+#include "fwctl/model/origin.h"
+
+namespace gatehouse::fwctl {
+namespace {
+
+using core::Errc;
+using core::fail;
+using core::IpPrefix;
+
+constexpr const char* kZoneNetworks4 = "zone-networks-v4";
+constexpr const char* kZoneNetworks6 = "zone-networks-v6";
+constexpr const char* kUntrusted = "untrusted-interfaces";
+constexpr const char* kNeverOutside4 = "never-outside-v4";
+constexpr const char* kNeverOutside6 = "never-outside-v6";
+constexpr const char* kOnLink = "on-link-sources";
+constexpr const char* kNdTypes = "nd-types";
+constexpr const char* kNdInput = "nd-input";
+constexpr const char* kMldReports = "mld-reports";
+constexpr const char* kErrors4 = "icmp-errors";
+constexpr const char* kErrors6 = "icmpv6-errors";
+constexpr const char* kPing4 = "ping-from-v4";
+constexpr const char* kPing6 = "ping-from-v6";
+
+constexpr std::uint8_t kMldQuery = 130;
+constexpr std::uint8_t kRouterAdvert = 134;
+constexpr std::uint8_t kEchoRequest4 = 8;
+constexpr std::uint8_t kEchoRequest6 = 128;
+constexpr std::size_t kMaxNameBytes = 64;
+
+// Addresses that are nobody's on the outside, whatever the site: RFC 6890 loopback, "this network",
+// multicast and reserved; RFC 4291 unspecified, loopback, IPv4-mapped, link-local and multicast.
+constexpr std::string_view kBogons[] = {"0.0.0.0/8", "127.0.0.0/8",       "224.0.0.0/4", "240.0.0.0/4",
+                                        "::/127",    "::ffff:0.0.0.0/96", "fe80::/10",   "ff00::/8"};
+
+Verdict accept() {
+  return {VerdictKind::accept, {}};
+}
+Verdict refuse() {
+  return {VerdictKind::go_to, std::string(kRefuseChain)};
+}
+
+Rule rule(std::vector<Match> matches, Verdict verdict, Origin origin) {
+  Rule out;
+  out.matches = std::move(matches);
+  out.counter = true;
+  out.outcome = std::move(verdict);
+  out.origin = std::move(origin);
+  return out;
+}
+
+Match is(Field field, std::uint8_t value) {
+  return FieldIs{field, Value::of_u8(value)};
+}
+Match in(std::vector<Field> key, const char* set) {
+  return InSet{std::move(key), set, false};
+}
+Match not_in(std::vector<Field> key, const char* set) {
+  return InSet{std::move(key), set, true};
+}
+
+class Builder {
+ public:
+  explicit Builder(const site::Site& site) : site_(site) {}
+
+  core::Result<Ruleset> build() {
+    GH_CHECK(check_zones());
+    GH_CHECK(add_zone_sets());
+    add_icmp_sets();
+    GH_CHECK(add_ping_sets());
+    out_.chains.push_back(refuse_chain());
+    Dispatcher dispatcher(site_);
+    for (const site::Service& s : site_.services) GH_CHECK(dispatcher.add_service(s));
+    for (std::size_t i = 0; i < site_.flows.size(); ++i) GH_CHECK(dispatcher.add_flow(site_.flows[i], i + 1));
+    GH_CHECK(dispatcher.finish(out_));
+    GH_CHECK(check_names());
+    out_.chains.push_back(prerouting());
+    out_.chains.push_back(input());
+    out_.chains.push_back(forward());
+    out_.chains.push_back(output());
+    return std::move(out_);
+  }
+
+ private:
+  core::Status check_zones() {
+    std::set<std::string> seen;
+    for (const site::Zone& z : site_.zones) {
+      if (z.interface.empty() || z.interface.size() > 15) {
+        return fail(Errc::invalid_input,
+                    fmt::format("`{}` is not an interface name of 1 to 15 bytes", z.interface), z.where);
+      }
+      if (z.interface == "lo") return fail(Errc::invalid_input, "`lo` cannot be a zone's interface", z.where);
+      if (!seen.insert(z.interface).second) {
+        return fail(Errc::invalid_input, "two zones have the interface `" + z.interface + "`", z.where);
+      }
+      if (z.untrusted != z.networks.empty()) {
+        return fail(Errc::invalid_input, "zone `" + z.name + "` needs networks, or `networks: any`", z.where);
+      }
+      out_.interfaces.emplace_back(z.interface, z.where);
+    }
+    return {};
+  }
+
+  // Two different things must not share a kernel name (zones `a-to-b` and `c` against `a` and `b-to-c`).
+  core::Status check_names() const {
+    std::set<std::string> seen;
+    const auto check = [&](const std::string& name) -> core::Status {
+      if (name.size() > 2 * kMaxNameBytes) return fail(Errc::limit, "the name `" + name + "` is too long");
+      if (!seen.insert(name).second) {
+        return fail(Errc::invalid_input, "two zone or service names both lead to `" + name + "`; rename one");
+      }
+      return {};
+    };
+    for (const Set& s : out_.sets) GH_CHECK(check("set " + s.name));
+    for (const Chain& c : out_.chains) GH_CHECK(check("chain " + c.name));
+    return {};
+  }
+
+  core::Status add_zone_sets() {
+    SetBuilder networks4(kZoneNetworks4, {ValueType::ifname, ValueType::ipv4}, true, false,
+                         "the sources each trusted interface may send");
+    SetBuilder networks6(kZoneNetworks6, {ValueType::ifname, ValueType::ipv6}, true, false,
+                         "the sources each trusted interface may send");
+    SetBuilder never4(kNeverOutside4, {ValueType::ipv4}, true, false, "addresses that do not exist outside");
+    SetBuilder never6(kNeverOutside6, {ValueType::ipv6}, true, false, "addresses that do not exist outside");
+    SetBuilder untrusted(kUntrusted, {ValueType::ifname}, false, false,
+                         "interfaces that lead to any network");
+    for (const site::Zone& z : site_.zones) {
+      const Origin origin = make_origin(z.where, "zone " + z.name);
+      const Interval interface = Interval::one(Value::of_interface(z.interface));
+      if (z.untrusted) GH_CHECK(untrusted.add({interface}, {}, origin));
+      for (const IpPrefix& n : z.networks) {
+        const bool v4 = n.address.is_v4();
+        GH_CHECK((v4 ? networks4 : networks6).add({interface, Interval::of_prefix(n)}, {}, origin));
+        GH_CHECK((v4 ? never4 : never6).add({Interval::of_prefix(n)}, {}, origin));
+      }
+    }
+    for (const std::string_view text : kBogons) {
+      const auto prefix = IpPrefix::parse(text);
+      if (!prefix) return fail(Errc::invalid_input, "built-in prefix " + std::string(text));
+      SetBuilder& set = prefix->address.is_v4() ? never4 : never6;
+      GH_CHECK(set.add({Interval::of_prefix(*prefix)}, {}, built_in("special-purpose address")));
+    }
+    for (SetBuilder* b : {&networks4, &networks6, &untrusted, &never4, &never6})
+      out_.sets.push_back(b->take());
+    return {};
+  }
+
+  void add_types(const char* name, ValueType type, std::initializer_list<std::uint8_t> values,
+                 const char* about) {
+    Set set;
+    set.name = name;
+    set.key = {type};
+    set.about = about;
+    for (const std::uint8_t v : values) {
+      set.elements.push_back({{Interval::one(Value::of_u8(v))}, {}, built_in(about)});
+    }
+    out_.sets.push_back(std::move(set));
+  }
+
+  void add_icmp_sets() {
+    add_types(kErrors4, ValueType::icmp_type, {3, 11, 12}, "ICMP errors");
+    add_types(kErrors6, ValueType::icmpv6_type, {1, 2, 3, 4}, "RFC 4890 errors");
+    add_types(kNdTypes, ValueType::icmpv6_type, {133, 134, 135, 136}, "RFC 4861 neighbour discovery");
+    add_types(kMldReports, ValueType::icmpv6_type, {131, 132, 143}, "RFC 3810 reports");
+    Set on_link;
+    on_link.name = kOnLink;
+    on_link.key = {ValueType::ipv6};
+    on_link.intervals = true;
+    on_link.about = "sources of a host on this link: unspecified and link-local";
+    const Value zero = Value::lowest(16);
+    on_link.elements.push_back({{Interval::one(zero)}, {}, built_in("RFC 4862 duplicate address detection")});
+    on_link.elements.push_back(
+        {{Interval::of_prefix(*IpPrefix::parse("fe80::/10"))}, {}, built_in("link-local")});
+    out_.sets.push_back(std::move(on_link));
+
+    // Who may send which neighbour discovery message to the gatehouse: a router advertisement comes
+    // only from where the upstream router is; towards its own zones the gatehouse is the router.
+    SetBuilder nd(kNdInput, {ValueType::ifname, ValueType::icmpv6_type}, false, false,
+                  "neighbour discovery the gatehouse listens to");
+    for (const site::Zone& z : site_.zones) {
+      for (const std::uint8_t type : {133, 134, 135, 136}) {
+        if (type == kRouterAdvert && !z.untrusted) continue;
+        const Box key = {Interval::one(Value::of_interface(z.interface)), Interval::one(Value::of_u8(type))};
+        (void)nd.add(key, {}, make_origin(z.where, "zone " + z.name));  // single values cannot exceed the cap
+      }
+    }
+    out_.sets.push_back(nd.take());
+  }
+
+  core::Status add_ping_sets() {
+    SetBuilder ping4(kPing4, {ValueType::ifname, ValueType::ipv4}, true, false, "who may send echo requests");
+    SetBuilder ping6(kPing6, {ValueType::ifname, ValueType::ipv6}, true, false, "who may send echo requests");
+    for (const site::Endpoint& from : site_.firewall.ping_from) {
+      const Origin origin = make_origin(from.where, "ping-from " + from.to_string());
+      if (from.is_gatehouse()) {
+        gatehouse_pings_ = origin;
+        continue;
+      }
+      const site::Zone* zone = site_.find_zone(from.zone);
+      if (zone == nullptr)
+        return fail(Errc::invalid_input, "there is no zone `" + from.zone + "`", from.where);
+      std::vector<IpPrefix> sources = site_.networks_of(from);
+      if (sources.empty() && !from.host.empty()) {
+        return fail(Errc::invalid_input, "there is no host `" + from.to_string() + "`", from.where);
+      }
+      if (sources.empty()) sources = {*IpPrefix::parse("0.0.0.0/0"), *IpPrefix::parse("::/0")};
+      const Interval interface = Interval::one(Value::of_interface(zone->interface));
+      for (const IpPrefix& p : sources) {
+        GH_CHECK((p.address.is_v4() ? ping4 : ping6).add({interface, Interval::of_prefix(p)}, {}, origin));
+      }
+    }
+    if (!ping4.empty()) pings_.push_back(ping_rule(Field::icmp_type, kEchoRequest4, Field::ip_saddr, kPing4));
+    if (!ping4.empty()) out_.sets.push_back(ping4.take());
+    if (!ping6.empty())
+      pings_.push_back(ping_rule(Field::icmpv6_type, kEchoRequest6, Field::ip6_saddr, kPing6));
+    if (!ping6.empty()) out_.sets.push_back(ping6.take());
+    return {};
+  }
+
+  Rule ping_rule(Field type, std::uint8_t echo, Field source, const char* set) const {
+    const core::SourcePos& where = site_.firewall.ping_from.front().where;
+    return rule({is(type, echo), in({Field::iifname, source}, set)}, accept(),
+                make_origin(where, "firewall ping-from"));
+  }
+
+  // Every chain that decides ends so. The last rule is not left to the chain policy: the kernel
+  // applies a policy of drop only at the end of a commit, and a table that is being replaced
+  // would let packets through until then (fwctl/NOTES.md).
+  void refuse_rest(Chain& chain, std::string_view prefix) const {
+    if (site_.firewall.log_per_second != 0) {
+      Rule log;
+      log.limit = RateLimit{site_.firewall.log_per_second, site_.firewall.log_per_second, false};
+      log.log = LogTo{site_.firewall.log_group, "gatehouse:" + std::string(prefix) + " "};
+      log.origin = built_in("log what is dropped");
+      chain.rules.push_back(std::move(log));
+    }
+    chain.rules.push_back(rule({}, {VerdictKind::drop, {}}, built_in("everything else")));
+  }
+
+  Chain refuse_chain() const {
+    Chain chain;
+    chain.name = kRefuseChain;
+    chain.about = "what is refused before it reaches the end of a base chain";
+    refuse_rest(chain, "refused");
+    return chain;
+  }
+
+  // Before connection tracking, so that a spoofed packet costs no state.
+  Chain prerouting() const {
+    Chain chain =
+        base(Hook::prerouting, -300, "anti-spoofing: a source must belong to the zone of its interface");
+    auto& r = chain.rules;
+    r.push_back(rule({FieldIs{Field::iifname, Value::of_interface("lo")}}, accept(), built_in("loopback")));
+    r.push_back(rule(
+        {in({Field::ip6_saddr}, kOnLink), is(Field::ip6_hoplimit, 255), in({Field::icmpv6_type}, kNdTypes)},
+        accept(), built_in("neighbour discovery on the link")));
+    r.push_back(
+        rule({in({Field::ip6_saddr}, kOnLink), is(Field::ip6_hoplimit, 1), is(Field::icmpv6_type, kMldQuery)},
+             accept(), built_in("multicast listener query on the link")));
+    r.push_back(rule({NoRouteBack{}}, refuse(), built_in("no route back through this interface")));
+    r.push_back(rule({in({Field::iifname, Field::ip_saddr}, kZoneNetworks4)}, accept(),
+                     built_in("source in its zone")));
+    r.push_back(rule({in({Field::iifname, Field::ip6_saddr}, kZoneNetworks6)}, accept(),
+                     built_in("source in its zone")));
+    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip_saddr}, kNeverOutside4)}, accept(),
+                     built_in("source that may be outside")));
+    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip6_saddr}, kNeverOutside6)}, accept(),
+                     built_in("source that may be outside")));
+    refuse_rest(chain, "spoofed");
+    return chain;
+  }
+
+  static void tracked(Chain& chain) {
+    auto& r = chain.rules;
+    r.push_back(rule({StateIs{CtState::established}}, accept(), built_in("established")));
+    r.push_back(rule({StateIs{CtState::related}, in({Field::icmp_type}, kErrors4)}, accept(),
+                     built_in("errors of known connections")));
+    r.push_back(rule({StateIs{CtState::related}, in({Field::icmpv6_type}, kErrors6)}, accept(),
+                     built_in("errors of known connections, RFC 4890 4.3.1")));
+    r.push_back(rule({StateIs{CtState::invalid}}, refuse(), built_in("no valid state")));
+    r.push_back(rule({StateIs{CtState::fresh}, NotOpeningSyn{}}, refuse(), built_in("new TCP without SYN")));
+  }
+
+  Rule dispatch(std::vector<Field> key, const char* map) const {
+    Rule out;
+    out.outcome = VerdictMap{std::move(key), map};
+    out.origin = make_origin({}, "site " + site_.name);
+    return out;
+  }
+
+  Chain input() const {
+    Chain chain = base(Hook::input, 0, "to the gatehouse itself");
+    auto& r = chain.rules;
+    r.push_back(rule({FieldIs{Field::iifname, Value::of_interface("lo")}}, accept(), built_in("loopback")));
+    tracked(chain);
+    r.push_back(rule({is(Field::ip6_hoplimit, 255), in({Field::iifname, Field::icmpv6_type}, kNdInput)},
+                     accept(), built_in("neighbour discovery, RFC 4890 4.4.1")));
+    r.push_back(rule({is(Field::ip6_hoplimit, 1), is(Field::icmpv6_type, kMldQuery)}, accept(),
+                     built_in("multicast listener query")));
+    r.insert(r.end(), pings_.begin(), pings_.end());
+    r.push_back(dispatch({Field::iifname}, Dispatcher::kInputZones));
+    refuse_rest(chain, "input");
+    return chain;
+  }
+
+  Chain forward() const {
+    Chain chain = base(Hook::forward, 0, "through the gatehouse");
+    auto& r = chain.rules;
+    tracked(chain);
+    // A zone whose interface is down must not find its way out by the default route.
+    r.push_back(rule({in({Field::oifname}, kUntrusted), in({Field::ip_daddr}, kNeverOutside4)}, refuse(),
+                     built_in("destination that is not outside")));
+    r.push_back(rule({in({Field::oifname}, kUntrusted), in({Field::ip6_daddr}, kNeverOutside6)}, refuse(),
+                     built_in("destination that is not outside")));
+    r.insert(r.end(), pings_.begin(), pings_.end());
+    r.push_back(dispatch({Field::iifname, Field::oifname}, Dispatcher::kForwardPairs));
+    refuse_rest(chain, "forward");
+    return chain;
+  }
+
+  Chain output() const {
+    Chain chain = base(Hook::output, 0, "from the gatehouse itself");
+    auto& r = chain.rules;
+    r.push_back(rule({FieldIs{Field::oifname, Value::of_interface("lo")}}, accept(), built_in("loopback")));
+    tracked(chain);
+    r.push_back(rule({is(Field::ip6_hoplimit, 255), in({Field::icmpv6_type}, kNdTypes)}, accept(),
+                     built_in("neighbour discovery, RFC 4890 4.4.1")));
+    r.push_back(rule({is(Field::ip6_hoplimit, 1), in({Field::icmpv6_type}, kMldReports)}, accept(),
+                     built_in("multicast listener reports")));
+    if (gatehouse_pings_) {
+      r.push_back(rule({is(Field::icmp_type, kEchoRequest4)}, accept(), *gatehouse_pings_));
+      r.push_back(rule({is(Field::icmpv6_type, kEchoRequest6)}, accept(), *gatehouse_pings_));
+    }
+    r.push_back(dispatch({Field::oifname}, Dispatcher::kOutputZones));
+    refuse_rest(chain, "output");
+    return chain;
+  }
+
+  static Chain base(Hook hook, std::int32_t priority, std::string about) {
+    Chain chain;
+    chain.name = to_string(hook);
+    chain.hook = hook;
+    chain.priority = priority;
+    chain.about = std::move(about);
+    return chain;
+  }
+
+  const site::Site& site_;
+  Ruleset out_;
+  std::vector<Rule> pings_;                // the same for input and forward
+  std::optional<Origin> gatehouse_pings_;  // set when the gatehouse itself may ping
+};
+
+}  // namespace
+
+core::Result<Ruleset> build_ruleset(const site::Site& site) {
+  return Builder(site).build();
+}
+
+}  // namespace gatehouse::fwctl

@@ -1,0 +1,171 @@
+#include "fwctl/model/print.h"
+
+#include <fmt/format.h>
+
+#include "core/json.h"
+
+namespace gatehouse::fwctl {
+namespace {
+
+std::string key_text(const std::vector<Field>& key) {
+  std::string out;
+  for (const Field f : key) out += (out.empty() ? "" : " . ") + std::string(info(f).name);
+  return out;
+}
+
+struct MatchText {
+  std::string operator()(const FieldIs& m) const {
+    return fmt::format("{} {}", info(m.field).name, m.value.to_string(info(m.field).type));
+  }
+  std::string operator()(const InSet& m) const {
+    return fmt::format("{} {}@{}", key_text(m.key), m.negated ? "!= " : "", m.set);
+  }
+  std::string operator()(const StateIs& m) const {
+    switch (m.state) {
+      case CtState::invalid:
+        return "ct state invalid";
+      case CtState::established:
+        return "ct state established";
+      case CtState::related:
+        return "ct state related";
+      case CtState::fresh:
+        break;
+    }
+    return "ct state new";
+  }
+  std::string operator()(const NotOpeningSyn&) const { return "tcp flags & (fin | syn | rst | ack) != syn"; }
+  std::string operator()(const NoRouteBack&) const { return "fib saddr . iif oif missing"; }
+};
+
+std::string element_key(const Set& set, const Element& element) {
+  std::string out;
+  for (std::size_t i = 0; i < element.key.size(); ++i) {
+    out += (i == 0 ? "" : " . ") + element.key[i].to_string(set.key[i]);
+  }
+  return out;
+}
+
+std::string type_text(const Set& set) {
+  std::string out;
+  for (const ValueType t : set.key) out += (out.empty() ? "" : " . ") + std::string(nft_type_name(t));
+  return out + (set.verdict_map ? " : verdict" : "");
+}
+
+std::string hook_text(const Chain& chain) {
+  return fmt::format("type filter hook {} priority {}; policy drop;", to_string(*chain.hook), chain.priority);
+}
+
+std::string comment_column(const std::string& left, const Origin& origin) {
+  return origin.text.empty() ? left : fmt::format("{:<76} # {}", left, origin.text);
+}
+
+}  // namespace
+
+std::string rule_text(const Rule& rule) {
+  std::string out;
+  const auto word = [&out](std::string_view text) { out += (out.empty() ? "" : " ") + std::string(text); };
+  for (const Match& m : rule.matches) word(std::visit(MatchText{}, m));
+  if (rule.limit) {
+    word(fmt::format("limit rate {}{}/second burst {} packets", rule.limit->over ? "over " : "",
+                     rule.limit->per_second, rule.limit->burst));
+  }
+  if (rule.log) word(fmt::format("log prefix \"{}\" group {}", rule.log->prefix, rule.log->group));
+  if (rule.counter) word("counter");
+  if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) word(verdict->to_string());
+  if (const auto* map = std::get_if<VerdictMap>(&rule.outcome)) {
+    word(fmt::format("{} vmap @{}", key_text(map->key), map->map));
+  }
+  return out;
+}
+
+std::string print_normal(const Ruleset& ruleset) {
+  std::string out = fmt::format("table inet {}\n", ruleset.table);
+  for (const Set& s : ruleset.sets) {
+    out += fmt::format("\n{} {}: {}{}\n", s.verdict_map ? "map" : "set", s.name, type_text(s),
+                       s.intervals ? ", intervals" : "");
+    for (const Element& e : s.elements) {
+      const std::string verdict = e.verdict ? " -> " + e.verdict->to_string() : "";
+      out += comment_column("  " + element_key(s, e) + verdict, e.origin) + '\n';
+    }
+  }
+  for (const Chain& c : ruleset.chains) {
+    out += fmt::format("\nchain {}{}\n", c.name, c.hook ? ": " + hook_text(c) : "");
+    for (const Rule& r : c.rules) out += comment_column("  " + rule_text(r), r.origin) + '\n';
+  }
+  return out;
+}
+
+std::string print_nft(const Ruleset& ruleset) {
+  const std::string& table = ruleset.table;
+  // Adding before deleting makes the deletion work whether the table is there or not.
+  std::string out = fmt::format(
+      "#!/usr/sbin/nft -f\n\nadd table inet {0}\ndelete table inet {0}\n\ntable inet {0} {{\n", table);
+  for (const Set& s : ruleset.sets) {
+    if (!s.about.empty()) out += fmt::format("\t# {}\n", s.about);
+    out += fmt::format("\t{} {} {{\n\t\ttype {}\n", s.verdict_map ? "map" : "set", s.name, type_text(s));
+    if (s.intervals) out += "\t\tflags interval\n";
+    std::string elements;
+    for (const Element& e : s.elements) {
+      elements += (elements.empty() ? "" : ",\n\t\t             ") + element_key(s, e);
+      if (!e.origin.text.empty()) elements += fmt::format(" comment \"{}\"", e.origin.text);
+      if (e.verdict) elements += " : " + e.verdict->to_string();
+    }
+    if (!elements.empty()) out += fmt::format("\t\telements = {{ {} }}\n", elements);
+    out += "\t}\n\n";
+  }
+  for (const Chain& c : ruleset.chains) {
+    if (!c.about.empty()) out += fmt::format("\t# {}\n", c.about);
+    out += fmt::format("\tchain {} {{\n", c.name);
+    if (c.hook) out += fmt::format("\t\t{}\n", hook_text(c));
+    for (const Rule& r : c.rules) {
+      out += fmt::format("\t\t{}{}\n", rule_text(r),
+                         r.origin.text.empty() ? "" : " comment \"" + r.origin.text + "\"");
+    }
+    out += "\t}\n\n";
+  }
+  out.pop_back();
+  return out + "}\n";
+}
+
+namespace {
+
+void origin_json(core::JsonWriter& json, const Origin& origin) {
+  json.field("comment", origin.text);
+  if (origin.where.line == 0) return;
+  json.field("file", origin.where.file).field("line", origin.where.line);
+}
+
+}  // namespace
+
+std::string print_json(const Ruleset& ruleset) {
+  std::string out;
+  core::JsonWriter json(out);
+  json.begin_object().field("family", "inet").field("table", ruleset.table).key("sets").begin_array();
+  for (const Set& s : ruleset.sets) {
+    json.begin_object().field("name", s.name).field("type", type_text(s)).field("intervals", s.intervals);
+    json.key("elements").begin_array();
+    for (const Element& e : s.elements) {
+      json.begin_object().field("key", element_key(s, e));
+      if (e.verdict) json.field("verdict", e.verdict->to_string());
+      origin_json(json, e.origin);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array().key("chains").begin_array();
+  for (const Chain& c : ruleset.chains) {
+    json.begin_object().field("name", c.name);
+    if (c.hook) json.field("hook", to_string(*c.hook)).field("priority", c.priority).field("policy", "drop");
+    json.key("rules").begin_array();
+    for (const Rule& r : c.rules) {
+      json.begin_object().field("rule", rule_text(r));
+      origin_json(json, r.origin);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array().end_object();
+  return out + '\n';
+}
+
+}  // namespace gatehouse::fwctl

@@ -1,0 +1,51 @@
+#include "fwctl/model/ruleset.h"
+
+#include <algorithm>
+
+namespace gatehouse::fwctl {
+namespace {
+
+template <class T>
+const T* named(const std::vector<T>& all, std::string_view name) {
+  const auto at = std::find_if(all.begin(), all.end(), [&](const T& x) { return x.name == name; });
+  return at == all.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+std::string Verdict::to_string() const {
+  switch (kind) {
+    case VerdictKind::accept:
+      return "accept";
+    case VerdictKind::drop:
+      return "drop";
+    case VerdictKind::jump:
+      return "jump " + chain;
+    case VerdictKind::go_to:
+      break;
+  }
+  return "goto " + chain;
+}
+
+std::string_view to_string(Hook hook) {
+  switch (hook) {
+    case Hook::prerouting:
+      return "prerouting";
+    case Hook::input:
+      return "input";
+    case Hook::forward:
+      return "forward";
+    case Hook::output:
+      break;
+  }
+  return "output";
+}
+
+const Set* Ruleset::find_set(std::string_view name) const {
+  return named(sets, name);
+}
+const Chain* Ruleset::find_chain(std::string_view name) const {
+  return named(chains, name);
+}
+
+}  // namespace gatehouse::fwctl

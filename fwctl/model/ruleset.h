@@ -1,0 +1,133 @@
+// The normal form: the site policy as one typed, ordered nftables table. Everything else (kernel
+// objects, nft text, JSON, later the proof) is made from this. Plain data; every part names the
+// policy line behind it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/result.h"
+#include "fwctl/model/field.h"
+
+namespace gatehouse::fwctl {
+
+inline constexpr std::string_view kTableName = "gatehouse";
+
+// Why a rule or element is there. `text` is what the kernel object carries as its comment, for
+// example `web-mail.yaml:27 service web`; at most kMaxCommentBytes.
+struct Origin {
+  core::SourcePos where;
+  std::string text;
+};
+inline constexpr std::size_t kMaxCommentBytes = 120;  // nft's own cap is 128 with its terminator
+
+// --- verdicts -----------------------------------------------------------------------------------
+
+enum class VerdictKind : std::uint8_t { accept, drop, jump, go_to };
+
+struct Verdict {
+  VerdictKind kind = VerdictKind::drop;
+  std::string chain;  // jump and go_to
+
+  std::string to_string() const;
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+// --- matches: all of a rule's matches must hold ----------------------------------------------------
+
+struct FieldIs {
+  Field field;
+  Value value;
+};
+// The concatenated fields are (or are not) an element of a named set.
+struct InSet {
+  std::vector<Field> key;
+  std::string set;
+  bool negated = false;
+};
+// Connection tracking state; bits as in the kernel's NF_CT_STATE_BIT.
+enum class CtState : std::uint8_t { invalid = 1, established = 2, related = 4, fresh = 8 };
+struct StateIs {
+  CtState state;
+};
+// A TCP segment that could not open a connection: SYN, and none of FIN, RST, ACK, is not what it has.
+struct NotOpeningSyn {};
+// The route back to the source does not leave through the interface the packet came in by
+// (RFC 3704 strict reverse path forwarding; also true for the gatehouse's own addresses).
+struct NoRouteBack {};
+
+using Match = std::variant<FieldIs, InSet, StateIs, NotOpeningSyn, NoRouteBack>;
+
+// --- statements -------------------------------------------------------------------------------------
+
+// Matches while packets come no faster (or, `over`, only when they come faster).
+struct RateLimit {
+  std::uint32_t per_second = 0;
+  std::uint32_t burst = 0;
+  bool over = false;
+};
+struct LogTo {
+  std::uint16_t group = 0;
+  std::string prefix;
+};
+// The verdict that the map gives for the concatenated fields; no entry: the next rule.
+struct VerdictMap {
+  std::vector<Field> key;
+  std::string map;
+};
+
+// Evaluated in the order of the members.
+struct Rule {
+  std::vector<Match> matches;
+  std::optional<RateLimit> limit;
+  std::optional<LogTo> log;
+  bool counter = false;
+  std::variant<std::monostate, Verdict, VerdictMap> outcome;
+  Origin origin;
+};
+
+// --- containers ---------------------------------------------------------------------------------------
+
+struct Element {
+  Box key;
+  std::optional<Verdict> verdict;  // set exactly when the set is a verdict map
+  Origin origin;
+};
+
+// Elements are disjoint and sorted by key; without `intervals` every key is a single value.
+struct Set {
+  std::string name;
+  std::vector<ValueType> key;
+  bool intervals = false;
+  bool verdict_map = false;
+  std::vector<Element> elements;
+  std::string about;  // one line for people, in text forms only
+};
+
+enum class Hook : std::uint8_t { prerouting, input, forward, output };
+std::string_view to_string(Hook hook);
+
+struct Chain {
+  std::string name;
+  std::optional<Hook> hook;  // base chains: type filter, policy drop
+  std::int32_t priority = 0;
+  std::vector<Rule> rules;
+  std::string about;
+};
+
+// A table of family inet. Chains come after every chain that they lead to.
+struct Ruleset {
+  std::string table{kTableName};
+  std::vector<Set> sets;
+  std::vector<Chain> chains;
+  // Interfaces the policy speaks of, with the zone's line.
+  std::vector<std::pair<std::string, core::SourcePos>> interfaces;
+
+  const Set* find_set(std::string_view name) const;
+  const Chain* find_chain(std::string_view name) const;
+};
+
+}  // namespace gatehouse::fwctl

@@ -1,0 +1,36 @@
+// A transaction as the bytes of one netlink batch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "fwctl/compile/transaction.h"
+
+namespace gatehouse::fwctl {
+
+// What an answer with one sequence number is about.
+struct MessageOrigin {
+  std::uint32_t sequence = 0;
+  std::string what;  // "rule in chain forward"
+  core::SourcePos where;
+};
+
+struct Batch {
+  std::vector<std::uint8_t> bytes;
+  std::uint32_t begin_sequence = 0;
+  std::uint32_t last_sequence = 0;     // the one message that asks for an acknowledgement
+  std::vector<MessageOrigin> origins;  // ascending sequence
+};
+
+// Elements of one message: the kernel's attribute length is 16 bits and wraps silently (8,000
+// elements sent become 3,904 in the set), so messages stay far below it.
+inline constexpr std::size_t kMaxElementsPerMessage = 500;
+inline constexpr std::size_t kMaxElementBytesPerMessage = 32'768;
+
+core::Result<Batch> encode(const Transaction& transaction, std::uint32_t first_sequence,
+                           std::optional<std::uint32_t> expected_generation);
+
+}  // namespace gatehouse::fwctl
