@@ -79,11 +79,17 @@ Result<Outcome> nginx_traversal(const Context& context) {
                  result.says("answered 403") ? "403 Forbidden" : brief(result.output)};
 }
 
-// A web server that has been taken over starts a shell, and loads code into the kernel's hands.
+// A web server that has been taken over starts a shell. `env` alone must run there, else a sandbox
+// that lets nothing start would look like a safeguard.
 Result<Outcome> start_shell(const Context& context) {
-  GH_TRY(CommandResult result,
-         as(context, context.lab().sandboxed_process, {"env", "/bin/sh", "-c", "echo got a shell"}));
-  return Outcome{!result.ok() && !result.says("got a shell"), brief(result.output)};
+  const Lab& lab = context.lab();
+  GH_TRY(CommandResult alone, as(context, lab.sandboxed_process, {"env"}));
+  if (!alone.ok()) return Outcome{false, "nothing runs in the sandbox: " + brief(alone.output)};
+  std::vector<std::string> argv = lab.sandboxed_process;
+  for (const char* word : {"env", "/bin/sh", "-c", "echo got a shell"}) argv.emplace_back(word);
+  GH_TRY(CommandResult result, context.try_on(lab.target, std::move(argv)));
+  const bool refused = result.says("Operation not permitted") || result.says("Function not implemented");
+  return Outcome{!result.ok() && !result.says("got a shell") && refused, brief(result.output)};
 }
 Result<Outcome> forbidden_call(const Context& context) {
   GH_TRY(CommandResult result, as(context, context.lab().sandboxed_process, {"unshare", "--uts", "true"}));

@@ -17,11 +17,16 @@ std::string_view to_string(Expect expect) {
   return "";
 }
 
-core::Result<CommandResult> Context::on(const std::string& machine, std::vector<std::string> command,
-                                        CommandOptions options) const {
+core::Result<CommandResult> Context::try_on(const std::string& machine, std::vector<std::string> command,
+                                            CommandOptions options) const {
   std::vector<std::string> argv = lab_.machine(machine).enter;
   argv.insert(argv.end(), std::make_move_iterator(command.begin()), std::make_move_iterator(command.end()));
-  GH_TRY(CommandResult result, run_command(argv, options));
+  return run_command(argv, options);
+}
+
+core::Result<CommandResult> Context::on(const std::string& machine, std::vector<std::string> command,
+                                        CommandOptions options) const {
+  GH_TRY(CommandResult result, try_on(machine, std::move(command), std::move(options)));
   // `env` and the shells say 126/127 for a program that cannot be run.
   if (result.exit_status == 126 || result.exit_status == 127) {
     return core::fail(core::Errc::not_found, machine + " cannot run the attack: " + brief(result.output));

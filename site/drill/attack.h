@@ -40,6 +40,9 @@ class Context {
   // an attack that failed.
   core::Result<CommandResult> on(const std::string& machine, std::vector<std::string> command,
                                  CommandOptions options = {}) const;
+  // The same for an attack that consists in running a program: a refusal is its outcome.
+  core::Result<CommandResult> try_on(const std::string& machine, std::vector<std::string> command,
+                                     CommandOptions options = {}) const;
   core::Result<CommandResult> outside(std::vector<std::string> command, CommandOptions options = {}) const {
     return on(lab_.attacker, std::move(command), std::move(options));
   }

@@ -27,8 +27,8 @@ describe() {
   # shellcheck disable=SC2206
   [ -n "${without[mac]:-}" ] || web=($mac_run web --)
   # shellcheck disable=SC2206
-  [ -n "${without[seccomp]:-}" ] || sandboxed=($seccomp_run --)
-  echo "site: $rules/site/web-mail.yaml"
+  [ -n "${without[seccomp]:-}" ] || sandboxed=($seccomp_run)
+  echo "site: $site_file"
   echo "machines:"
   describe_machine outside '198.51.100.66 2001:db8:66::66' '198.51.100.77 2001:db8:66::77'
   describe_machine gatehouse '198.51.100.1 2001:db8:66::1'

@@ -78,21 +78,21 @@ EOF
 }
 
 postfix_up() {
-  local root="$run/front" relay='permit_mynetworks, reject_unauth_destination' recipients='inline:{info=1, orders=1}'
-  [ -z "${without[mail-rules]:-}" ] || relay=permit recipients=
+  local root="$run/front" trusted=127.0.0.0/8 recipients='inline:{info=1, orders=1}'
+  [ -z "${without[mail-rules]:-}" ] || trusted=0.0.0.0/0 recipients=
   cat >"$root/etc/postfix/main.cf" <<EOF
 compatibility_level = 3.6
 myhostname = mail.web-mail.example
 mydestination = web-mail.example
 inet_interfaces = all
 inet_protocols = all
-mynetworks = 127.0.0.0/8
+mynetworks = $trusted
 alias_maps =
 alias_database =
 local_recipient_maps = $recipients
 default_transport = discard
 local_transport = discard
-smtpd_relay_restrictions = $relay
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_helo_required = yes
 disable_vrfy_command = yes
 smtpd_peername_lookup = no
@@ -120,70 +120,55 @@ EOF
   start_in front postfix.start.log postfix start-fg
 }
 
+# The user authority and the roles' certificates, as `harden ca` makes them from the site policy;
+# and what an intruder might hold instead. A role's key is called like the role.
 sshd_keys() {
-  local keys="$run/keys" bastion="$run/bastion/root/.ssh" front="$run/front/etc"
+  local keys="$run/keys" bastion="$run/bastion/root/.ssh" front="$run/front/etc/gatehouse/ssh" name
   mkdir -m 700 "$keys"
-  local name
-  for name in user-ca other-ca host; do ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$keys/$name"; done
-  mkdir -p "$front/gatehouse/ssh"
-  cp "$keys/user-ca.pub" "$front/gatehouse/ssh/"
-  install -m 600 "$keys/host" "$front/ssh/ssh_host_ed25519_key"
-  cp "$keys/host.pub" "$front/ssh/ssh_host_ed25519_key.pub"
-  # key file:CA:principal. A role's key is called like the role; the principal of `forged` is right,
-  # but nobody trusts its CA.
-  local key ca principal
-  while IFS=: read -r key ca principal; do
-    ssh-keygen -q -t ed25519 -N '' -C "$key" -f "$bastion/$key"
-    ssh-keygen -q -s "$keys/$ca" -I "$key" -n "$principal" -V -5m:+2h "$bastion/$key.pub"
-  done <<'EOF'
-web-admin:user-ca:web-admin
-operator:user-ca:operator
-stranger:user-ca:visitor
-forged:other-ca:web-admin
-EOF
+  "$bin/harden" ca init "$keys/ca" >/dev/null
+  for name in other-ca host; do ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$keys/$name"; done
+  for name in web-admin operator stranger forged plain; do
+    ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$bastion/$name"
+  done
+  local sign=("$bin/harden" ca sign "$site_file" --ca "$keys/ca" --valid 2h)
+  "${sign[@]}" --role web-admin --person ana --key "$bastion/web-admin.pub" >/dev/null
+  "${sign[@]}" --role operator --person cy --key "$bastion/operator.pub" >/dev/null
+  # Our authority, but no role of this account; and the right role from an authority nobody trusts.
+  ssh-keygen -q -s "$keys/ca/user-ca" -I stranger -n visitor -V -5m:+2h "$bastion/stranger.pub"
+  ssh-keygen -q -s "$keys/other-ca" -I forged -n web-admin -V -5m:+2h "$bastion/forged.pub"
   printf '#!/bin/sh\necho %s\n' "$password" >"$bastion/askpass"
   chmod 700 "$bastion/askpass"
-  ssh-keygen -q -t ed25519 -N '' -C plain -f "$bastion/plain"
-  {
-    for name in 10.66.1.10 fd66:1::10; do echo "$name $(cut -d' ' -f1,2 "$keys/host.pub")"; done
-  } | tee "$bastion/known_hosts" >"$run/outside/root/.ssh/known_hosts"
+  mkdir -p "$front"
+  cp "$keys/ca/user-ca.pub" "$front/"
+  install -m 600 "$keys/host" "$front/ssh_host_ed25519_key"
+  cp "$keys/host.pub" "$front/ssh_host_ed25519_key.pub"
+  for name in 10.66.1.10 fd66:1::10; do echo "$name $(cut -d' ' -f1,2 "$keys/host.pub")"; done |
+    tee "$bastion/known_hosts" >"$run/outside/root/.ssh/known_hosts"
 }
 
 sshd_up() {
-  local root="$run/front"
-  sshd_config >"$root/etc/ssh/sshd_config"
+  local front="$run/front/etc/gatehouse/ssh" config=/etc/gatehouse/ssh/sshd_config
+  if [ -n "${without[sshd]:-}" ]; then
+    sshd_without_safeguard "$front"
+  else
+    "$bin/harden" sshd "$site_file" --out "$front" >/dev/null
+    [ -z "${without[sshd-certificates]:-}" ] || cp "$run/keys/other-ca.pub" "$front/user-ca.pub"
+  fi
   in_machine front mkdir -p -m 755 /run/sshd
-  in_machine front /usr/sbin/sshd -t -f /etc/ssh/sshd_config || die 3 "sshd refuses its configuration"
-  start_in front sshd.log /usr/sbin/sshd -D -e -f /etc/ssh/sshd_config
+  in_machine front /usr/sbin/sshd -t -f "$config" || die 3 "sshd refuses its configuration"
+  start_in front sshd.log /usr/sbin/sshd -D -e -f "$config"
 }
 
-sshd_config() {
-  if [ -n "${without[sshd]:-}" ]; then
-    # The safeguard taken out: passwords, any key the account lists.
-    cat <<'EOF'
-HostKey /etc/ssh/ssh_host_ed25519_key
+# Passwords, and any key the account lists.
+sshd_without_safeguard() {
+  local authorized="$run/front/etc/ssh/authorized"
+  mkdir -p "$authorized"
+  cat "$run"/bastion/root/.ssh/{plain,forged,stranger}.pub >"$authorized/webadm"
+  cat >"$1/sshd_config" <<'EOF'
+HostKey /etc/gatehouse/ssh/ssh_host_ed25519_key
 PasswordAuthentication yes
 UsePAM no
 AuthorizedKeysFile /etc/ssh/authorized/%u
-EOF
-    mkdir -p "$run/front/etc/ssh/authorized"
-    cat "$run"/bastion/root/.ssh/{plain,forged,stranger}.pub >"$run/front/etc/ssh/authorized/webadm"
-    return
-  fi
-  mkdir -p "$run/front/etc/ssh/principals"
-  echo web-admin >"$run/front/etc/ssh/principals/webadm"
-  echo operator >"$run/front/etc/ssh/principals/oper"
-  cat <<'EOF'
-HostKey /etc/ssh/ssh_host_ed25519_key
-TrustedUserCAKeys /etc/gatehouse/ssh/user-ca.pub
-AuthorizedPrincipalsFile /etc/ssh/principals/%u
-AuthorizedKeysFile none
-AuthenticationMethods publickey
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin no
-UsePAM no
-AllowTcpForwarding no
 EOF
 }
 
@@ -225,12 +210,13 @@ services_up() {
   certificates_make
   sshd_keys
   collector_up
-  nginx_up
-  postfix_up
   sshd_up
   decoys_up
+  local -a ports=(22 3306 8080)
+  [ -n "${without[web]:-}" ] || { nginx_up; ports+=(80 443); }
+  [ -n "${without[mail]:-}" ] || { postfix_up; ports+=(25); }
   wait_port collector 6514
   local port
-  for port in 80 443 25 22 3306 8080; do wait_port front "$port"; done
+  for port in "${ports[@]}"; do wait_port front "$port"; done
   wait_port outside 4444
 }
