@@ -79,7 +79,7 @@ const std::vector<std::string_view>& Tool::arguments(Question question) const {
 
 const std::vector<Tool>& all_tools() {
   static const std::vector<Tool> tools = {
-      {"firewall", "fwctl", {"check", "@SITE"}, {"plan", "@SITE"}, {"apply", "@SITE"}, {"status"}},
+      {"firewall", "fwctl", {"check", "@SITE"}, {"plan", "@SITE"}, {"apply", "@SITE"}, {"status", "@SITE"}},
       {"access", "mac", {"check", "@SITE"}, {}, {}, {}},
       {"detection", "ids", {"check", "@SITE"}, {}, {}, {}},
   };

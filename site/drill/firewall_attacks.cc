@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "site/drill/attack.h"
 #include "site/drill/nmap.h"
@@ -115,6 +116,50 @@ Result<Outcome> ssh_from_outside(const Context& context) {
   return outcome;
 }
 
+// TCP segments the target's kernel has received so far.
+Result<std::uint64_t> segments_received(const Context& context) {
+  GH_TRY(CommandResult result,
+         context.on(context.lab().target, {"awk", "$1 == \"Tcp:\" && n++ { print $11 }", "/proc/net/snmp"}));
+  std::uint64_t count = 0;
+  const std::string& text = result.output;
+  if (!result.ok() || std::from_chars(text.data(), text.data() + text.size(), count).ec != std::errc()) {
+    return core::fail(core::Errc::io, "cannot read the target's packet counters: " + brief(text));
+  }
+  return count;
+}
+
+// From outside, with the administration host's address as the sender: the one source that may
+// reach SSH. The answers go elsewhere, so the target's own counter tells what arrived.
+Result<Outcome> forged_source(const Context& context) {
+  const Lab& lab = context.lab();
+  GH_TRY(const std::uint64_t before, segments_received(context));
+  GH_TRY(CommandResult sent,
+         context.outside({"hping3", "-q", "-n", "-S", "-p", "22", "-c", "20", "-i", "u10000", "-a",
+                          lab.machine(lab.administration).address(4), context.target(4)}));
+  GH_TRY(const std::uint64_t after, segments_received(context));
+  if (!sent.says("20 packets transmitted"))
+    return Outcome{false, "hping3 did not send: " + brief(sent.output)};
+  return Outcome{after == before,
+                 fmt::format("{} of 20 packets arrived", std::min<std::uint64_t>(after - before, 20))};
+}
+
+// A server that has been taken over tries the SOC's receiver, which listens and is reachable from
+// the gatehouse.
+Result<Outcome> sideways(const Context& context) {
+  for (const auto& receiver : context.site().soc.receivers) {
+    if (receiver.kind != site::ReceiverKind::syslog_tls) continue;
+    const auto networks = context.site().networks_of(receiver.host);
+    if (networks.empty()) break;
+    GH_TRY(CommandResult result,
+           context.on(context.lab().target,
+                      {"nmap", "-n", "-Pn", "-sT", "-p", std::to_string(receiver.port), "--max-retries", "1",
+                       "-oX", "-", networks.front().address.to_string()}));
+    GH_TRY(NmapPorts ports, parse_nmap_xml(result.output));
+    return Outcome{ports.open.empty() && ports.closed == 0 && ports.filtered == 1, ports.to_string()};
+  }
+  return core::fail(core::Errc::not_found, "the site policy has no syslog-tls receiver to try");
+}
+
 }  // namespace
 
 std::vector<Attack> firewall_attacks() {
@@ -131,6 +176,10 @@ std::vector<Attack> firewall_attacks() {
        Expect::stopped, forbidden_ports, nullptr},
       {"call-home", 4, "firewall", "the server connects to a listener of the attacker", Expect::stopped,
        call_home, nullptr},
+      {"sideways", 4, "firewall", "the server connects to the SOC's receiver", Expect::stopped, sideways,
+       nullptr},
+      {"forged-source", 4, "firewall", "SSH from outside with the administration host's address as sender",
+       Expect::stopped, forged_source, nullptr},
       {"ssh-from-outside", 4, "firewall", "SSH from outside, IPv4 and IPv6", Expect::stopped,
        ssh_from_outside, nullptr},
   };

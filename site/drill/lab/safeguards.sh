@@ -2,5 +2,13 @@
 
 mac_run="$tools/mac run $site"
 seccomp_run="$tools/harden run /usr/share/gatehouse/rules/hardening/web-server.yaml --"
-safeguards_prepare() { :; }
-safeguards_up() { :; }
+
+firewall_up() {
+  local log="$run/gatehouse/var/log/fwctl.log"
+  in_machine gatehouse "$tools/gatehouse" apply "$site" --only firewall >"$log" 2>&1 ||
+    { cat "$log" >&2; die 3 "the firewall was not applied"; }
+}
+
+safeguards_up() {
+  [ -n "${without[firewall]:-}" ] || firewall_up
+}
