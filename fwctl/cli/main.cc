@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "fwctl/api.h"
 #include "fwctl/compile/compile.h"
-#include "fwctl/control.h"
+#include "fwctl/control/control.h"
 #include "fwctl/model/build.h"
 #include "fwctl/model/print.h"
 #include "site/load/load.h"

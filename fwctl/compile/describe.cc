@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "fwctl/compile/compile.h"
 
@@ -31,11 +32,26 @@ std::string value_text(const Bytes& bytes, std::optional<ValueType> type) {
   return value.to_string(*type);
 }
 
+// Host-order values as numbers; the bits of ct state by name.
+std::string host_order_text(const Bytes& bytes, bool states) {
+  std::uint32_t value = 0;
+  if (bytes.size() != sizeof value) return hex(bytes);
+  std::memcpy(&value, bytes.data(), sizeof value);
+  static constexpr std::array<std::string_view, 4> kStates = {"invalid", "established", "related", "new"};
+  std::string out;
+  for (std::size_t i = 0; states && i < kStates.size(); ++i) {
+    if ((value >> i & 1U) != 0) out += (out.empty() ? "" : "|") + std::string(kStates[i]);
+  }
+  const bool named = value != 0 && value < 1U << kStates.size() && states;
+  return named ? out : fmt::format("{:#x}", value);
+}
+
 // What stands in a register, told from the expressions before.
 struct Held {
   std::string name;
   std::optional<ValueType> type;
-  std::size_t slots = 0;  // 0: nothing
+  std::size_t slots = 0;    // 0: nothing
+  bool host_order = false;  // a number as the CPU keeps it
 };
 
 constexpr std::array<Field, 11> kAllFields = {Field::iifname,   Field::oifname,      Field::l4proto,
@@ -59,7 +75,7 @@ class Describer {
   }
   Held at(Slot slot) const {
     if (slot < kSlots && held_[slot].slots != 0) return held_[slot];
-    return {fmt::format("register {}", slot), std::nullopt, 1};
+    return {fmt::format("register {}", slot), std::nullopt, 1, false};
   }
   // The loaded fields that a key of `length` bytes consists of.
   std::string key_text(Slot from, std::size_t length) const {
@@ -83,7 +99,7 @@ class Describer {
       if (same == nullptr || !(*same == load)) continue;
       if (info(f).family != 0 && info(f).family != family_) continue;
       if (info(f).protocol != 0 && info(f).protocol != protocol_) continue;
-      hold(load.to, {std::string(info(f).name), info(f).type, (info(f).size + 3U) / 4U});
+      hold(load.to, {std::string(info(f).name), info(f).type, (info(f).size + 3U) / 4U, false});
       return true;
     }
     return false;
@@ -92,7 +108,7 @@ class Describer {
   void step(const LoadMeta& e) {
     if (known(e)) return;
     const std::string name = e.key == NFT_META_NFPROTO ? "meta nfproto" : fmt::format("meta #{}", e.key);
-    hold(e.to, {name, std::nullopt, 1});
+    hold(e.to, {name, std::nullopt, 1, false});
   }
   void step(const LoadPayload& e) {
     if (known(e)) return;
@@ -102,22 +118,23 @@ class Describer {
     hold(e.to,
          {flags && protocol_ == kProtocolTcp ? "tcp flags"
                                              : fmt::format("@{},{},{}", base, e.offset * 8, e.length * 8),
-          std::nullopt, std::max<std::size_t>(1, (e.length + 3) / 4)});
+          std::nullopt, std::max<std::size_t>(1, (e.length + 3) / 4), false});
   }
   void step(const LoadCt& e) {
-    hold(e.to, {e.key == NFT_CT_STATE ? "ct state" : fmt::format("ct #{}", e.key), std::nullopt, 1});
+    hold(e.to, {e.key == NFT_CT_STATE ? "ct state" : fmt::format("ct #{}", e.key), std::nullopt, 1, true});
   }
   void step(const LoadFib& e) {
     const bool ours =
         e.result == NFT_FIB_RESULT_OIF && e.flags == (NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
     hold(e.to,
          {ours ? "fib saddr . iif oif present" : fmt::format("fib result {} flags {:#x}", e.result, e.flags),
-          std::nullopt, 1});
+          std::nullopt, 1, true});
   }
   void step(const Mask& e) {
     Held h = at(e.from);
     const bool flips = std::any_of(e.flip.begin(), e.flip.end(), [](std::uint8_t b) { return b != 0; });
-    h.name += " & " + hex(e.mask) + (flips ? " ^ " + hex(e.flip) : "");
+    h.name += " & " + (h.host_order ? host_order_text(e.mask, h.name == "ct state") : hex(e.mask)) +
+              (flips ? " ^ " + hex(e.flip) : "");
     h.type = std::nullopt;
     hold(e.to, std::move(h));
   }
@@ -132,7 +149,9 @@ class Describer {
     const std::string family = family_ == 4 ? "ipv4" : "ipv6";
     const bool names_family = h.name == "meta nfproto" && family_ != 0 && e.op == NFT_CMP_EQ;
     word(fmt::format("{} {}{}", h.name, e.op < kOps.size() ? kOps[e.op] : "?? ",
-                     names_family ? family : value_text(e.data, h.type)));
+                     names_family   ? family
+                     : h.host_order ? host_order_text(e.data, false)
+                                    : value_text(e.data, h.type)));
   }
   void step(const Lookup& e) {
     const KernelSet* set = table_.find_set(e.set);
