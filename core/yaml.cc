@@ -24,7 +24,11 @@ class TreeBuilder : public YAML::EventHandler {
   TreeBuilder(const SourceText& source, Diagnostics& diagnostics)
       : source_(source), diagnostics_(diagnostics) {}
 
-  YamlNode take() { return std::move(root_); }
+  // An empty text is a null at the start of the file: what it lacks is reported there.
+  YamlNode take() {
+    if (root_.where.line == 0) root_.where = {source_.name(), 1, 1};
+    return std::move(root_);
+  }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (seen_document_) refuse(mark, "only one document is allowed in a file");

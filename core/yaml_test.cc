@@ -26,6 +26,13 @@ TEST(Yaml, KeepsPositionsOfKeysAndValues) {
   EXPECT_EQ(b->items[1].items[0].where, (SourcePos{"f.yaml", 4, 9}));
 }
 
+TEST(Yaml, AnEmptyTextHasAPosition) {
+  const Parsed p = parse("");
+  ASSERT_TRUE(p.root);
+  EXPECT_TRUE(p.root->is_null());
+  EXPECT_EQ(p.root->where, (SourcePos{"f.yaml", 1, 1}));
+}
+
 TEST(Yaml, ReadsJson) {
   const Parsed p = parse("{\n \"settings\": {\"a.b\": \"x\", \"c\": 1, \"d\": true, \"e\": [1, 2]}\n}\n");
   ASSERT_TRUE(p.root) << p.diagnostics.render_all();
