@@ -31,6 +31,14 @@ const Json& object_of(const Json& object, const char* key) {
   return found != object.end() && found->is_object() ? *found : empty;
 }
 
+// The first string of an array of strings.
+std::string first_text(const Json& object, const char* key) {
+  auto found = object.find(key);
+  const bool usable =
+      found != object.end() && found->is_array() && !found->empty() && found->front().is_string();
+  return usable ? found->front().get<std::string>() : std::string();
+}
+
 // Reads exactly `digits` decimal digits and the separator after them.
 bool take_number(std::string_view& text, std::size_t digits, char separator, int& value) {
   if (text.size() < digits) return false;
@@ -119,14 +127,11 @@ std::optional<Event> parse_event_line(std::string_view line) {
   }
   event.signature = text_of(alert, "signature");
   event.detector = text_of(object_of(json, "detection"), "class");
-  // Where the line must stay valid for closed schemas the class travels in the rule metadata.
-  if (const Json& metadata = object_of(alert, "metadata"); event.detector.empty()) {
-    auto values = metadata.find("anomaly_class");
-    if (values != metadata.end() && values->is_array() && !values->empty() && values->front().is_string()) {
-      event.detector = values->front().get<std::string>();
-    }
-  }
-  event.id = text_of(json, "event_id");
+  // Where the line must stay valid for closed schemas our own values travel in the rule metadata.
+  const Json& metadata = object_of(alert, "metadata");
+  if (event.detector.empty()) event.detector = first_text(metadata, "anomaly_class");
+  event.id = first_text(metadata, "gatehouse_event_id");
+  if (event.id.empty()) event.id = text_of(json, "gatehouse_event_id");
   if (event.type.empty() || event.event_us == 0) return std::nullopt;
   return event;
 }

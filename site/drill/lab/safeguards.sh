@@ -9,6 +9,18 @@ firewall_up() {
     { cat "$log" >&2; die 3 "the firewall was not applied"; }
 }
 
+# Runs a daemon again whenever it ends, as a service manager would.
+supervised() {
+  local machine=$1 log=$2
+  shift 2
+  start_in "$machine" "$log" bash -c 'while :; do "$@"; echo "ended with status $?"; sleep 0.3; done' supervisor "$@"
+}
+
+socfwd_up() {
+  supervised gatehouse socfwd.log "$tools/socfwd" run "$site"
+}
+
 safeguards_up() {
   [ -n "${without[firewall]:-}" ] || firewall_up
+  [ -n "${without[socfwd]:-}" ] || socfwd_up
 }

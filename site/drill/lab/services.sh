@@ -22,7 +22,7 @@ certificates_make() {
   chmod 644 "$front/web.pem"
   chmod 600 "$front/web.key"
   local soc="$run/gatehouse/etc/gatehouse/soc"
-  mkdir -p "$soc"
+  mkdir -p "$soc" "$run/gatehouse"/var/{spool,log}/gatehouse
   cp "$run/pki/ca.pem" "$soc/ca.pem"
   cp "$run/pki/gatehouse.pem" "$soc/client.pem"
   cp "$run/pki/gatehouse.key" "$soc/client.key"
@@ -203,7 +203,8 @@ wait_port() {
     [ -z "$(in_machine "$1" ss -Hltn "sport = :$2")" ] || return 0
     sleep 0.1
   done
-  die 3 "nothing listens on port $2 of $1; see $run/$1/var/log"
+  tail -n 5 "$run/$1"/var/log/*.log >&2
+  die 3 "nothing listens on port $2 of $1"
 }
 
 services_up() {
