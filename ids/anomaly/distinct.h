@@ -1,0 +1,39 @@
+// Counts distinct things in a few words: one bit per hash.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace gatehouse::ids::anomaly {
+
+template <std::size_t kWords>
+class Distinct {
+ public:
+  static constexpr std::size_t kBits = kWords * 64;
+
+  // True: this was not counted before (or shares no bit with anything that was).
+  bool add(std::uint64_t hash) {
+    std::uint64_t& word = words_[(hash >> 6) % kWords];
+    const std::uint64_t bit = std::uint64_t{1} << (hash & 63);
+    if ((word & bit) != 0) return false;
+    word |= bit;
+    ++set_;
+    return true;
+  }
+  unsigned bits_set() const { return set_; }
+  // Linear counting; a full bitmap answers with its largest useful estimate.
+  std::uint64_t estimate() const {
+    if (set_ < 8) return set_;
+    const double free = set_ >= kBits ? 0.5 : static_cast<double>(kBits - set_);
+    return static_cast<std::uint64_t>(std::lround(-static_cast<double>(kBits) * std::log(free / kBits)));
+  }
+  void clear() { *this = Distinct{}; }
+
+ private:
+  std::array<std::uint64_t, kWords> words_{};
+  unsigned set_ = 0;
+};
+
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,41 @@
+// A keyed hash for table positions and bitmaps: without the key nobody can choose addresses that
+// share a bucket or a bit. Not a message authentication code.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+
+#include "core/ip.h"
+
+namespace gatehouse::ids::anomaly {
+
+class KeyedHash {
+ public:
+  // 0: a random key.
+  explicit KeyedHash(std::uint64_t seed) {
+    if (seed == 0) {
+      std::random_device device;
+      seed = std::uint64_t{device()} << 32 | device();
+    }
+    key_[0] = mix(seed ^ 0x9e3779b97f4a7c15U, 0xbf58476d1ce4e5b9U);
+    key_[1] = mix(key_[0] ^ seed, 0x94d049bb133111ebU) | 1;
+  }
+
+  std::uint64_t operator()(const core::IpAddress& address, std::uint64_t extra = 0) const {
+    std::uint64_t words[2];
+    std::memcpy(words, address.bytes.data(), sizeof words);
+    const std::uint64_t h = mix(words[0] ^ key_[0], words[1] ^ key_[1]);
+    return mix(h ^ extra ^ address.version, key_[0] ^ (extra << 1 | 1));
+  }
+  std::uint64_t operator()(std::uint64_t value) const { return mix(value ^ key_[0], key_[1]); }
+
+ private:
+  static std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+    __extension__ const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  }
+  std::uint64_t key_[2];
+};
+
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,59 @@
+// Connection attempts that wait for their outcome: fixed size, ordered by time.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "ids/anomaly/observation.h"
+
+namespace gatehouse::ids::anomaly {
+
+struct Attempt {
+  std::uint64_t key = 0;  // hash of both ends; 0: settled
+  std::int64_t time_us = 0;
+  IpAddress client, server;
+  std::uint16_t server_port = 0;
+  bool silent = false;  // was counted as unanswered
+};
+
+// A ring of attempts and an index into it. When the ring is full the oldest attempt is forgotten:
+// under a flood nobody learns what became of each single SYN, and the flood detector does not need it.
+class PendingAttempts {
+ public:
+  explicit PendingAttempts(std::size_t capacity)
+      : ring_(std::bit_ceil(capacity)), index_(ring_.size() * 2, kNone), mask_(ring_.size() - 1) {}
+
+  void add(const Attempt& attempt) {
+    if (tail_ - head_ == ring_.size()) pop();
+    const std::uint64_t slot = tail_++;
+    ring_[slot & mask_] = attempt;
+    index_[position(attempt.key)] = static_cast<std::uint32_t>(slot & mask_);
+  }
+  // Null when it is not there (any more). A second attempt that falls on the same index cell hides
+  // the first one, which then just times out as silent.
+  Attempt* find(std::uint64_t key) {
+    const std::uint32_t slot = index_[position(key)];
+    return slot != kNone && ring_[slot].key == key ? &ring_[slot] : nullptr;
+  }
+  bool empty() const { return head_ == tail_; }
+  Attempt& oldest() { return ring_[head_ & mask_]; }
+  void pop() { ring_[head_++ & mask_].key = 0; }
+  // Calls `f` for attempts from the cursor on, oldest first, until it returns false.
+  template <class F>
+  void from_cursor(F&& f) {
+    if (cursor_ < head_) cursor_ = head_;
+    while (cursor_ < tail_ && f(ring_[cursor_ & mask_])) ++cursor_;
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  std::size_t position(std::uint64_t key) const { return (key >> 20) & (index_.size() - 1); }
+
+  std::vector<Attempt> ring_;
+  std::vector<std::uint32_t> index_;
+  std::uint64_t mask_;
+  std::uint64_t head_ = 0, tail_ = 0, cursor_ = 0;
+};
+
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,66 @@
+// From what the engine knows (packets, flows, transactions, matches) to event lines. One per worker.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ids/alert/eve_writer.h"
+#include "ids/anomaly/detector.h"
+#include "ids/engine/output.h"
+#include "ids/engine/settings.h"
+#include "ids/match/detector.h"
+
+namespace gatehouse::ids::engine {
+
+struct EventCounters {
+  std::uint64_t alerts = 0, anomalies = 0, transactions = 0, files = 0, flows = 0, detections = 0;
+};
+
+class EventLog {
+ public:
+  // `settings` and `port` must outlive it. `interface` is empty for capture files.
+  EventLog(const Settings& settings, OutputPort& port, std::string interface);
+
+  // `flowbit_names` of the engine that matched; `stream` are the bytes a stream match was decided on.
+  void alert(const Packet& packet, const Flow* flow, const Match& match,
+             const std::vector<std::string>& flowbit_names, ByteView stream);
+  void decode_events(const Packet& packet, const Flow* flow);
+  void stream_events(const Packet& packet, const Flow* flow);
+  // Everything of the flow's application layer that is due: anomalies, transactions, files. `last`:
+  // the flow ends, whatever is still open is due.
+  void application(const Packet& packet, Flow& flow, bool last);
+  void flow_end(const Flow& flow);
+  void detection(const anomaly::Detection& detection, std::uint64_t pcap_cnt);
+  const EventCounters& counters() const { return counters_; }
+
+ private:
+  alert::EventHeader packet_header(const Packet& packet, const Flow* flow) const;
+  alert::EventHeader flow_header(const Flow& flow, const Packet& packet, Direction from) const;
+  void common(alert::EventHeader& header, const Packet& packet, const Flow* flow) const;
+  alert::FlowFields flow_fields(const Flow& flow) const;
+  void anomaly_line(const alert::EventHeader& header, const alert::AnomalyFields& fields,
+                    const Packet& packet);
+  void app_anomalies(const Packet& packet, Flow& flow, const Transaction* tx,
+                     std::span<const AppEvent> events, std::span<const std::string_view> names,
+                     std::string_view layer);
+  void transaction(const Packet& packet, const Flow& flow, const Transaction& tx);
+  void files(const Packet& packet, const Flow& flow, Transaction& tx, bool last);
+  void protocol_object(const Flow& flow, const Transaction& tx);
+  bool wants(const Transaction& tx, Direction from) const;
+  bool live() const { return !interface_.empty(); }
+
+  const Settings& settings_;
+  OutputPort& port_;
+  std::string interface_;
+  alert::EveWriter writer_;
+  EventCounters counters_;
+  std::string scratch_;
+  // Decided once: looked up for every packet otherwise.
+  bool alerts_, anomalies_, flows_, files_;
+};
+
+// "stream (flow timeout)", "wire/pcap" ...: EVE pkt_src.
+std::string_view packet_source_name(const Packet& packet);
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,50 @@
+#include "ids/engine/event_ring.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gatehouse::ids::engine {
+
+EventRing::EventRing(std::size_t capacity_bytes)
+    : capacity_(std::max<std::size_t>(capacity_bytes, 4096)), bytes_(new char[capacity_]) {}
+
+void EventRing::copy_in(std::size_t at, const void* from, std::size_t size) {
+  const std::size_t start = at % capacity_;
+  const std::size_t first = std::min(size, capacity_ - start);
+  std::memcpy(bytes_.get() + start, from, first);
+  std::memcpy(bytes_.get(), static_cast<const char*>(from) + first, size - first);
+}
+
+void EventRing::copy_out(std::size_t at, void* to, std::size_t size) const {
+  const std::size_t start = at % capacity_;
+  const std::size_t first = std::min(size, capacity_ - start);
+  std::memcpy(to, bytes_.get() + start, first);
+  std::memcpy(static_cast<char*>(to) + first, bytes_.get(), size - first);
+}
+
+bool EventRing::push(EventKind kind, std::string_view line) {
+  const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+  const std::uint64_t head = head_.load(std::memory_order_acquire);
+  const std::size_t need = line.size() + kHeader;
+  if (need > capacity_ - (tail - head)) return false;
+  const auto length = static_cast<std::uint32_t>(line.size());
+  copy_in(tail, &length, sizeof length);
+  copy_in(tail + 4, &kind, 1);
+  copy_in(tail + kHeader, line.data(), line.size());
+  tail_.store(tail + need, std::memory_order_release);
+  return true;
+}
+
+bool EventRing::pop(EventKind& kind, std::string& line) {
+  const std::uint64_t head = head_.load(std::memory_order_relaxed);
+  if (head == tail_.load(std::memory_order_acquire)) return false;
+  std::uint32_t length = 0;
+  copy_out(head, &length, sizeof length);
+  copy_out(head + 4, &kind, 1);
+  line.resize(length);
+  copy_out(head + kHeader, line.data(), length);
+  head_.store(head + kHeader + length, std::memory_order_release);
+  return true;
+}
+
+}  // namespace gatehouse::ids::engine

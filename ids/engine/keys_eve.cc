@@ -1,0 +1,172 @@
+// Settings below eve: which events are written and how.
+#include <algorithm>
+
+#include "ids/engine/setting_keys.h"
+
+namespace gatehouse::ids::engine {
+namespace {
+
+// Event types that configurations of the field name. `Settings::notes` tells which of those
+// switched on this build never writes.
+constexpr std::string_view kKnownTypes[] = {
+    "alert",    "anomaly",  "arp",    "bittorrent-dht", "dcerpc",  "dhcp", "dnp3",  "dns",    "doh2", "drop",
+    "enip",     "files",    "flow",   "frame",          "ftp",     "http", "http2", "ike",    "krb5", "ldap",
+    "mdns",     "metadata", "modbus", "mqtt",           "netflow", "nfs",  "pgsql", "pop3",   "quic", "rdp",
+    "rfb",      "sip",      "smb",    "smtp",           "snmp",    "ssh",  "stats", "stream", "tftp", "tls",
+    "websocket"};
+
+bool check_type(const SettingValue& v, std::string_view type) {
+  if (std::find(std::begin(kKnownTypes), std::end(kKnownTypes), type) != std::end(kKnownTypes)) return true;
+  std::vector<std::string> known(std::begin(kKnownTypes), std::end(kKnownTypes));
+  core::Diagnostic& d = v.diagnostics.error("unknown-event-type", v.node.where,
+                                            "unknown event type `" + std::string(type) + "`");
+  d.hint = core::did_you_mean(type, known);
+  return false;
+}
+
+// `dns: {}`, `dns:` and `dns: yes` all switch dns on.
+void type_alone(const SettingValue& v) {
+  if (!check_type(v, v.stars[0])) return;
+  bool on = true;
+  if (v.node.is_scalar()) on = v.flag().value_or(true);
+  v.settings.eve.types[std::string(v.stars[0])] = on;
+}
+void type_enabled(const SettingValue& v) {
+  if (!check_type(v, v.stars[0])) return;
+  if (auto on = v.flag()) v.settings.eve.types[std::string(v.stars[0])] = *on;
+}
+
+template <bool EveSettings::*member>
+void eve_flag(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.*member = *on;
+}
+template <bool alert::EveOptions::*member>
+void option_flag(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.options.*member = *on;
+}
+template <bool LogOptions::*member>
+void log_flag(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.log.*member = *on;
+}
+
+void host(const SettingValue& v) {
+  if (auto text = v.text()) v.settings.eve.options.host = std::move(*text);
+}
+void seed(const SettingValue& v) {
+  if (auto n = v.uint(0, 65535)) v.settings.eve.options.community_id_seed = static_cast<std::uint16_t>(*n);
+}
+void dns_version(const SettingValue& v) {
+  if (auto n = v.uint(2, 3)) v.settings.eve.log.dns_version = static_cast<int>(*n);
+}
+void dns_types(const SettingValue& v) {
+  v.settings.eve.dns_types = v.words();
+}
+void payload_buffer(const SettingValue& v) {
+  if (auto n = v.size()) v.settings.eve.payload_buffer_bytes = *n;
+}
+void stats_interval(const SettingValue& v) {
+  if (auto us = core::yaml_duration_us(v.node, v.diagnostics))
+    v.settings.eve.stats_interval_s = static_cast<std::uint32_t>(std::max<std::uint64_t>(*us / 1'000'000, 1));
+}
+void hashes(const SettingValue& v) {
+  for (const std::string& word : v.words()) {
+    if (word != "md5" && word != "sha1" && word != "sha256") return v.wrong("a list of md5, sha1 and sha256");
+    v.settings.eve.file_hashes.push_back(word);
+  }
+}
+// `metadata: no`, or a mapping of its parts.
+void alert_metadata(const SettingValue& v) {
+  if (v.node.is_map()) return;
+  if (auto on = v.flag()) v.settings.eve.alert_metadata = v.settings.eve.alert_flow_metadata = *on;
+}
+void any_flag(const SettingValue& v) {
+  (void)v.flag();
+}
+void any_text(const SettingValue& v) {
+  (void)v.text();
+}
+void not_on(const SettingValue& v) {
+  if (v.flag().value_or(false)) v.unsupported("this");
+}
+void not_a_list(const SettingValue& v) {
+  if (!v.words().empty()) v.unsupported("this");
+}
+// Options of event types that are not written here anyway.
+void option_of_type(const SettingValue& v) {
+  constexpr std::string_view kHere[] = {"alert", "anomaly", "dns", "http", "tls", "files", "flow", "stats"};
+  if (!check_type(v, v.stars[0])) return;
+  if (std::find(std::begin(kHere), std::end(kHere), v.stars[0]) == std::end(kHere)) return;
+  core::Diagnostic& d =
+      v.diagnostics.error("unknown-key", v.node.where, "unknown setting `" + std::string(v.key) + "`");
+  std::vector<std::string> known;
+  for (const KeyRow& row : eve_keys()) known.emplace_back(row.pattern);
+  d.hint = core::did_you_mean(v.key, known);
+}
+
+#define T "eve.types."
+constexpr std::string_view kTypeNotWritten = "no event of this type is written by this build";
+
+// Rows without a star stand first: the first row that fits is taken.
+constexpr KeyRow kRows[] = {
+    {"eve.host", host},
+    {"eve.community-id", option_flag<&alert::EveOptions::community_id>},
+    {"eve.community-id-seed", seed},
+    {"eve.ethernet", option_flag<&alert::EveOptions::ethernet>},
+    {"eve.pcap-file", not_on},
+    {"eve.xff.enabled", not_on},
+    {"eve.xff.mode", any_text, "forwarded-for addresses are not written"},
+    {"eve.xff.deployment", any_text, "forwarded-for addresses are not written"},
+    {"eve.xff.header", any_text, "forwarded-for addresses are not written"},
+    {T "alert.payload", option_flag<&alert::EveOptions::payload>},
+    {T "alert.payload-printable", option_flag<&alert::EveOptions::payload_printable>},
+    {T "alert.packet", option_flag<&alert::EveOptions::packet>},
+    {T "alert.payload-buffer-size", payload_buffer},
+    {T "alert.payload-length", eve_flag<&EveSettings::alert_payload_length>},
+    {T "alert.metadata", alert_metadata},
+    {T "alert.metadata.rule.metadata", eve_flag<&EveSettings::alert_metadata>},
+    {T "alert.metadata.rule.reference", eve_flag<&EveSettings::alert_references>},
+    {T "alert.metadata.rule.raw", eve_flag<&EveSettings::alert_rule_text>},
+    {T "alert.metadata.flow", eve_flag<&EveSettings::alert_flow_metadata>},
+    {T "alert.verdict", eve_flag<&EveSettings::alert_verdict>},
+    {T "alert.tagged-packets", any_flag, "the tag keyword is not supported"},
+    {T "alert.xff.enabled", not_on},
+    {T "alert.xff.mode", any_text, "forwarded-for addresses are not written"},
+    {T "alert.xff.deployment", any_text, "forwarded-for addresses are not written"},
+    {T "alert.xff.header", any_text, "forwarded-for addresses are not written"},
+    {T "alert.smtp", any_flag, "the object of the transaction is always written"},
+    {T "alert.dnp3", any_flag, "the object of the transaction is always written"},
+    {T "anomaly.types.decode", eve_flag<&EveSettings::anomaly_decode>},
+    {T "anomaly.types.stream", eve_flag<&EveSettings::anomaly_stream>},
+    {T "anomaly.types.applayer", eve_flag<&EveSettings::anomaly_applayer>},
+    {T "anomaly.packethdr", eve_flag<&EveSettings::anomaly_packet>},
+    {T "http.extended", log_flag<&LogOptions::http_extended>},
+    {T "http.dump-all-headers", not_a_list},
+    {T "http.custom", not_a_list},
+    {T "dns.version", dns_version},
+    {T "dns.requests", eve_flag<&EveSettings::dns_requests>},
+    {T "dns.responses", eve_flag<&EveSettings::dns_responses>},
+    {T "dns.query", eve_flag<&EveSettings::dns_requests>},
+    {T "dns.answer", eve_flag<&EveSettings::dns_responses>},
+    {T "dns.types", dns_types},
+    {T "tls.extended", log_flag<&LogOptions::tls_extended>},
+    {T "tls.custom", not_a_list},
+    {T "files.force-hash", hashes},
+    {T "files.force-magic", not_on},
+    {T "stats.totals", eve_flag<&EveSettings::stats_totals>},
+    {T "stats.threads", not_on},
+    {T "stats.deltas", eve_flag<&EveSettings::stats_deltas>},
+    {T "stats.null-values", eve_flag<&EveSettings::stats_null_values>},
+    {T "stats.interval", stats_interval},
+    {T "*.enabled", type_enabled},
+    {T "*", type_alone},
+    {T "*.*", option_of_type, kTypeNotWritten},
+};
+#undef T
+
+}  // namespace
+
+std::span<const KeyRow> eve_keys() {
+  return kRows;
+}
+
+}  // namespace gatehouse::ids::engine

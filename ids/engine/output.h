@@ -1,0 +1,91 @@
+// Event lines on their way out: one ring per producer, one thread that writes to the sinks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/result.h"
+#include "ids/engine/event_ring.h"
+
+namespace gatehouse::ids::engine {
+
+// Where lines end up. Called by the writer thread only.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  // One line with its LF.
+  virtual void write(EventKind kind, std::string_view line) = 0;
+  // The rings are empty for now: whatever is buffered goes out.
+  virtual void flush() = 0;
+  // Opens the destination anew (log rotation).
+  virtual void reopen() {}
+  // The first failure since the start; empty while all is well.
+  virtual const std::string& failure() const = 0;
+  virtual std::uint64_t lost() const = 0;  // lines that could not be written
+};
+
+// DIRECTORY/eve.json, appended to; "-": standard output. An error when it cannot be opened.
+core::Result<std::unique_ptr<EventSink>> open_file_sink(const std::string& directory);
+// The stream `ids` of a spool directory.
+core::Result<std::unique_ptr<EventSink>> open_spool_sink(const std::string& spool, std::uint64_t cap_bytes);
+
+enum class WhenFull : std::uint8_t {
+  wait,  // capture files: nothing may be lost
+  drop,  // live capture: packets must not wait for a disk; the loss is counted
+};
+
+// The producer's end. One thread at a time.
+class OutputPort {
+ public:
+  void write(EventKind kind, std::string_view line);
+  std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Output;
+  OutputPort(std::size_t ring_bytes, WhenFull when_full, std::atomic<std::uint32_t>& signal)
+      : ring_(ring_bytes), when_full_(when_full), signal_(signal) {}
+
+  EventRing ring_;
+  WhenFull when_full_;
+  std::atomic<std::uint32_t>& signal_;  // bumped to wake the writer
+  std::atomic<std::uint64_t> dropped_{0};
+};
+
+class Output {
+ public:
+  // `ports` producers. The thread starts with start(), so that a program can restrict itself before.
+  Output(std::vector<std::unique_ptr<EventSink>> sinks, std::size_t ports, WhenFull when_full,
+         std::size_t ring_bytes = kRingBytes);
+  ~Output();  // stop()
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  void start();
+  // Writes all that waits and ends the thread. The producers must have ended.
+  void stop();
+  void request_reopen();
+  OutputPort& port(std::size_t index) { return *ports_[index]; }
+  std::uint64_t dropped() const;  // lines that found no room in a ring
+  // After stop(): the first failure of any sink, and what they lost.
+  std::string failure() const;
+  std::uint64_t lost() const;
+
+ private:
+  static constexpr std::size_t kRingBytes = 4U << 20U;
+  bool drain();
+  void run();
+
+  std::vector<std::unique_ptr<EventSink>> sinks_;
+  std::atomic<std::uint32_t> signal_{0};
+  std::vector<std::unique_ptr<OutputPort>> ports_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> reopen_{false};
+  std::string line_;
+  std::thread thread_;
+};
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,126 @@
+#include "ids/engine/packet_queue.h"
+
+namespace gatehouse::ids::engine {
+namespace {
+
+constexpr int kLinkNull = 0;
+constexpr int kLinkRaw = 12;
+constexpr int kLinkRaw101 = 101;
+constexpr int kLinkSll = 113;
+constexpr int kLinkIpv4 = 228;
+constexpr int kLinkIpv6 = 229;
+constexpr int kLinkSll2 = 276;
+
+// The bytes from the IP header on; empty when there is none that we can find.
+core::ByteView ip_part(const RawPacket& packet) {
+  core::ByteReader reader(packet.data);
+  std::uint16_t type = 0;
+  switch (packet.link_type) {
+    case kLinkEthernet:
+      reader.skip(12);
+      type = reader.u16();
+      break;
+    case kLinkSll:
+      reader.skip(14);
+      type = reader.u16();
+      break;
+    case kLinkSll2:
+      type = reader.u16();
+      reader.skip(18);
+      break;
+    case kLinkNull:
+      reader.skip(4);
+      return reader.rest();
+    case kLinkRaw:
+    case kLinkRaw101:
+    case kLinkIpv4:
+    case kLinkIpv6:
+      return packet.data;
+    default:
+      return {};
+  }
+  for (int tags = 0; tags < 3 && (type == 0x8100 || type == 0x88a8 || type == 0x9100); ++tags) {
+    reader.skip(2);
+    type = reader.u16();
+  }
+  if (type == 0x8864) {  // PPPoE: version, code, session, length, PPP protocol
+    reader.skip(6);
+    const std::uint16_t ppp = reader.u16();
+    if (ppp != 0x0021 && ppp != 0x0057) return {};
+    return reader.rest();
+  }
+  if (type != 0x0800 && type != 0x86dd) return {};
+  return reader.rest();
+}
+
+}  // namespace
+
+void PacketBatch::add(const RawPacket& packet) {
+  frames_.push_back({bytes_.size(), packet.data.size(), packet});
+  bytes_.insert(bytes_.end(), packet.data.begin(), packet.data.end());
+}
+
+void PacketBatch::deliver(PacketSink& sink) const {
+  for (const Frame& frame : frames_) {
+    RawPacket packet = frame.packet;
+    packet.data = core::ByteView(bytes_).subspan(frame.offset, frame.size);
+    sink.on_packet(packet);
+  }
+}
+
+void PacketQueue::push(std::unique_ptr<PacketBatch> batch) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return waiting_.size() < kMost; });
+  waiting_.push_back(std::move(batch));
+  changed_.notify_all();
+}
+
+std::unique_ptr<PacketBatch> PacketQueue::pop() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !waiting_.empty() || closed_; });
+  if (waiting_.empty()) return nullptr;
+  std::unique_ptr<PacketBatch> batch = std::move(waiting_.front());
+  waiting_.erase(waiting_.begin());
+  changed_.notify_all();
+  return batch;
+}
+
+void PacketQueue::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  changed_.notify_all();
+}
+
+std::unique_ptr<PacketBatch> PacketQueue::fresh() {
+  const std::lock_guard lock(mutex_);
+  if (spare_.empty()) return std::make_unique<PacketBatch>();
+  std::unique_ptr<PacketBatch> batch = std::move(spare_.back());
+  spare_.pop_back();
+  return batch;
+}
+
+void PacketQueue::give_back(std::unique_ptr<PacketBatch> batch) {
+  batch->clear();
+  const std::lock_guard lock(mutex_);
+  spare_.push_back(std::move(batch));
+}
+
+std::size_t worker_of(const RawPacket& packet, std::size_t workers) {
+  if (workers < 2) return 0;
+  const core::ByteView ip = ip_part(packet);
+  if (ip.empty()) return 0;
+  const unsigned version = ip[0] >> 4;
+  const std::size_t at = version == 4 ? 12 : 8;
+  const std::size_t size = version == 4 ? 4 : 16;
+  if ((version != 4 && version != 6) || ip.size() < at + 2 * size) return 0;
+  // A sum over both addresses does not care for their order.
+  std::uint64_t hash = 0;
+  for (std::size_t side = 0; side < 2; ++side) {
+    std::uint64_t h = 0xcbf29ce484222325U;
+    for (std::size_t i = 0; i < size; ++i) h = (h ^ ip[at + side * size + i]) * 0x100000001b3U;
+    hash += h ^ (h >> 29);
+  }
+  return static_cast<std::size_t>((hash ^ hash >> 32) % workers);
+}
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,66 @@
+#include "ids/engine/rule_set.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/os.h"
+
+namespace gatehouse::ids::engine {
+
+core::Result<std::vector<std::string>> rule_files(const std::vector<std::string>& paths) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> out;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
+      out.push_back(path);
+      continue;
+    }
+    std::vector<std::string> inside;
+    for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+      if (it->path().extension() == ".rules") inside.push_back(it->path().string());
+    }
+    if (error) return core::fail(core::Errc::io, "read directory " + path + ": " + error.message());
+    if (inside.empty()) return core::fail(core::Errc::not_found, "no *.rules file in directory " + path);
+    std::sort(inside.begin(), inside.end());
+    out.insert(out.end(), inside.begin(), inside.end());
+  }
+  return out;
+}
+
+core::Result<std::vector<core::SourceText>> read_rule_files(const std::vector<std::string>& paths) {
+  std::vector<core::SourceText> out;
+  for (const std::string& path : paths) {
+    GH_TRY(std::string text, core::read_file(path, 256U << 20U));
+    out.emplace_back(path, std::move(text));
+  }
+  return out;
+}
+
+core::Status load_classifications(Settings& settings, core::Diagnostics& diagnostics) {
+  if (settings.classification_file.empty()) return {};
+  GH_TRY(std::string text, core::read_file(settings.classification_file));
+  const core::SourceText source(settings.classification_file, std::move(text));
+  if (!parse_classifications(source, settings.environment, diagnostics)) {
+    diagnostics.attach(source);
+    return core::fail(core::Errc::invalid_input, settings.classification_file + " is no classification file");
+  }
+  return {};
+}
+
+core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const Settings& settings,
+                                    core::Diagnostics& diagnostics) {
+  RuleSet set;
+  GH_TRY(set.files, rule_files(paths));
+  GH_TRY(const std::vector<core::SourceText> sources, read_rule_files(set.files));
+  RuleList rules = check_rules(sources, settings.environment, diagnostics);
+  for (const core::SourceText& source : sources) diagnostics.attach(source);
+  set.loaded = rules.rules.size();
+  set.failed = rules.failed;
+  GH_TRY(set.engine, Engine::build(std::move(rules), settings.engine));
+  return set;
+}
+
+}  // namespace gatehouse::ids::engine

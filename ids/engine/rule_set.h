@@ -1,0 +1,30 @@
+// From rule files to an engine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/diag.h"
+#include "ids/engine/settings.h"
+#include "ids/match/detector.h"
+
+namespace gatehouse::ids::engine {
+
+struct RuleSet {
+  std::shared_ptr<const Engine> engine;
+  std::size_t loaded = 0, failed = 0;
+  std::vector<std::string> files;  // those read
+};
+
+// The *.rules files of a directory, sorted; any other path as it is.
+core::Result<std::vector<std::string>> rule_files(const std::vector<std::string>& paths);
+core::Result<std::vector<core::SourceText>> read_rule_files(const std::vector<std::string>& paths);
+// Reads the classification file the settings name, if any, into the rule environment.
+core::Status load_classifications(Settings& settings, core::Diagnostics& diagnostics);
+
+// An unreadable file is an Error. A bad rule has a diagnostic and is left out.
+core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const Settings& settings,
+                                    core::Diagnostics& diagnostics);
+
+}  // namespace gatehouse::ids::engine

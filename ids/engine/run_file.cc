@@ -1,0 +1,106 @@
+#include <thread>
+
+#include "core/os.h"
+#include "ids/capture/pcap_file.h"
+#include "ids/engine/packet_queue.h"
+#include "ids/engine/run.h"
+#include "ids/engine/worker.h"
+
+namespace gatehouse::ids::engine {
+namespace {
+
+constexpr unsigned kBatch = 1024;  // frames between two looks at the clock
+
+// Spreads frames over the queues.
+class Spreader : public PacketSink {
+ public:
+  explicit Spreader(std::vector<PacketQueue>& queues) : queues_(queues), open_(queues.size()) {}
+
+  void on_packet(const RawPacket& packet) override {
+    const std::size_t i = worker_of(packet, queues_.size());
+    if (open_[i] == nullptr) open_[i] = queues_[i].fresh();
+    open_[i]->add(packet);
+    if (open_[i]->full()) queues_[i].push(std::move(open_[i]));
+  }
+  void close() {
+    for (std::size_t i = 0; i < queues_.size(); ++i) {
+      if (open_[i] != nullptr) queues_[i].push(std::move(open_[i]));
+      queues_[i].close();
+    }
+  }
+
+ private:
+  std::vector<PacketQueue>& queues_;
+  std::vector<std::unique_ptr<PacketBatch>> open_;
+};
+
+core::Status read_all(Source& source, PacketSink& sink) {
+  for (;;) {
+    const core::Result<SourceState> state = source.dispatch(sink, kBatch);
+    if (!state) return tl::make_unexpected(state.error());
+    if (*state == SourceState::end) return {};
+  }
+}
+
+core::Status run_spread(Source& source, std::vector<std::unique_ptr<Worker>>& workers) {
+  std::vector<PacketQueue> queues(workers.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    threads.emplace_back([&queue = queues[i], &worker = *workers[i]] {
+      while (auto batch = queue.pop()) {
+        batch->deliver(worker);
+        queue.give_back(std::move(batch));
+      }
+      worker.finish();
+    });
+  }
+  Spreader spreader(queues);
+  core::Status status = read_all(source, spreader);
+  spreader.close();
+  for (std::thread& thread : threads) thread.join();
+  return status;
+}
+
+void write_final_stats(const Settings& settings, const RuleSet& rules, OutputPort& port, std::int64_t now_us,
+                       const RunSummary& summary) {
+  if (!settings.eve.enabled("stats")) return;
+  alert::EveWriter writer(settings.eve.options);
+  const StatsContext context{summary.elapsed_us / 1'000'000, settings.flow.memcap_bytes, rules.loaded,
+                             rules.failed, settings.eve.stats_null_values};
+  port.write(EventKind::stats, writer.stats(now_us, [&](core::JsonWriter& json) {
+    write_stats(json, summary.stats, context);
+  }));
+}
+
+}  // namespace
+
+core::Status run_file(const std::string& path, const Settings& settings, const RuleSet& rules, Output& output,
+                      unsigned worker_count, RunSummary& summary) {
+  const std::int64_t start = core::monotonic_us();
+  GH_TRY(const std::unique_ptr<Source> source, open_pcap_file(path));
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (unsigned i = 0; i < worker_count; ++i) {
+    workers.push_back(std::make_unique<Worker>(settings, rules.engine, output.port(i),
+                                               WorkerOptions{static_cast<std::uint8_t>(i), {}}));
+  }
+  core::Status status;
+  if (worker_count == 1) {
+    status = read_all(*source, *workers[0]);
+    workers[0]->finish();
+  } else {
+    status = run_spread(*source, workers);
+  }
+  std::int64_t last_us = 0;
+  for (const auto& worker : workers) {
+    StatsSnapshot part;
+    worker->snapshot(part);
+    summary.stats.add(part);
+    last_us = std::max(last_us, worker->last_packet_us());
+  }
+  summary.stats.capture = source->counters();
+  summary.elapsed_us = core::monotonic_us() - start;
+  write_final_stats(settings, rules, output.port(worker_count), last_us, summary);
+  return status;
+}
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,97 @@
+// The configuration of the engine: built-in defaults, then the site file, then --config, each
+// overriding what stands before it, all through one table of known keys.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/diag.h"
+#include "core/yaml.h"
+#include "ids/alert/eve.h"
+#include "ids/anomaly/detector.h"
+#include "ids/decode/decoder.h"
+#include "ids/flow/defrag.h"
+#include "ids/flow/flow_table.h"
+#include "ids/flow/tcp_options.h"
+#include "ids/keywords/rule.h"
+#include "ids/match/detector.h"
+#include "site/model/site.h"
+
+namespace gatehouse::ids::engine {
+
+// Ports of the tunnel decoders as written; resolved when all settings are read, because a
+// variable may change until then.
+struct TunnelPorts {
+  std::string teredo = "3544", vxlan = "4789", geneve = "6081";
+};
+
+struct EveSettings {
+  alert::EveOptions options;
+  LogOptions log;
+  // By EVE event type, as written below `eve.types`: "alert", "http", "files" ...
+  std::map<std::string, bool, std::less<>> types;
+  bool anomaly_decode = false, anomaly_stream = false, anomaly_applayer = true, anomaly_packet = false;
+  bool alert_metadata = true;  // metadata of the rule in the alert object
+  bool alert_flow_metadata = true;
+  bool alert_verdict = false, alert_payload_length = false, alert_references = false, alert_rule_text = false;
+  bool dns_requests = true, dns_responses = true;
+  std::vector<std::string> dns_types;  // empty: all
+  std::vector<std::string> file_hashes;
+  std::uint32_t stats_interval_s = 8;
+  bool stats_totals = true, stats_deltas = false, stats_null_values = true;
+  std::uint64_t payload_buffer_bytes = 4096;
+
+  bool enabled(std::string_view type) const {
+    const auto found = types.find(type);
+    return found != types.end() && found->second;
+  }
+};
+
+enum class Origin : std::uint8_t { built_in, site, config };
+
+// One key as it stands in force.
+struct EffectiveSetting {
+  std::string value;
+  Origin origin = Origin::built_in;
+  core::SourcePos where;  // of the value; empty for built-in ones
+  std::string no_effect;  // why the key changes nothing here; empty: it is in force
+};
+
+struct Settings {
+  RuleEnvironment environment;
+  ParserConfig parsers;
+  EngineOptions engine;
+  DecoderOptions decoder;
+  DefragOptions defrag;  // its policies and those of tcp are the same map
+  FlowTableOptions flow;
+  TcpOptions tcp;
+  bool tcp_checksums = true;  // stream.checksum-validation: TCP with a bad sum is no part of a stream
+  TunnelPorts tunnel_ports;
+  EveSettings eve;
+  anomaly::AnomalyConfig anomaly;
+  std::string classification_file;
+  std::string threshold_file;
+
+  std::map<std::string, EffectiveSetting, std::less<>> effective;
+  // What was asked for and this build does not have; one sentence each, for standard error.
+  std::vector<std::string> notes;
+};
+
+// `config`: an object with `settings` and `eve`, or the keys themselves, nested or dotted.
+// Nothing is returned when there is an error; every mistake has a diagnostic. Files named in the
+// result are not read here.
+struct SettingsInput {
+  const site::Site* site = nullptr;
+  const core::SourceText* config = nullptr;
+};
+std::optional<Settings> load_settings(const SettingsInput& input, core::Diagnostics& diagnostics);
+
+// "key: value  # where", sorted by key: reads back as a configuration file.
+std::string print_settings(const Settings& settings);
+std::string_view to_string(Origin origin);
+void append_settings_json(core::JsonWriter& json, const Settings& settings);
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,43 @@
+// Counters of one worker or of all of them, and the stats event made of them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/json.h"
+#include "ids/capture/source.h"
+#include "ids/decode/decoder.h"
+#include "ids/engine/event_log.h"
+#include "ids/flow/defrag.h"
+#include "ids/flow/flow_table.h"
+#include "ids/flow/tcp_options.h"
+#include "ids/match/detector.h"
+
+namespace gatehouse::ids::engine {
+
+// A copy; adding two gives the sum of two workers.
+struct StatsSnapshot {
+  CaptureCounters capture;
+  DecoderCounters decoder;
+  DefragCounters defrag;
+  FlowTableCounters flow;
+  TcpCounters tcp;
+  DetectorCounters detect;
+  EventCounters events;
+  std::vector<std::uint64_t> app_flows;  // by AppProto; index 0: none found, last: failed
+  std::uint64_t output_dropped = 0;
+
+  void add(const StatsSnapshot& other);
+};
+
+struct StatsContext {
+  std::int64_t uptime_s = 0;
+  std::uint64_t flow_memcap = 0;
+  std::size_t rules_loaded = 0, rules_failed = 0;
+  bool null_values = true;  // also write counters that are zero and not among those always written
+};
+
+// The members of the `stats` object.
+void write_stats(core::JsonWriter& json, const StatsSnapshot& stats, const StatsContext& context);
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,163 @@
+#include "ids/engine/worker.h"
+
+namespace gatehouse::ids::engine {
+namespace {
+
+// Acknowledged bytes stay until the detector has looked at them.
+TcpOptions tcp_options(const Settings& settings) {
+  TcpOptions options = settings.tcp;
+  options.retain_for_inspection = true;
+  return options;
+}
+
+FlowTableOptions flow_options(const Settings& settings, std::uint8_t worker) {
+  FlowTableOptions options = settings.flow;
+  options.worker = worker;
+  return options;
+}
+
+}  // namespace
+
+Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, OutputPort& port,
+               WorkerOptions options)
+    : settings_(settings),
+      options_(std::move(options)),
+      engine_(std::move(engine)),
+      log_(settings, port, options_.interface),
+      path_(settings.decoder, settings.defrag),
+      flows_(flow_options(settings, options_.number), *this),
+      tcp_(tcp_options(settings)),
+      app_(settings.parsers),
+      detector_(Detector::make(engine_)),
+      monitor_(settings.anomaly, *this),
+      app_flows_(parser_table().size() + 2),
+      port_(port) {
+  matches_.reserve(settings.engine.packet_alert_max);
+}
+
+void Worker::on_packet(const RawPacket& raw) {
+  number_ = raw.number;
+  if (raw.time_us > now_us_) now_us_ = raw.time_us;
+  monitor_.advance(now_us_);
+  path_.process(raw, *this);
+}
+
+void Worker::idle(std::int64_t now_us) {
+  if (now_us > now_us_) now_us_ = now_us;
+  monitor_.advance(now_us_);
+  path_.expire(now_us_);
+  flows_.expire(now_us_);
+}
+
+void Worker::replace(std::shared_ptr<const Engine> engine) {
+  engine_ = std::move(engine);
+  detector_->replace(engine_);
+}
+
+void Worker::on_packet(Packet& packet) {
+  if (!settings_.tcp_checksums && packet.is_tcp()) packet.bad_checksum = false;
+  Flow* flow = flows_.handle(packet);
+  if (flow != nullptr) {
+    if (packet.is_tcp()) {
+      tcp_packet(*flow, packet);
+    } else {
+      udp_packet(*flow, packet);
+    }
+    flows_.update(*flow);
+  }
+  inspect(packet, flow);
+  if (packet.event_count != 0) log_.decode_events(packet, flow);
+  if (packet.stream_event_count != 0) log_.stream_events(packet, flow);
+  if (flow != nullptr && flow->app != nullptr) {
+    mark_inspected(*flow, packet.direction);
+    log_.application(packet, *flow, false);
+    AppLayer::drop_finished(*flow);
+  }
+}
+
+void Worker::tcp_packet(Flow& flow, Packet& packet) {
+  const TcpState before = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
+  tcp_.handle(flow, packet, *this);
+  if (const auto contact = contact_of_tcp(flow, packet, before)) monitor_.observe(*contact);
+}
+
+void Worker::udp_packet(Flow& flow, const Packet& packet) {
+  if (packet.is_udp() && !packet.bad_checksum && !packet.payload.empty())
+    app_.on_datagram(flow, packet.direction, packet.payload, packet.time_us);
+  if (const auto contact = contact_of_datagram(flow, packet)) monitor_.observe(*contact);
+}
+
+void Worker::on_stream(Flow& flow, const StreamChunk& chunk) {
+  app_.on_stream(flow, chunk, now_us_);
+}
+
+// The events of a packet stand in the packet itself; those of the end of a flow have no packet.
+void Worker::on_stream_event(Flow&, const Packet&, std::uint16_t) {}
+
+void Worker::inspect(Packet& packet, Flow* flow) {
+  matches_.clear();
+  detector_->inspect(packet, flow, nullptr, matches_);
+  if (!matches_.empty()) report(packet, flow);
+}
+
+// Rules for one direction run on packets of that direction: what was complete by now has been seen.
+void Worker::mark_inspected(Flow& flow, Direction direction) {
+  AppFlow* app = app_flow(flow);
+  if (app->session == nullptr || app->proto == kAppUnknown || app->proto == kAppFailed) return;
+  const std::size_t side = index(direction);
+  const std::uint8_t complete = parser_of(app->proto).complete[side];
+  for (const auto& tx : app->session->transactions()) {
+    if (tx->progress[side] >= complete) tx->inspected[side] = true;
+  }
+}
+
+void Worker::report(const Packet& packet, Flow* flow) {
+  for (const Match& match : matches_) {
+    if (flow != nullptr) flow->alerted = true;
+    ByteView stream;
+    if (match.from_stream && flow != nullptr && flow->tcp != nullptr)
+      stream = flow->tcp->inspectable(match.direction).data;
+    log_.alert(packet, flow, match, engine_->rules().flowbit_names, stream);
+  }
+}
+
+void Worker::on_flow_end(Flow& flow) {
+  if (flow.tcp != nullptr) tcp_.finish(flow, *this);
+  app_.on_flow_end(flow);
+  const Packet packet = make_flow_end_packet(flow, Direction::to_server, flow.last_us);
+  matches_.clear();
+  detector_->finish_flow(packet, flow, matches_);
+  if (!matches_.empty()) report(packet, &flow);
+  log_.application(packet, flow, true);
+  log_.flow_end(flow);
+  count_app_flow(flow);
+  if (flow.tcp != nullptr) tcp_.release(flow);
+}
+
+void Worker::count_app_flow(const Flow& flow) {
+  const AppFlow* app = app_flow(flow);
+  if (app == nullptr) return;
+  ++app_flows_[app->proto == kAppFailed ? app_flows_.size() - 1 : app->proto];
+}
+
+void Worker::on_detection(const anomaly::Detection& detection) {
+  log_.detection(detection, number_);
+}
+
+void Worker::finish() {
+  monitor_.advance(now_us_);
+  flows_.finish(FlowEndReason::shutdown);
+}
+
+void Worker::snapshot(StatsSnapshot& out) const {
+  out.decoder = path_.decoder().counters();
+  out.defrag = path_.defrag().counters();
+  out.flow = flows_.counters();
+  out.tcp = tcp_.counters();
+  out.detect = detector_->counters();
+  out.events = log_.counters();
+  out.app_flows = app_flows_;
+  out.output_dropped = port_.dropped();
+}
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,77 @@
+// One worker: everything a packet goes through, from the frame to the event line. Owns all its state.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ids/anomaly/detector.h"
+#include "ids/capture/source.h"
+#include "ids/engine/contacts.h"
+#include "ids/engine/event_log.h"
+#include "ids/engine/settings.h"
+#include "ids/engine/stats.h"
+#include "ids/flow/flow_table.h"
+#include "ids/flow/packet_path.h"
+#include "ids/flow/tcp.h"
+#include "ids/match/detector.h"
+
+namespace gatehouse::ids::engine {
+
+struct WorkerOptions {
+  std::uint8_t number = 0;
+  std::string interface;  // empty: a capture file
+};
+
+class Worker : public PacketSink,
+               private PacketHandler,
+               private StreamSink,
+               private FlowEndHandler,
+               private anomaly::DetectionSink {
+ public:
+  // `settings` and `port` must outlive the worker.
+  Worker(const Settings& settings, std::shared_ptr<const Engine> engine, OutputPort& port,
+         WorkerOptions options);
+
+  void on_packet(const RawPacket& raw) override;
+  // No packet came for a while: timers run to `now_us` of the packets' clock.
+  void idle(std::int64_t now_us);
+  // A new rule set, from the next packet on.
+  void replace(std::shared_ptr<const Engine> engine);
+  // The capture is over: every flow ends, oldest first.
+  void finish();
+  void snapshot(StatsSnapshot& out) const;
+  std::int64_t last_packet_us() const { return now_us_; }
+
+ private:
+  void on_packet(Packet& packet) override;
+  void on_stream(Flow& flow, const StreamChunk& chunk) override;
+  void on_stream_event(Flow& flow, const Packet& packet, std::uint16_t event) override;
+  void on_flow_end(Flow& flow) override;
+  void on_detection(const anomaly::Detection& detection) override;
+
+  void tcp_packet(Flow& flow, Packet& packet);
+  void udp_packet(Flow& flow, const Packet& packet);
+  void inspect(Packet& packet, Flow* flow);
+  void report(const Packet& packet, Flow* flow);
+  static void mark_inspected(Flow& flow, Direction direction);
+  void count_app_flow(const Flow& flow);
+
+  const Settings& settings_;
+  WorkerOptions options_;
+  std::shared_ptr<const Engine> engine_;
+  EventLog log_;
+  PacketPath path_;
+  FlowTable flows_;
+  TcpTracker tcp_;
+  AppLayer app_;
+  std::unique_ptr<Detector> detector_;
+  anomaly::Monitor monitor_;
+  std::vector<Match> matches_;            // reused
+  std::vector<std::uint64_t> app_flows_;  // by AppProto, failed last
+  std::int64_t now_us_ = 0;
+  std::uint64_t number_ = 0;  // of the frame being worked on
+  const OutputPort& port_;
+};
+
+}  // namespace gatehouse::ids::engine
