@@ -72,7 +72,9 @@ http {
 EOF
   in_machine front mkdir -p /run/nginx
   local -a command=(/usr/sbin/nginx -g 'daemon off;')
+  # shellcheck disable=SC2206
   [ -n "${without[seccomp]:-}" ] || command=($seccomp_run "${command[@]}")
+  # shellcheck disable=SC2206
   [ -n "${without[mac]:-}" ] || command=($mac_run web -- "${command[@]}")
   start_in front nginx.start.log "${command[@]}"
 }
@@ -117,7 +119,10 @@ EOF
   mkdir -p "$root/var/lib/postfix" "$root/var/spool/postfix"
   chown 106:106 "$root/var/lib/postfix"
   in_machine front postfix check >>"$root/var/log/postfix.start.log" 2>&1 || true
-  start_in front postfix.start.log postfix start-fg
+  local -a command=(/usr/lib/postfix/sbin/master -d -c /etc/postfix)
+  # shellcheck disable=SC2206
+  [ -n "${without[mac]:-}" ] || command=($mac_run mail -- "${command[@]}")
+  start_in front postfix.start.log "${command[@]}"
 }
 
 # The user authority and the roles' certificates, as `harden ca` makes them from the site policy;
