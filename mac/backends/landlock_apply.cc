@@ -33,7 +33,7 @@ struct DirectoryCloser {
 
 UniqueFd open_without_links(const char* path) {
   open_how how{};
-  how.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
+  how.flags = O_PATH | O_CLOEXEC;  // with O_NOFOLLOW a link itself would be opened instead of refused
   how.resolve = RESOLVE_NO_SYMLINKS;
   return UniqueFd(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how))));
 }

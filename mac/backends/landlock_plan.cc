@@ -93,6 +93,11 @@ class Planner {
       residual("landlock-append", Kind::weaker, text,
                "appending cannot be told from overwriting: " + text + " can be overwritten", where);
     }
+    // The kernel opens a program for reading too (open_exec), and Landlock asks for both rights.
+    if (permissions.has(MacPermission::execute) && !permissions.has(MacPermission::read)) {
+      residual("landlock-execute-read", Kind::stronger, text,
+               "programs in " + text + " cannot be executed without `read` on them", where);
+    }
     if (rights == 0) return;
     switch (label.pattern.kind) {
       case Pattern::Kind::subtree:

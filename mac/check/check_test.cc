@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <sstream>
 
+#include "core/os.h"
 #include "site/load/load.h"
 
 namespace gatehouse::mac {
@@ -123,16 +125,65 @@ TEST(CheckBackend, StaleAcceptanceIsAWarning) {
   EXPECT_EQ(codes(diagnostics), std::vector<std::string>{"stale-gap"});
 }
 
-TEST(ShippedSite, HoldsUnderLandlock) {
+class ShippedSite : public testing::Test {
+ protected:
+  void SetUp() override {
+    core::Diagnostics diagnostics;
+    auto loaded = site::load_site_file(kSite, diagnostics);
+    ASSERT_TRUE(loaded && *loaded) << diagnostics.render_all();
+    site_ = std::move(**loaded);
+    auto ir = build_ir(site_, diagnostics);
+    ASSERT_TRUE(ir) << diagnostics.render_all();
+    ir_ = std::move(*ir);
+  }
+  const std::string kSite = std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/web-mail.yaml";
+  const std::string kExpected = std::string(GATEHOUSE_SOURCE_DIR) + "/rules/mac/web-mail";
+  site::Site site_;
+  Ir ir_;
+};
+
+TEST_F(ShippedSite, HoldsUnderLandlock) {
   core::Diagnostics diagnostics;
-  const auto site =
-      site::load_site_file(std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/web-mail.yaml", diagnostics);
-  ASSERT_TRUE(site && *site) << diagnostics.render_all();
-  const auto ir = build_ir(**site, diagnostics);
-  ASSERT_TRUE(ir) << diagnostics.render_all();
-  check_policy(**site, *ir, diagnostics);
-  ASSERT_TRUE(check_backend(**site, *ir, *find_backend("landlock"), {7}, diagnostics));
-  EXPECT_FALSE(diagnostics.has_errors()) << diagnostics.render_all();
+  check_policy(site_, ir_, diagnostics);
+  ASSERT_TRUE(check_backend(site_, ir_, *find_backend("landlock"), {7}, diagnostics));
+  EXPECT_TRUE(diagnostics.all().empty()) << diagnostics.render_all();
+}
+
+TEST_F(ShippedSite, AnswersItsQueries) {
+  const auto text = core::read_file(kExpected + ".queries");
+  ASSERT_TRUE(text) << text.error().to_string();
+  std::istringstream lines(*text);
+  std::string line;
+  int asked = 0;
+  while (std::getline(lines, line)) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    std::string domain_name, permission_name, what, verdict;
+    ASSERT_TRUE(words >> domain_name >> permission_name >> what >> verdict) << line;
+    const IrDomain* domain = ir_.find_domain(domain_name);
+    const auto permission = site::parse_mac_permission(permission_name);
+    ASSERT_TRUE(domain != nullptr && permission) << line;
+    core::Result<Decision> decision = tl::make_unexpected(core::Error{});
+    if (is_network(*permission)) {
+      const bool udp = what.rfind("udp/", 0) == 0;
+      if (what.find('/') != std::string::npos) what = what.substr(4);
+      decision = decide_port(ir_, *domain, *permission, udp ? site::Transport::udp : site::Transport::tcp,
+                             static_cast<std::uint16_t>(std::stoi(what)));
+    } else {
+      decision = decide_path(ir_, *domain, *permission, what);
+    }
+    ASSERT_TRUE(decision) << line;
+    EXPECT_EQ(decision->allowed ? "allow" : "deny", verdict) << line << ": " << decision->reason;
+    ++asked;
+  }
+  EXPECT_GT(asked, 20);
+}
+
+TEST_F(ShippedSite, CompilesToTheTextBesideIt) {
+  const auto compiled = find_backend("landlock")->compile(ir_, *ir_.find_domain("web"), {7});
+  ASSERT_TRUE(compiled);
+  EXPECT_EQ(compiled->text, core::read_file(kExpected + ".web.landlock").value_or(""))
+      << "update with: mac compile rules/site/web-mail.yaml web --abi 7 | grep -v '^#'";
 }
 
 }  // namespace
