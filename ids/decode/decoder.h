@@ -61,14 +61,8 @@ class Decoder {
   bool validates_checksums() const { return validate_; }
 
  private:
-  struct Inner {
-    ByteView data;
-    TunnelKind kind = TunnelKind::none;
-    int link_type = 0;
-  };
-  friend struct DecodeContext;  // decode/layers.h
-
-  void decode_one(Packet& packet, ByteView data, int link_type, PacketHandler& handler);
+  void decode_inner(const Packet& outer, const struct InnerPacket& inner, PacketHandler& handler);
+  void finish(struct DecodeContext& context, PacketHandler& handler);
   void judge_checksums(const Packet& packet);
 
   DecoderOptions options_;

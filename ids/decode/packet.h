@@ -47,6 +47,7 @@ struct TcpHeader {
   bool has_window_scale = false;
   bool has_timestamp = false;
   bool sack_permitted = false;
+  bool has_fast_open = false;  // RFC 7413, also with the experimental option number
   std::uint16_t mss = 0;  // 0: absent
   std::uint32_t timestamp = 0;
   std::uint32_t timestamp_echo = 0;
@@ -58,6 +59,11 @@ struct IcmpHeader {
   std::uint16_t id = 0;  // echo and its kin
   std::uint16_t sequence = 0;
   ByteView embedded;  // the packet an error message quotes; empty otherwise
+  // The 5-tuple of `embedded` when it could be read: embedded_version is 4 or 6.
+  std::uint8_t embedded_version = 0, embedded_protocol = 0;
+  IpAddress embedded_source, embedded_destination;
+  std::uint16_t embedded_source_port = 0, embedded_destination_port = 0;
+  std::uint32_t mtu = 0;  // ICMPv6 packet too big
 };
 
 // Indices into the decoder's event vocabulary (decode/events.h): "ipv4.trunc_pkt", ...
