@@ -39,6 +39,14 @@ std::string first_text(const Json& object, const char* key) {
   return usable ? found->front().get<std::string>() : std::string();
 }
 
+// The text before the next tabulator, which goes too; all of it when there is none.
+std::string_view take_field(std::string_view& text) {
+  const std::size_t tab = text.find('\t');
+  const std::string_view field = text.substr(0, tab);
+  text.remove_prefix(tab == std::string_view::npos ? text.size() : tab + 1);
+  return field;
+}
+
 // Reads exactly `digits` decimal digits and the separator after them.
 bool take_number(std::string_view& text, std::size_t digits, char separator, int& value) {
   if (text.size() < digits) return false;
@@ -108,12 +116,11 @@ std::optional<std::int64_t> parse_time_us(std::string_view text) {
 std::optional<Event> parse_event_line(std::string_view line) {
   Event event;
   if (!line.empty() && line.front() != '{') {
-    const std::size_t space = line.find(' ');
-    if (space == std::string_view::npos) return std::nullopt;
-    const auto received_us = parse_time_us(line.substr(0, space));
+    const auto received_us = parse_time_us(take_field(line));
+    event.id = take_field(line);
+    take_field(line);  // the syslog message id
     if (!received_us) return std::nullopt;
     event.received_us = *received_us;
-    line.remove_prefix(space + 1);
   }
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return std::nullopt;
@@ -130,7 +137,7 @@ std::optional<Event> parse_event_line(std::string_view line) {
   // Where the line must stay valid for closed schemas our own values travel in the rule metadata.
   const Json& metadata = object_of(alert, "metadata");
   if (event.detector.empty()) event.detector = first_text(metadata, "anomaly_class");
-  event.id = first_text(metadata, "gatehouse_event_id");
+  if (event.id.empty()) event.id = first_text(metadata, "gatehouse_event_id");
   if (event.id.empty()) event.id = text_of(json, "gatehouse_event_id");
   if (event.type.empty() || event.event_us == 0) return std::nullopt;
   return event;

@@ -23,8 +23,8 @@ struct Event {
   std::string id;        // what recognises a duplicate; may be empty
 };
 
-// A receiver's line is `RFC-3339-TIME SP JSON`, an EVE line is JSON alone. Nothing when it is
-// neither: the line is not an event.
+// A receiver's line is `RFC-3339-TIME TAB event-id TAB message-id TAB JSON`, an EVE line is JSON
+// alone. Nothing when it is neither: the line is not an event.
 std::optional<Event> parse_event_line(std::string_view line);
 // "2026-11-21T20:30:00.123456+0000", "...Z", "...+00:00"; microseconds since the epoch.
 std::optional<std::int64_t> parse_time_us(std::string_view text);

@@ -56,9 +56,10 @@ RC_GTEST_PROP(EventLine, NoTextBreaksTheReader, (const std::string& text)) {
 }
 
 TEST(EventLine, ReadsWhatTheReceiverWrote) {
-  auto event = parse_event_line("2026-11-21T20:30:00.750000+00:00 " + std::string(kAlert));
+  auto event = parse_event_line("2026-11-21T20:30:00.750000+00:00\t5f-7\talert\t" + std::string(kAlert));
   ASSERT_TRUE(event);
   EXPECT_EQ(event->received_us - event->event_us, 500'000);
+  EXPECT_EQ(event->id, "5f-7");
   EXPECT_EQ(event->sid, 1000123U);
   EXPECT_EQ(event->source, "198.51.100.66");
 }

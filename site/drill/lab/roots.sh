@@ -76,6 +76,7 @@ front_files() {
   cp -r "$servers"/etc/nginx "$servers"/etc/postfix "$root/etc/"
   install -m 755 "$lab_dir/decoys" "$root/usr-extra/bin/gatehouse-decoys"
   install -m 755 "$lab_dir/decoys" "$run/outside/usr-extra/bin/gatehouse-decoys"
+  install -m 755 "$support/soc-receiver" "$run/collector/usr-extra/bin/gatehouse-soc-receiver"
   role_shell webadm-shell web-shell
   role_shell operator-shell operator-shell
 }

@@ -1,36 +1,19 @@
 # The services of the lab: the real servers of the unpacked packages, with configuration written
 # here. Sourced by `lab`.
 
-# certificate NAME DAYS SUBJECT-ALT-NAME: $run/pki/NAME.pem and .key, signed by the lab's CA.
-certificate() {
-  local pki="$run/pki"
-  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
-    -keyout "$pki/$1.key" -out "$pki/$1.csr" 2>/dev/null
-  openssl x509 -req -in "$pki/$1.csr" -CA "$pki/ca.pem" -CAkey "$pki/ca.key" -days 2 -out "$pki/$1.pem" \
-    -extfile <(printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth,clientAuth\n' "$2") 2>/dev/null
-}
-
+# The web site's certificate and the SOC's, from an authority each.
 certificates_make() {
-  mkdir -m 700 "$run/pki"
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=lab CA' -days 2 \
-    -keyout "$run/pki/ca.key" -out "$run/pki/ca.pem" 2>/dev/null
-  certificate web www.web-mail.example
-  certificate collector collector.soc.example
-  certificate gatehouse gatehouse.web-mail.example
-  local front="$run/front/etc/ssl/private/web"
-  cp "$run/pki/web.pem" "$run/pki/web.key" "$front/"
-  chmod 644 "$front/web.pem"
-  chmod 600 "$front/web.key"
-  local soc="$run/gatehouse/etc/gatehouse/soc"
-  mkdir -p "$soc" "$run/gatehouse"/var/{spool,log}/gatehouse
-  cp "$run/pki/ca.pem" "$soc/ca.pem"
-  cp "$run/pki/gatehouse.pem" "$soc/client.pem"
-  cp "$run/pki/gatehouse.key" "$soc/client.key"
-  chmod 640 "$soc/client.key"
-  chgrp 107 "$soc/client.key"
-  mkdir -p "$run/collector/etc/rsyslog-pki" "$run/outside/etc/gatehouse"
-  cp "$run/pki/ca.pem" "$run"/pki/collector.{pem,key} "$run/collector/etc/rsyslog-pki/"
-  cp "$run/pki/ca.pem" "$run/outside/etc/gatehouse/ca.pem"
+  "$support/make-certs" "$run/pki/web" www.web-mail.example unused.example
+  "$support/make-certs" "$run/pki/soc" collector.soc.example gatehouse.web-mail.example 10.66.3.10 fd66:3::10
+  local front="$run/front/etc/ssl/private/web" soc="$run/gatehouse/etc/gatehouse/soc"
+  install -m 644 "$run/pki/web/server.pem" "$front/web.pem"
+  install -m 600 "$run/pki/web/server.key" "$front/web.key"
+  mkdir -p "$run/outside/etc/gatehouse" "$soc" "$run/gatehouse"/var/{spool,log}/gatehouse
+  install -m 644 "$run/pki/web/ca.pem" "$run/outside/etc/gatehouse/ca.pem"
+  install -m 644 "$run/pki/soc/ca.pem" "$run/pki/soc/client.pem" "$soc/"
+  install -m 640 -g 107 "$run/pki/soc/client.key" "$soc/"
+  mkdir -p "$run/collector/etc/soc"
+  cp "$run"/pki/soc/{ca.pem,server.pem,server.key} "$run/collector/etc/soc/"
 }
 
 nginx_up() {
@@ -177,22 +160,10 @@ AuthorizedKeysFile /etc/ssh/authorized/%u
 EOF
 }
 
-# The SOC's receiver: rsyslog with mutual TLS, one JSON object a line: when it arrived, and what.
+# The SOC's receiver: rsyslog with mutual TLS. It notes when each event came.
 collector_up() {
-  local root="$run/collector"
-  cat >"$root/etc/rsyslog.conf" <<'EOF'
-global(maxMessageSize="64k" workDirectory="/var/spool"
-       defaultNetstreamDriverCAFile="/etc/rsyslog-pki/ca.pem"
-       defaultNetstreamDriverCertFile="/etc/rsyslog-pki/collector.pem"
-       defaultNetstreamDriverKeyFile="/etc/rsyslog-pki/collector.key")
-module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1" streamDriver.authMode="x509/name"
-       permittedPeer=["gatehouse.web-mail.example"])
-template(name="received" type="string" string="%timegenerated:::date-rfc3339% %msg:R,ERE,1,FIELD:^ *(.*)$--end%\n")
-input(type="imtcp" port="6514" ruleset="soc")
-ruleset(name="soc") { action(type="omfile" file="/var/log/received" template="received") }
-EOF
-  : >"$root/var/log/received"
-  start_in collector rsyslog.log /usr/sbin/rsyslogd -n -f /etc/rsyslog.conf -i /run/rsyslogd.pid
+  start_in collector rsyslog.log /usr/bin/gatehouse-soc-receiver / /etc/soc 6514 /var/log/received \
+    gatehouse.web-mail.example /var/spool
 }
 
 decoys_up() {
