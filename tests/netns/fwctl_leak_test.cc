@@ -1,0 +1,230 @@
+// Replacing the policy under traffic: nothing that is closed gets through, nothing that is open is
+// lost. And the rate limit of new connections, which also needs a flood.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+#include "core/os.h"
+#include "fwctl/compile/compile.h"
+#include "fwctl/control/control.h"
+#include "fwctl/model/build.h"
+#include "tests/netns/fwctl_packets.h"
+#include "tests/netns/fwctl_site.h"
+#include "tests/netns/fwctl_topology.h"
+
+namespace gatehouse::test {
+namespace {
+
+using namespace fwctl;
+
+constexpr std::uint16_t kClosedMarker = 41'001;
+
+KernelTable table_of(const site::Site& site) {
+  return compile(*build_ruleset(site));
+}
+
+// Another policy for the same traffic: every base chain, some maps and some chains differ.
+site::Site other_site() {
+  site::Site out = full_site();
+  out.firewall.log_per_second += 10;
+  out.services[0].ports.push_back(out.services[0].ports[0]);
+  out.services[0].ports.back().first = out.services[0].ports.back().last = 8443;
+  out.services.erase(out.services.begin() + 3);
+  return out;
+}
+
+class FwctlFlood : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string reason;
+    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
+    auto built = Topology::build();
+    ASSERT_TRUE(built) << built.error().to_string();
+    topology_.emplace(std::move(*built));
+    topology_->gatehouse.enter([&] {
+      auto kernel = Kernel::open();
+      ASSERT_TRUE(kernel);
+      kernel_.emplace(std::move(*kernel));
+    });
+  }
+  void put(const KernelTable& table) {
+    const auto done = apply_table(*kernel_, table, {});
+    ASSERT_TRUE(done) << done.error().to_string();
+  }
+
+  // Deletes the table and makes `table`, in one transaction: what a plain reload does.
+  core::Status reload(const KernelTable& table) {
+    Transaction all = make_plan(nullptr, table).transaction;
+    all.operations.insert(all.operations.begin(), DeleteTable{});
+    return kernel_->commit(all, std::nullopt);
+  }
+
+  std::optional<Topology> topology_;
+  std::optional<Kernel> kernel_;
+};
+
+// Sends to a closed port without pause and along an accepted flow steadily, until stopped.
+class Traffic {
+ public:
+  explicit Traffic(const Topology& t)
+      : closed_(t.outside, "eth0"),
+        watcher_(Watcher::on_wire(t.servers)),
+        gateway_(mac_of(t.gatehouse, "wan0")) {
+    t.outside.enter([&] {
+      receiver_.reset(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      const int bytes = 8 << 20;
+      setsockopt(receiver_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+      const sockaddr_in any = address("0.0.0.0");
+      if (bind(receiver_.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0) std::abort();
+    });
+    t.servers.enter([&] {
+      sender_.reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+      const sockaddr_in to = address("198.51.100.2");
+      if (connect(sender_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) std::abort();
+    });
+    flood_ = std::thread([this] {
+      const PacketBytes packet = udp_packet("198.51.100.2", "10.66.1.10", kClosedMarker, 9999);
+      while (!stop_) {
+        for (int i = 0; i < 32; ++i) closed_.send(gateway_, packet);
+        sent_closed_ += 32;
+      }
+    });
+    steady_ = std::thread([this] {
+      while (!stop_) {
+        if (send(sender_.get(), "x", 1, 0) == 1) ++sent_open_;
+        usleep(200);
+      }
+    });
+  }
+  ~Traffic() { finish(); }
+
+  // True when a packet for the closed port has come through since the last call.
+  bool leaked() {
+    watcher_.drain();
+    const bool out = watcher_.saw_port(kClosedMarker);
+    watcher_.forget();
+    return out;
+  }
+  void finish() {
+    if (stop_.exchange(true)) return;
+    flood_.join();
+    steady_.join();
+    usleep(100'000);
+    char buffer[16];
+    while (recv(receiver_.get(), buffer, sizeof buffer, 0) > 0) ++received_open_;
+  }
+  std::uint64_t sent_closed() const { return sent_closed_; }
+  std::uint64_t sent_open() const { return sent_open_; }
+  std::uint64_t received_open() const { return received_open_; }
+
+ private:
+  static sockaddr_in address(const char* text) {
+    sockaddr_in out{};
+    out.sin_family = AF_INET;
+    out.sin_port = htons(53);
+    std::memcpy(&out.sin_addr, core::IpAddress::parse(text)->bytes.data(), 4);
+    return out;
+  }
+
+  FrameSender closed_;
+  Watcher watcher_;
+  Mac gateway_;
+  core::UniqueFd receiver_, sender_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<std::uint64_t> sent_closed_ = 0;
+  std::uint64_t sent_open_ = 0;
+  std::uint64_t received_open_ = 0;
+  std::thread flood_, steady_;
+};
+
+TEST_F(FwctlFlood, ReplacingUnderTrafficLeaksAndLosesNothing) {
+  const KernelTable one = table_of(full_site());
+  const KernelTable two = table_of(other_site());
+  put(one);
+  Traffic traffic(*topology_);
+  usleep(200'000);
+  (void)traffic.leaked();
+  int leaks = 0;
+  constexpr int kReplaces = 200;
+  for (int i = 0; i < kReplaces; ++i) {
+    put(i % 2 == 0 ? two : one);
+    leaks += traffic.leaked() ? 1 : 0;
+  }
+  traffic.finish();
+  leaks += traffic.leaked() ? 1 : 0;
+  std::printf(
+      "%d replaces, %lu packets to a closed port, leaks after %d; accepted flow: %lu sent, %lu received\n",
+      kReplaces, traffic.sent_closed(), leaks, traffic.sent_open(), traffic.received_open());
+  EXPECT_EQ(leaks, 0);
+  EXPECT_GT(traffic.sent_closed(), 1000U) << "the flood did not run";
+  EXPECT_EQ(traffic.received_open(), traffic.sent_open());
+}
+
+// The explicit last rule is what makes even a plain reload tight; without it the chain policy alone
+// is late. How often that shows depends on the kernel and the load, so it is reported, not demanded.
+TEST_F(FwctlFlood, APlainReloadIsTightBecauseOfTheLastRule) {
+  const KernelTable table = table_of(full_site());
+  KernelTable bare = table;
+  for (KernelChain& c : bare.chains) {
+    if (c.base) c.rules.pop_back();
+  }
+  put(table);
+  Traffic traffic(*topology_);
+  usleep(100'000);
+  (void)traffic.leaked();
+  int leaks = 0;
+  int bare_leaks = 0;
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(reload(table));
+    leaks += traffic.leaked() ? 1 : 0;
+  }
+  ASSERT_TRUE(reload(bare));
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(reload(bare));
+    bare_leaks += traffic.leaked() ? 1 : 0;
+  }
+  traffic.finish();
+  std::printf(
+      "200 reloads each, %lu packets: leaks after %d with the last rule, after %d with the chain policy "
+      "alone\n",
+      traffic.sent_closed(), leaks, bare_leaks);
+  EXPECT_EQ(leaks, 0);
+}
+
+TEST_F(FwctlFlood, SynRateIsLimited) {
+  site::Site slow = full_site();
+  slow.firewall.syn_per_second = 10;
+  slow.firewall.syn_burst = 5;
+  put(table_of(slow));
+  FrameSender sender(topology_->outside, "eth0");
+  const Mac gateway = mac_of(topology_->gatehouse, "wan0");
+  Watcher watcher = Watcher::on_wire(topology_->servers);
+  const std::int64_t start = core::monotonic_us();
+  for (std::uint16_t i = 0; i < 300; ++i) {
+    sender.send(gateway,
+                tcp_packet("198.51.100.2", "10.66.1.10", static_cast<std::uint16_t>(42'000 + i), 80, kSyn));
+  }
+  usleep(200'000);
+  const double seconds = static_cast<double>(core::monotonic_us() - start) / 1e6;
+  watcher.drain();
+  int passed = 0;
+  for (std::uint16_t i = 0; i < 300; ++i)
+    passed += watcher.saw_port(static_cast<std::uint16_t>(42'000 + i)) ? 1 : 0;
+  EXPECT_GE(passed, 5);
+  EXPECT_LE(passed, 5 + 10 * seconds + 3);
+  // Another service has its own budget.
+  sender.send(gateway, tcp_packet("198.51.100.2", "10.66.1.10", 43'000, 25, kSyn));
+  usleep(100'000);
+  watcher.drain();
+  EXPECT_TRUE(watcher.saw_port(43'000));
+}
+
+}  // namespace
+}  // namespace gatehouse::test
