@@ -16,9 +16,7 @@ void OutputPort::write(EventKind kind, std::string_view line) {
   signal_.notify_one();
 }
 
-Output::Output(std::vector<std::unique_ptr<EventSink>> sinks, std::size_t ports, WhenFull when_full,
-               std::size_t ring_bytes)
-    : sinks_(std::move(sinks)) {
+Output::Output(std::size_t ports, WhenFull when_full, std::size_t ring_bytes) {
   for (std::size_t i = 0; i < ports; ++i)
     ports_.push_back(std::unique_ptr<OutputPort>(new OutputPort(ring_bytes, when_full, signal_)));
 }

@@ -58,12 +58,12 @@ class OutputPort {
 class Output {
  public:
   // `ports` producers. The thread starts with start(), so that a program can restrict itself before.
-  Output(std::vector<std::unique_ptr<EventSink>> sinks, std::size_t ports, WhenFull when_full,
-         std::size_t ring_bytes = kRingBytes);
+  Output(std::size_t ports, WhenFull when_full, std::size_t ring_bytes = kRingBytes);
   ~Output();  // stop()
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
+  void add_sink(std::unique_ptr<EventSink> sink) { sinks_.push_back(std::move(sink)); }  // before start()
   void start();
   // Writes all that waits and ends the thread. The producers must have ended.
   void stop();

@@ -1,0 +1,106 @@
+// The table behind `ids`.
+#include "ids/cli/load.h"
+#include "ids/cli/verbs.h"
+
+namespace gatehouse::ids::cli {
+namespace {
+
+core::OptionSpec option(std::string name, std::string value, std::string help, bool required = false,
+                        bool repeat = false) {
+  return {std::move(name), std::move(value), std::move(help), required, repeat};
+}
+
+std::vector<core::OptionSpec> with_settings(std::vector<core::OptionSpec> options) {
+  for (core::OptionSpec& o : settings_options()) options.push_back(std::move(o));
+  return options;
+}
+
+core::VerbSpec run_verb() {
+  core::VerbSpec v;
+  v.name = "run";
+  v.summary = "inspect a capture file or the traffic of interfaces and write EVE events";
+  v.options = with_settings({
+      option("--rules", "PATH", "rule file, or a directory of *.rules", false, true),
+      option("--pcap", "FILE", "capture file to read, - for standard input"),
+      option("--interface", "NAME", "interface to watch", false, true),
+      option("--log-dir", "DIR", "append events to DIR/eve.json; - for standard output"),
+      option("--spool", "DIR", "append events to the SOC spool DIR"),
+      option("--workers", "N", "worker threads: for the file, or per interface (default 1)"),
+      option("--user", "NAME", "account to become after the captures are open"),
+      option("--no-sandbox", "", "stay unrestricted (live capture restricts itself otherwise)"),
+  });
+  v.run = verb_run;
+  return v;
+}
+
+core::VerbSpec check_verb() {
+  core::VerbSpec v;
+  v.name = "check";
+  v.arguments = "RULES...";
+  v.most_arguments = 1000;
+  v.summary = "say whether every rule is good; one message for each that is not";
+  v.options = with_settings({option("--rules", "PATH", "rule file, or a directory of *.rules", false, true)});
+  v.run = verb_check;
+  return v;
+}
+
+core::VerbSpec bench_verb() {
+  core::VerbSpec v;
+  v.name = "bench";
+  v.summary = "measure how fast rules run over a capture file held in memory";
+  v.options = with_settings({
+      option("--pcap", "FILE", "capture file", true),
+      option("--rules", "PATH", "rule file, or a directory of *.rules", false, true),
+      option("--repeat", "N", "runs; the one with the least CPU time counts (default 3)"),
+  });
+  v.run = verb_bench;
+  return v;
+}
+
+core::VerbSpec plain_verb(std::string name, std::string summary, core::Result<int> (*run)(const core::Args&),
+                          std::vector<core::OptionSpec> options) {
+  core::VerbSpec v;
+  v.name = std::move(name);
+  v.summary = std::move(summary);
+  v.options = std::move(options);
+  v.run = run;
+  return v;
+}
+
+}  // namespace
+
+core::ToolSpec ids_tool() {
+  core::ToolSpec tool;
+  tool.name = "ids";
+  tool.summary = "intrusion detection: rules of the Suricata language, events as EVE JSON";
+  tool.description =
+      "Decodes packets, follows flows, puts TCP streams together, parses application protocols, and decides "
+      "rules on "
+      "all of them. Scans and floods are found without rules and written as alerts of generator 900 with a "
+      "`detection` "
+      "object.\n\n"
+      "On interfaces: SIGTERM ends cleanly (open flows are inspected and logged), SIGHUP reads the rules "
+      "again and "
+      "reopens eve.json. A set without one good rule leaves the old rules in force. When the captures are "
+      "open the "
+      "program gives up its rights (see --user, --no-sandbox).";
+  tool.verbs = {
+      run_verb(),
+      check_verb(),
+      bench_verb(),
+      plain_verb("keywords", "list the rule keywords and buffers", verb_keywords, {}),
+      plain_verb("config", "print the settings in force, each with its origin", verb_config,
+                 settings_options()),
+  };
+  tool.files = {{"DIR/eve.json", "events, one JSON object a line"}};
+  tool.examples = {
+      {"ids run --rules rules/ids --pcap in.pcap --log-dir out", "read a capture file"},
+      {"ids run --site site.yaml --interface eth0 --spool /var/spool/gatehouse", "watch an interface"},
+      {"ids check local.rules", "check rules before they are deployed"},
+      {"ids config --config ids.yaml", "see what is in force and where it was set"},
+  };
+  tool.standards = {"EVE JSON as written by Suricata 8", "Community ID v1"};
+  return tool;
+}
+
+}  // namespace gatehouse::ids::cli

@@ -1,0 +1,16 @@
+// The verbs of the command `ids`. Each returns the exit status.
+#pragma once
+
+#include "core/cli.h"
+
+namespace gatehouse::ids::cli {
+
+core::ToolSpec ids_tool();
+
+core::Result<int> verb_run(const core::Args& args);
+core::Result<int> verb_check(const core::Args& args);
+core::Result<int> verb_bench(const core::Args& args);
+core::Result<int> verb_keywords(const core::Args& args);
+core::Result<int> verb_config(const core::Args& args);
+
+}  // namespace gatehouse::ids::cli

@@ -1,0 +1,250 @@
+// Live capture: one thread per interface and worker, the main thread for signals, reload and stats.
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <ctime>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "core/cli.h"
+#include "core/log.h"
+#include "core/os.h"
+#include "hardening/api.h"
+#include "ids/capture/live.h"
+#include "ids/engine/run.h"
+#include "ids/engine/worker.h"
+
+namespace gatehouse::ids::engine {
+namespace {
+
+constexpr unsigned kBatch = 256;                // frames between two looks at the control block
+constexpr std::int64_t kPublishUs = 1'000'000;  // how old the counters of a stats event may be
+
+// What the main thread tells a worker thread, and what it hears back.
+class Control {
+ public:
+  std::atomic<bool> stop{false};
+
+  void publish_engine(std::shared_ptr<const Engine> engine) {
+    const std::lock_guard lock(mutex_);
+    engine_ = std::move(engine);
+    engine_number_.fetch_add(1, std::memory_order_release);
+  }
+  // Null: nothing new since the last call.
+  std::shared_ptr<const Engine> new_engine(std::uint32_t& seen) {
+    const std::uint32_t number = engine_number_.load(std::memory_order_acquire);
+    if (number == seen) return nullptr;
+    const std::lock_guard lock(mutex_);
+    seen = engine_number_.load(std::memory_order_relaxed);
+    return engine_;
+  }
+  void publish_stats(std::size_t worker, const StatsSnapshot& stats) {
+    const std::lock_guard lock(mutex_);
+    if (stats_.size() <= worker) stats_.resize(worker + 1);
+    stats_[worker] = stats;
+  }
+  StatsSnapshot stats() {
+    const std::lock_guard lock(mutex_);
+    StatsSnapshot sum;
+    for (const StatsSnapshot& part : stats_) sum.add(part);
+    return sum;
+  }
+  void fail(core::Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::move(error);
+    stop = true;
+  }
+  std::optional<core::Error> failure() {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<std::uint32_t> engine_number_{0};
+  std::shared_ptr<const Engine> engine_;
+  std::vector<StatsSnapshot> stats_;
+  std::optional<core::Error> failure_;
+};
+
+struct Lane {
+  std::unique_ptr<Source> source;
+  std::unique_ptr<Worker> worker;
+};
+
+void run_lane(Lane& lane, std::size_t number, Control& control) {
+  std::uint32_t engine_seen = 0;
+  std::int64_t published_us = 0;
+  const auto publish = [&] {
+    StatsSnapshot stats;
+    lane.worker->snapshot(stats);
+    stats.capture = lane.source->counters();
+    control.publish_stats(number, stats);
+  };
+  while (!control.stop) {
+    if (auto engine = control.new_engine(engine_seen)) lane.worker->replace(std::move(engine));
+    const core::Result<SourceState> state = lane.source->dispatch(*lane.worker, kBatch);
+    if (!state) {
+      control.fail(state.error());
+      break;
+    }
+    if (*state == SourceState::idle) lane.worker->idle(core::wall_clock_us());
+    if (const std::int64_t now = core::monotonic_us(); now - published_us >= kPublishUs) {
+      published_us = now;
+      publish();
+    }
+  }
+  lane.worker->finish();
+  publish();
+}
+
+core::Result<std::vector<Lane>> open_lanes(const LiveRun& run, const Settings& settings, const RuleSet& rules,
+                                           Output& output) {
+  std::vector<Lane> lanes;
+  std::uint16_t group = static_cast<std::uint16_t>(getpid());
+  for (const std::string& interface : run.interfaces) {
+    LiveOptions options;
+    options.fanout = run.workers > 1 ? FanoutMode::hash : FanoutMode::none;
+    options.fanout_group = group++;
+    for (unsigned i = 0; i < run.workers; ++i) {
+      Lane lane;
+      GH_TRY(lane.source, open_live(interface, options));
+      const std::size_t number = lanes.size();
+      lane.worker = std::make_unique<Worker>(settings, rules.engine, output.port(number),
+                                             WorkerOptions{static_cast<std::uint8_t>(number), interface});
+      lanes.push_back(std::move(lane));
+    }
+  }
+  return lanes;
+}
+
+core::Status enter_sandbox(const LiveRun& run, const Settings& settings, const RuleSet& rules) {
+  if (!run.sandbox) return {};
+  hardening::SandboxSpec spec;
+  spec.name = "ids";
+  spec.user = run.user;
+  for (const std::string& path : rules.files) {
+    const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
+    spec.read_only.push_back(parent.string());
+  }
+  if (!settings.engine.cache_dir.empty()) spec.read_write.push_back(settings.engine.cache_dir);
+  if (!run.log_directory.empty() && run.log_directory != "-") spec.read_write.push_back(run.log_directory);
+  if (!run.spool.empty()) {
+    GH_CHECK(core::make_directories(run.spool));
+    spec.read_write.push_back(run.spool);
+  }
+  spec.tcp_connect.emplace();  // none
+  spec.tcp_bind.emplace();     // none
+  spec.seccomp = "ids";
+  GH_TRY(const hardening::SandboxReport report, hardening::sandbox_self(spec));
+  core::log_info("{}", report.to_string());
+  for (const std::string& lack : report.lacking) core::log_warning("sandbox: {}", lack);
+  return {};
+}
+
+class LiveStats {
+ public:
+  LiveStats(const Settings& settings, OutputPort& port)
+      : settings_(settings), port_(port), writer_(settings.eve.options) {}
+
+  void write(const StatsSnapshot& stats, const RuleSet& rules) {
+    if (!settings_.eve.enabled("stats")) return;
+    const StatsContext context{(core::monotonic_us() - start_us_) / 1'000'000, settings_.flow.memcap_bytes,
+                               rules.loaded, rules.failed, settings_.eve.stats_null_values};
+    port_.write(EventKind::stats, writer_.stats(core::wall_clock_us(), [&](core::JsonWriter& json) {
+      write_stats(json, stats, context);
+    }));
+  }
+
+ private:
+  const Settings& settings_;
+  OutputPort& port_;
+  alert::EveWriter writer_;
+  std::int64_t start_us_ = core::monotonic_us();
+};
+
+// Compiles beside the running engine; what fails leaves that one in force.
+void reload(const LiveRun& run, const Settings& settings, RuleSet& rules, Control& control) {
+  const std::int64_t start = core::monotonic_us();
+  core::Diagnostics diagnostics;
+  core::Result<RuleSet> fresh = load_rule_set(run.rule_paths, settings, diagnostics);
+  core::print_diagnostics(diagnostics);
+  if (!fresh) {
+    core::log_error("reload failed, the old rules stay in force: {}", fresh.error().to_string());
+    return;
+  }
+  if (fresh->loaded == 0 && fresh->failed != 0) {
+    core::log_error("reload failed, the old rules stay in force: all {} rules are refused", fresh->failed);
+    return;
+  }
+  rules = std::move(*fresh);
+  control.publish_engine(rules.engine);
+  core::log_info("reloaded: {} rules, {} refused, in {} ms", rules.loaded, rules.failed,
+                 (core::monotonic_us() - start) / 1000);
+}
+
+void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output& output, std::size_t lanes,
+           Control& control, const sigset_t& signals) {
+  LiveStats stats(settings, output.port(lanes));
+  std::int64_t next_stats_us = core::monotonic_us() + std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
+  while (!control.stop) {
+    const timespec wait{0, 200'000'000};
+    const int signal = sigtimedwait(&signals, nullptr, &wait);
+    if (signal == SIGTERM || signal == SIGINT) {
+      control.stop = true;
+    } else if (signal == SIGHUP) {
+      output.request_reopen();
+      reload(run, settings, rules, control);
+    }
+    if (core::monotonic_us() >= next_stats_us) {
+      next_stats_us += std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
+      stats.write(control.stats(), rules);
+    }
+  }
+}
+
+}  // namespace
+
+core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rules) {
+  // Before any thread, so that all of them inherit the mask and only the main thread takes signals.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return core::fail_errno(errno, "block signals");
+
+  const std::size_t lane_count = run.interfaces.size() * run.workers;
+  Output output(lane_count + 1, WhenFull::drop);
+  if (!run.log_directory.empty()) {
+    GH_TRY(std::unique_ptr<EventSink> sink, open_file_sink(run.log_directory));
+    output.add_sink(std::move(sink));
+  }
+  GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output));
+  GH_CHECK(enter_sandbox(run, settings, rules));
+  // The spool starts a thread of its own, so it comes after the sandbox.
+  if (!run.spool.empty()) {
+    GH_TRY(std::unique_ptr<EventSink> sink, open_spool_sink(run.spool, run.spool_cap_bytes));
+    output.add_sink(std::move(sink));
+  }
+  output.start();
+
+  Control control;
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < lanes.size(); ++i)
+    threads.emplace_back([&lane = lanes[i], i, &control] { run_lane(lane, i, control); });
+  core::log_info("ready: {} interface(s), {} worker(s) each, {} rules", run.interfaces.size(), run.workers,
+                 rules.loaded);
+
+  serve(run, settings, rules, output, lane_count, control, signals);
+  for (std::thread& thread : threads) thread.join();
+  LiveStats(settings, output.port(lane_count)).write(control.stats(), rules);
+  output.stop();
+  if (const auto failure = control.failure()) return tl::make_unexpected(*failure);
+  if (!output.failure().empty()) return core::fail(core::Errc::io, output.failure());
+  core::log_info("ended: {} packets, {} dropped by the kernel", control.stats().capture.received,
+                 control.stats().capture.kernel_drops);
+  return {};
+}
+
+}  // namespace gatehouse::ids::engine
