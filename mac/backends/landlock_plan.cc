@@ -62,7 +62,8 @@ constexpr std::uint64_t kEntryRights = landlock::kMakeReg | landlock::kMakeDir |
 
 class Planner {
  public:
-  Planner(const Ir& ir, const IrDomain& domain, int abi) : ir_(ir), domain_(domain) {
+  Planner(const Ir& ir, const IrDomain& domain, int abi)
+      : ir_(ir), domain_(domain), granted_(domain.on_objects(ir.objects.size())) {
     plan_.abi = abi;
     plan_.filesystem = landlock::filesystem_rights(abi);
     if (abi >= 4) plan_.network = landlock::kBindTcp | landlock::kConnectTcp;
@@ -85,7 +86,7 @@ class Planner {
   }
 
   void add_label(const PathLabel& label) {
-    const PermissionSet permissions = domain_.on(label.object);
+    const PermissionSet permissions = granted_[label.object];
     const std::uint64_t rights = rights_of(permissions) & plan_.filesystem;
     const std::string text = label.pattern.to_string();
     const SourcePos& where = ir_.objects[label.object].where;
@@ -136,20 +137,37 @@ class Planner {
              holes_of_entries(label));
   }
 
+  // The labels on a directory and on everything below it. They stand together: what is below `/a`
+  // sorts from `/a/` to before `/a0`, `0` being the character after `/`. `/a` itself is apart.
+  std::vector<const PathLabel*> labels_within(const std::string& directory) const {
+    const auto before = [](const PathLabel& l, const std::string& path) { return l.pattern.path < path; };
+    const std::string prefix = directory == "/" ? "" : directory;
+    std::vector<const PathLabel*> out;
+    auto at = std::lower_bound(ir_.paths.begin(), ir_.paths.end(), directory, before);
+    for (; at != ir_.paths.end() && at->pattern.path == directory; ++at) out.push_back(&*at);
+    at = std::lower_bound(ir_.paths.begin(), ir_.paths.end(), prefix + "/", before);
+    const auto end = std::lower_bound(ir_.paths.begin(), ir_.paths.end(), prefix + "0", before);
+    for (; at != end; ++at) {
+      if (at->pattern.path != directory) out.push_back(&*at);
+    }
+    return out;
+  }
+
   // Literal names among the entries belong to other objects.
   std::vector<std::string> holes_of_entries(const PathLabel& label) const {
     std::vector<std::string> out;
-    for (const PathLabel& other : ir_.paths) {
-      if (&other != &label && label.pattern.matches(other.pattern.path)) out.push_back(other.pattern.path);
+    for (const PathLabel* other : labels_within(label.pattern.path)) {
+      if (label.pattern.matches(other->pattern.path)) out.push_back(other->pattern.path);
     }
     return out;
   }
 
   // Rights with the same holes share a rule.
   void add_tree(const PathLabel& label, std::uint64_t rights) {
+    const std::vector<const PathLabel*> within = labels_within(label.pattern.path);
     std::map<std::vector<std::string>, std::uint64_t> by_holes;
     for (std::uint64_t bit = 1; bit != 0 && bit <= rights; bit <<= 1U) {
-      if ((rights & bit) != 0) by_holes[holes_for(label, bit)] |= bit;
+      if ((rights & bit) != 0) by_holes[holes_for(label, within, bit)] |= bit;
     }
     const std::string text = label.pattern.to_string();
     const SourcePos& where = ir_.objects[label.object].where;
@@ -176,15 +194,14 @@ class Planner {
     }
   }
 
-  std::vector<std::string> holes_for(const PathLabel& label, std::uint64_t right) const {
+  std::vector<std::string> holes_for(const PathLabel& label, const std::vector<const PathLabel*>& within,
+                                     std::uint64_t right) const {
     std::vector<std::string> out;
-    for (const PathLabel& other : ir_.paths) {
-      if (&other == &label || other.object == label.object) continue;
-      const std::string& path = other.pattern.path;
-      const bool inside = path == label.pattern.path || is_below(path, label.pattern.path);
-      if (!inside || !more_specific(other.pattern, label.pattern)) continue;
-      if ((rights_of(domain_.on(other.object)) & right) != 0) continue;
-      // The paths are sorted, so a directory comes before what is below it.
+    for (const PathLabel* other : within) {
+      if (other->object == label.object || !more_specific(other->pattern, label.pattern)) continue;
+      if ((rights_of(granted_[other->object]) & right) != 0) continue;
+      const std::string& path = other->pattern.path;
+      // What is below a hole comes after it; siblings may stand between, then it is listed again.
       if (!out.empty() && (out.back() == path || is_below(path, out.back()))) continue;
       out.push_back(path);
     }
@@ -199,7 +216,7 @@ class Planner {
   void add_ports() {
     std::map<std::uint16_t, std::uint64_t> rights;
     for (const PortLabel& label : ir_.ports) {
-      const PermissionSet permissions = domain_.on(label.object);
+      const PermissionSet permissions = granted_[label.object];
       std::uint64_t bits = 0;
       if (permissions.has(MacPermission::bind)) bits |= landlock::kBindTcp;
       if (permissions.has(MacPermission::connect)) bits |= landlock::kConnectTcp;
@@ -256,6 +273,7 @@ class Planner {
 
   const Ir& ir_;
   const IrDomain& domain_;
+  std::vector<PermissionSet> granted_;  // by object
   LandlockPlan plan_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace gatehouse::mac {
 namespace {
@@ -23,6 +24,7 @@ class Builder {
   void add_object(const site::MacObject& object) {
     const std::size_t index = ir_.objects.size();
     ir_.objects.push_back({object.name, object.customer_data, object.where});
+    by_name_.emplace(object.name, index);
     for (const std::string& text : object.paths) {
       core::Result<Pattern> pattern = Pattern::parse(text);
       if (pattern) {
@@ -79,17 +81,15 @@ class Builder {
     PermissionSet permissions;
     for (const MacPermission p : grant.permissions) permissions.add(p);
     for (const std::string& name : grant.objects) {
-      const auto at = std::find_if(ir_.objects.begin(), ir_.objects.end(),
-                                   [&](const IrObject& o) { return o.name == name; });
-      if (at == ir_.objects.end()) {
+      const auto at = by_name_.find(name);
+      if (at == by_name_.end()) {
         std::vector<std::string> known;
         for (const IrObject& o : ir_.objects) known.push_back(o.name);
         diagnostics_.error("unknown-name", grant.where, "there is no object `" + name + "`").hint =
             core::did_you_mean(name, known);
         continue;
       }
-      domain.grants.push_back(
-          {permissions.closure(), static_cast<std::size_t>(at - ir_.objects.begin()), grant.where});
+      domain.grants.push_back({permissions.closure(), at->second, grant.where});
     }
   }
 
@@ -103,6 +103,7 @@ class Builder {
 
   const site::Site& site_;
   core::Diagnostics& diagnostics_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
   Ir ir_;
 };
 
@@ -155,14 +156,9 @@ std::string PermissionSet::to_string() const {
   return out;
 }
 
-PermissionSet IrDomain::on(std::size_t object) const {
-  PermissionSet out;
-  for (const IrGrant& grant : grants) {
-    if (grant.object != object) continue;
-    for (std::size_t i = 0; i < site::kMacPermissions; ++i) {
-      if (grant.permissions.has(static_cast<MacPermission>(i))) out.add(static_cast<MacPermission>(i));
-    }
-  }
+std::vector<PermissionSet> IrDomain::on_objects(std::size_t count) const {
+  std::vector<PermissionSet> out(count);
+  for (const IrGrant& grant : grants) out.at(grant.object).merge(grant.permissions);
   return out;
 }
 

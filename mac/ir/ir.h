@@ -32,6 +32,7 @@ class PermissionSet {
  public:
   constexpr PermissionSet() = default;
   void add(MacPermission p) { bits_ = static_cast<std::uint16_t>(bits_ | bit(p)); }
+  void merge(PermissionSet other) { bits_ = static_cast<std::uint16_t>(bits_ | other.bits_); }
   bool has(MacPermission p) const { return (bits_ & bit(p)) != 0; }
   bool empty() const { return bits_ == 0; }
   // What `granted` allows beyond its own words: write includes append.
@@ -82,8 +83,8 @@ struct IrDomain {
   bool may_signal_outside = false;
   SourcePos where;
 
-  // All that is granted on an object.
-  PermissionSet on(std::size_t object) const;
+  // All that is granted, by object; `count` objects.
+  std::vector<PermissionSet> on_objects(std::size_t count) const;
 };
 
 struct Ir {
