@@ -10,17 +10,35 @@
 
 namespace gatehouse::ids {
 
+// Index into detection_event_names().
+enum DetectionEvent : AppEvent {
+  kMismatchProtocolBothDirections,
+  kWrongDirectionFirstData,
+  kDetectProtocolOnlyOneDirection,
+  kProtoDetectionSkipped,
+  kNoTlsAfterStarttls,
+  kUnexpectedProtocol,
+  kDetectionEventCount,
+};
+
 // Hangs on Flow::app. Created by AppLayer on the first payload.
 class AppFlow : public FlowAttachment {
  public:
-  AppProto proto = kAppUnknown;        // what the flow was decided to be
-  std::array<AppProto, 2> detected{};  // what each direction looked like
-  std::unique_ptr<Session> session;    // null until detected, and after detection failed
-  std::vector<AppEvent>
-      detection_events;           // app_proto vocabulary: APPLAYER_MISMATCH_PROTOCOL_BOTH_DIRECTIONS, ...
-  std::size_t events_logged = 0;   // of detection_events: kept by the engine
-  std::array<bool, 2> stopped{};  // the session refused to go on in this direction
+  AppProto proto = kAppUnknown;            // what the flow was decided to be
+  AppProto original = kAppUnknown;         // what it was before an upgrade (EVE app_proto_orig)
+  std::array<AppProto, 2> detected{};      // what each direction looked like (app_proto_ts, app_proto_tc)
+  std::unique_ptr<Session> session;        // null until detected, and after detection failed
+  std::vector<AppEvent> detection_events;  // DetectionEvent, each at most once
+  std::size_t events_logged = 0;           // of detection_events: kept by the engine
+  std::array<bool, 2> stopped{};           // the session refused to go on in this direction
   std::array<std::vector<std::uint8_t>, 2> pending;  // bytes seen before detection, capped
+
+  // Kept by AppLayer.
+  std::array<bool, 2> searched{};  // detection is over in this direction
+  std::array<bool, 2> ended{};
+  AppTransport transport = AppTransport::tcp;
+  std::optional<Direction> first_direction;  // who spoke first
+  std::string_view expected;                 // after an upgrade: the parser that must be found
 };
 
 inline AppFlow* app_flow(const Flow& flow) {
@@ -38,11 +56,35 @@ class AppLayer {
   void on_datagram(Flow& flow, Direction direction, ByteView data, std::int64_t time_us);
   // The flow ends: close whatever is open.
   void on_flow_end(Flow& flow);
-  // Drops transactions that are complete in both directions, logged, and inspected.
+  // Drops transactions that are complete in both directions, logged and inspected, from the front.
+  // To be called once a packet is inspected.
   static void drop_finished(Flow& flow);
 
  private:
+  // One parser as configured.
+  struct Candidate {
+    AppProto proto = kAppUnknown;
+    const ParserDescriptor* parser = nullptr;
+    std::vector<std::uint16_t> ports;
+    bool detection_only = false;
+  };
+  struct Search {
+    AppProto proto = kAppUnknown;
+    bool undecided = false;  // a parser needs more bytes
+  };
+
+  static AppFlow& attach(Flow& flow);
+  Search search(const Flow& flow, AppTransport transport, Direction direction, ByteView data) const;
+  void feed(Flow& flow, AppFlow& app, Direction direction, ByteView data, std::int64_t time_us);
+  void detect(Flow& flow, AppFlow& app, Direction direction, std::int64_t time_us, bool final);
+  void found(AppFlow& app, Direction direction, AppProto proto, std::int64_t time_us);
+  void not_found(AppFlow& app, Direction direction);
+  void deliver(AppFlow& app, Direction direction, ByteView data, std::int64_t time_us);
+  void deliver_pending(AppFlow& app, std::int64_t time_us);
+  void try_upgrade(Flow& flow, AppFlow& app, std::int64_t time_us);
+
   ParserConfig config_;
+  std::vector<Candidate> candidates_;
 };
 
 // The vocabulary of AppFlow::detection_events, as EVE anomaly.event writes it.

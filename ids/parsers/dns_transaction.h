@@ -47,7 +47,7 @@ class DnsTransaction : public Transaction {
   Direction direction() const { return is_response ? Direction::to_client : Direction::to_server; }
 };
 
-std::string dns_type_text(std::uint16_t type);  // "A", "TYPE1234"
+std::string dns_type_text(std::uint16_t type);  // "A", "1234" when it has no name
 std::string dns_rcode_text(unsigned rcode);     // "NOERROR"
 
 }  // namespace gatehouse::ids

@@ -62,6 +62,7 @@ class HttpTransaction : public Transaction {
   std::string method;
   std::string uri_raw;   // as in the request line
   std::string uri;       // path and query, decoded and path normalised
+  std::string path;      // the path alone, normalised: names the files of this transaction
   std::string host_raw;  // as in the Host field or the absolute URI
   std::string host;      // lower case, port and user information stripped
   int port = -1;         // from the Host field or the URI

@@ -59,6 +59,8 @@ class Transaction {
   std::array<std::uint8_t, 2> progress{};
   // A direction this transaction has no part in (a DNS message on its own): nothing to inspect there.
   std::array<bool, 2> skip_inspect{};
+  // Rules have seen all of this direction; kept by the engine. Until then the transaction stays.
+  std::array<bool, 2> inspected{};
   std::vector<AppEvent> events;
   std::size_t events_logged = 0;  // of `events`: kept by the engine
   std::deque<TransferredFile> files;
@@ -83,7 +85,7 @@ class Session {
   virtual bool on_data(Direction direction, ByteView data, std::int64_t time_us) = 0;
   // Bytes were lost. False: the session cannot go on in this direction.
   virtual bool on_gap(Direction direction, std::uint64_t bytes) = 0;
-  // No more data in this direction (FIN, RST, time-out, end of capture).
+  // No more data in this direction (FIN, RST, time-out, end of capture). May be called again.
   virtual void on_end(Direction direction) = 0;
 
   // Open transactions, oldest first. The engine inspects and logs them, then drops those that are
@@ -94,6 +96,10 @@ class Session {
   bool bypass = false;
   // A STARTTLS or CONNECT: the bytes from here on are another protocol, to be detected anew.
   bool upgrade = false;
+  // With `upgrade`: the bytes already handed over that belong to the next protocol, per direction.
+  std::array<std::vector<std::uint8_t>, 2> unread;
+  // With `upgrade`: the parser that must be found next ("tls"); empty: whatever it is.
+  std::string_view upgrade_to;
 
  protected:
   std::deque<std::unique_ptr<Transaction>> transactions_;
@@ -111,12 +117,21 @@ struct ParserDescriptor {
   AppTransport transport = AppTransport::tcp;
   std::span<const std::uint16_t> default_ports;  // destination ports where probing starts
   // Looks at the first bytes of one direction, reassembled. Pure.
-  ProbeVerdict (*probe)(ByteView data, Direction direction) = nullptr;
-  std::unique_ptr<Session> (*make_session)(const ParserConfig& config) = nullptr;
+  ProbeVerdict (*probe)(ByteView data, Direction direction, AppTransport transport) = nullptr;
+  std::unique_ptr<Session> (*make_session)(const ParserConfig& config, AppTransport transport) = nullptr;
   std::array<std::uint8_t, 2> complete{};         // progress at which each direction of a transaction is done
   std::span<const std::string_view> event_names;  // "http.request_header_invalid": app-layer-event vocabulary
+  // EVE anomaly.event is the name after the dot; upper case when this is set ("REQUEST_HEADER_INVALID").
+  bool upper_case_events = false;
+  // The direction that must speak first; empty: either.
+  std::optional<Direction> first_data;
+  // Too short a pattern to look for everywhere: probed on its ports only.
+  bool ports_only = false;
   // Writes the members of the log object (the caller has opened it).
   void (*write_log)(const Transaction& tx, const LogOptions& options, core::JsonWriter& json) = nullptr;
+  // How many log events the transaction gives; null: one. write_log is called for each, with
+  // LogOptions::record counting up.
+  unsigned (*log_records)(const Transaction& tx, const LogOptions& options) = nullptr;
   // True when the transaction can be logged now (it may be logged before both sides are complete).
   bool (*ready_to_log)(const Transaction& tx) = nullptr;
 };

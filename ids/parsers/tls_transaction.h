@@ -30,20 +30,31 @@ struct TlsCertificate {
   bool parsed = false;  // the leaf was well formed
 };
 
+// TlsTransaction::seen: bits, for ssl_state.
+inline constexpr std::uint16_t kTlsSeenClientHello = 1;
+inline constexpr std::uint16_t kTlsSeenServerHello = 2;
+inline constexpr std::uint16_t kTlsSeenClientKeyExchange = 4;
+inline constexpr std::uint16_t kTlsSeenServerKeyExchange = 8;
+inline constexpr std::uint16_t kTlsSeenEncrypted = 16;
+
 class TlsTransaction : public Transaction {
  public:
-  std::uint16_t client_version = 0;  // ClientHello.legacy_version
-  std::uint16_t version = 0;         // negotiated; before the ServerHello: the client's
+  std::uint16_t seen = 0;
+  std::array<std::uint16_t, 2> record_version{};  // of the newest hello or record, per direction: ssl_version
+  std::uint16_t client_version = 0;               // ClientHello.legacy_version
+  std::uint16_t version = 0;                      // negotiated; before the ServerHello: the client's
   std::string sni;
   std::vector<std::string> client_alpns, server_alpns;
   std::vector<std::uint16_t> client_ciphers, client_extensions, client_signature_algorithms;
-  std::vector<std::uint16_t> client_supported_versions;
+  std::vector<std::uint16_t> client_supported_versions, client_groups;
+  std::vector<std::uint8_t> client_point_formats, client_session;
+  bool client_ticket = false;                       // the client offered a session ticket
+  bool session_echoed = false;                      // the server took up the offered session id
   std::array<std::vector<std::uint8_t>, 2> random;  // 32 bytes each, by index(Direction)
   std::string ja3, ja3_hash, ja3s, ja3s_hash, ja4;
   std::array<TlsCertificate, 2> certificate;  // [1]: the server's; [0]: the client's
   bool session_resumed = false;
   bool change_cipher_spec = false;
-  bool heartbleed_seen = false;
 
   const TlsCertificate& server_certificate() const { return certificate[1]; }
   const TlsCertificate& client_certificate() const { return certificate[0]; }

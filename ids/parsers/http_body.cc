@@ -1,0 +1,120 @@
+#include "ids/parsers/http_body.h"
+
+#include <algorithm>
+
+#include "ids/parsers/http_events.h"
+#include "ids/parsers/http_message.h"
+
+namespace gatehouse::ids::http {
+namespace {
+
+// Files of one transaction beyond this are not followed: a multipart body can name very many.
+constexpr std::size_t kMaxFiles = 64;
+
+// Appends what fits under `limit` (0: all); false when something was left out.
+bool keep(std::vector<std::uint8_t>& kept, ByteView bytes, std::uint64_t limit) {
+  const std::uint64_t room = limit == 0 ? bytes.size() : limit - std::min<std::uint64_t>(limit, kept.size());
+  const std::size_t count = std::min<std::uint64_t>(room, bytes.size());
+  kept.insert(kept.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+  return count == bytes.size();
+}
+
+}  // namespace
+
+void BodyReceiver::start(HttpTransaction& tx, Direction direction, const Options& options,
+                         std::string file_name, std::string multipart_boundary) {
+  tx_ = &tx;
+  direction_ = direction;
+  options_ = options;
+  file_name_ = std::move(file_name);
+  multipart_ = MultipartParser(std::move(multipart_boundary));
+  started_ = true;
+  file_open_ = lost_ = false;
+  const HttpField* coding = tx.message[index(direction)].field("content-encoding");
+  decoder_.start(coding == nullptr ? std::string_view{} : coding->value, options.layer_limit,
+                 ContentDecoder::Limits{options.decompression_limit});
+  report_findings();
+}
+
+void BodyReceiver::take(ByteView bytes) {
+  if (bytes.empty() || !started_) return;
+  Decoded decoded(*this);
+  decoder_.feed(bytes, decoded);
+  report_findings();
+}
+
+void BodyReceiver::take_decoded(ByteView bytes) {
+  if (bytes.empty()) return;
+  HttpMessage& message = tx_->message[index(direction_)];
+  message.body_size += bytes.size();
+  if (!keep(message.body, bytes, options_.keep_limit)) message.body_capped = true;
+  if (multipart_.active()) {
+    multipart_.feed(bytes, *this);
+    return;
+  }
+  if (file_name_.empty()) return;
+  if (!file_open_) begin_file(file_name_);
+  file_data(bytes);
+}
+
+void BodyReceiver::gap(std::uint64_t bytes) {
+  lost_ = true;
+  HttpMessage& message = tx_->message[index(direction_)];
+  message.wire_body_size += bytes;
+  for (TransferredFile& file : tx_->files) {
+    if (file.direction == direction_ && file.state == FileState::open) {
+      file.gaps = true;
+      file.size += bytes;
+    }
+  }
+}
+
+void BodyReceiver::finish(bool complete) {
+  if (!started_) return;
+  Decoded decoded(*this);
+  decoder_.finish(decoded);
+  if (multipart_.active()) {
+    multipart_.finish(*this);
+    if (multipart_.bad_header()) add_event(tx_->events, kMultipartInvalidHeader);
+    if (complete && !multipart_.saw_file()) add_event(tx_->events, kMultipartNoFiledata);
+  }
+  if (file_open_) end_file(complete && !lost_);
+  report_findings();
+  started_ = false;
+}
+
+void BodyReceiver::begin_file(std::string name) {
+  file_open_ = false;
+  if (tx_->files.size() >= kMaxFiles) return;
+  TransferredFile file;
+  file.name = std::move(name);
+  file.direction = direction_;
+  file.tx_id = tx_->id;
+  file_ = tx_->files.size();
+  tx_->files.push_back(std::move(file));
+  file_open_ = true;
+}
+
+void BodyReceiver::file_data(ByteView bytes) {
+  if (!file_open_) return;
+  TransferredFile& file = tx_->files[file_];
+  file.size += bytes.size();
+  keep(file.data, bytes, options_.keep_limit);
+}
+
+void BodyReceiver::end_file(bool complete) {
+  if (!file_open_) return;
+  tx_->files[file_].state = complete ? FileState::closed : FileState::truncated;
+  file_open_ = false;
+}
+
+void BodyReceiver::report_findings() {
+  const ContentDecoder::Findings& found = decoder_.findings();
+  if (found.failed) add_event(tx_->events, kGzipDecompressionFailed);
+  if (found.bomb) add_event(tx_->events, kCompressionBomb);
+  if (found.too_many_layers) add_event(tx_->events, kTooManyEncodingLayers);
+  if (found.abnormal_header) add_event(tx_->events, kAbnormalCeHeader);
+  if (found.unsupported) add_event(tx_->events, kUnsupportedContentEncoding);
+}
+
+}  // namespace gatehouse::ids::http

@@ -1,0 +1,166 @@
+#include "ids/parsers/http_message.h"
+
+#include <algorithm>
+
+#include "ids/parsers/http_text.h"
+
+namespace gatehouse::ids {
+namespace {
+
+// Names are compared as receivers do: case and NUL bytes do not count.
+bool same_name(std::string_view name, std::string_view wanted) {
+  std::size_t i = 0;
+  for (const char c : name) {
+    if (c == '\0') continue;
+    if (i == wanted.size() || http::to_lower(c) != http::to_lower(wanted[i])) return false;
+    ++i;
+  }
+  return i == wanted.size();
+}
+
+}  // namespace
+
+const HttpField* find_http_field(const std::vector<HttpField>& fields, std::string_view name) {
+  const auto at =
+      std::find_if(fields.begin(), fields.end(), [&](const HttpField& f) { return same_name(f.name, name); });
+  return at == fields.end() ? nullptr : &*at;
+}
+
+std::string_view HttpTransaction::cookie(Direction direction) const {
+  const bool request_side = direction == Direction::to_server;
+  const HttpField* field = message[index(direction)].field(request_side ? "cookie" : "set-cookie");
+  return field == nullptr ? std::string_view{} : field->value;
+}
+
+namespace http {
+namespace {
+
+constexpr std::size_t kMaxFields = 1024;
+constexpr std::size_t kMaxBlockBytes = 256 * 1024;
+// A field repeated more often than this is cut: the merged value would grow without bound.
+constexpr std::size_t kMaxRepetitions = 64;
+
+bool is_folding(char c) {
+  return is_blank(c) || c == '\0';
+}
+
+// What differs between the two directions.
+struct Names {
+  AppEvent missing_colon, invalid, repetition, folding, too_many, duplicate_length;
+};
+constexpr Names kRequestNames{kRequestFieldMissingColon, kRequestHeaderInvalid,
+                              kRequestHeaderRepetition,  kInvalidRequestFieldFolding,
+                              kRequestTooManyHeaders,    kDuplicateContentLengthFieldInRequest};
+constexpr Names kResponseNames{kResponseFieldMissingColon, kResponseHeaderInvalid,
+                               kResponseHeaderRepetition,  kInvalidResponseFieldFolding,
+                               kResponseTooManyHeaders,    kDuplicateContentLengthFieldInResponse};
+const Names& names_of(Direction d) {
+  return d == Direction::to_server ? kRequestNames : kResponseNames;
+}
+
+HttpField parse_field(std::string_view line, const Names& names, std::vector<AppEvent>& events) {
+  HttpField field;
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) {
+    add_event(events, names.missing_colon);
+    field.value = std::string(trim(line));
+    return field;
+  }
+  std::string_view name = line.substr(0, colon);
+  // Blanks before the colon: invalid, yet receivers accept the field.
+  while (!name.empty() && is_space(name.back())) name.remove_suffix(1);
+  while (!name.empty() && name.front() == '\r') name.remove_prefix(1);
+  if (name.size() != colon || name.empty() || !std::all_of(name.begin(), name.end(), is_token_char)) {
+    add_event(events, names.invalid);
+  }
+  field.name = std::string(name);
+  field.value = std::string(trim(line.substr(colon + 1)));
+  return field;
+}
+
+}  // namespace
+
+void add_event(std::vector<AppEvent>& events, AppEvent event) {
+  if (std::find(events.begin(), events.end(), event) == events.end()) events.push_back(event);
+}
+
+void FieldBlock::add_line(std::string_view content) {
+  if (lines_.size() >= kMaxFields || bytes_ + content.size() > kMaxBlockBytes) {
+    overflow_ = true;
+    return;
+  }
+  lines_.emplace_back(content);
+  bytes_ += content.size();
+}
+
+std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11,
+                                            std::vector<AppEvent>& events) const {
+  const Names& names = names_of(direction);
+  std::vector<std::string> out;
+  for (const std::string& line : lines_) {
+    if (line.empty() || !is_folding(line.front())) {
+      out.push_back(line);
+      continue;
+    }
+    std::string_view rest = line;
+    while (!rest.empty() && is_folding(rest.front())) rest.remove_prefix(1);
+    // HTTP/1.1 deprecates folding; clients take a continuation that looks like a field for one.
+    const bool field_of_its_own = direction == Direction::to_client && http11 &&
+                                  rest.find(':') != std::string_view::npos && !out.empty() &&
+                                  out.back().find(':') != std::string::npos;
+    if (out.empty() || field_of_its_own) {
+      add_event(events, names.folding);
+      out.emplace_back(rest);
+    } else {
+      if (!rest.empty()) out.back().append(" ").append(rest);
+    }
+  }
+  return out;
+}
+
+void FieldBlock::parse(Direction direction, bool http11, std::vector<HttpField>& fields,
+                       std::vector<AppEvent>& events) const {
+  const Names& names = names_of(direction);
+  if (overflow_) add_event(events, names.too_many);
+  std::size_t repetitions = 0;
+  for (const std::string& line : unfold(direction, http11, events)) {
+    HttpField field = parse_field(line, names, events);
+    const auto same = std::find_if(fields.begin(), fields.end(), [&](const HttpField& f) {
+      return !f.name.empty() && equal_nocase(f.name, field.name);
+    });
+    if (same == fields.end()) {
+      fields.push_back(std::move(field));
+      continue;
+    }
+    if (equal_nocase(field.name, "content-length")) {
+      // The first one counts; merging would make it no number.
+      bool clean = true;
+      if (parse_length(same->value, clean) != parse_length(field.value, clean))
+        add_event(events, names.duplicate_length);
+      same->repeated = true;
+      continue;
+    }
+    add_event(events, names.repetition);
+    same->repeated = true;
+    if (++repetitions <= kMaxRepetitions) same->value.append(", ").append(field.value);
+  }
+}
+
+void build_buffers(HttpMessage& message, Direction direction) {
+  const std::string_view cookie = direction == Direction::to_server ? "cookie" : "set-cookie";
+  message.normal_headers.clear();
+  message.all_headers.clear();
+  message.header_names = "\r\n";
+  for (const HttpField& field : message.fields) {
+    const std::string text = field.name + ": " + field.value + "\r\n";
+    message.all_headers += text;
+    if (!same_name(field.name, cookie)) message.normal_headers += text;
+    message.header_names += field.name + "\r\n";
+  }
+  message.all_headers += "\r\n";
+  message.header_names += "\r\n";
+  message.start = message.line + "\r\n" + message.all_headers;
+}
+
+}  // namespace http
+}  // namespace gatehouse::ids
