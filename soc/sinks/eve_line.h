@@ -31,7 +31,7 @@ std::string with_id(std::string_view line, const EveFields& fields, const EventI
 // At most `most_bytes`, still one JSON object: payload, packet and bodies go first, then long
 // strings, then all but what identifies the event. `removed` names what went, comma-separated; it is
 // also in the line as gatehouse_truncated. For most_bytes of at least 512.
-std::string shorten_line(std::string_view line, const EveFields* fields, std::size_t most_bytes,
-                         std::string& removed);
+std::string shorten_line(std::string_view line, const std::optional<EveFields>& fields,
+                         std::size_t most_bytes, std::string& removed);
 
 }  // namespace gatehouse::soc

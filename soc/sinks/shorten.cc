@@ -97,10 +97,10 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::string shorten_line(std::string_view line, const EveFields* fields, std::size_t most_bytes,
-                         std::string& removed) {
+std::string shorten_line(std::string_view line, const std::optional<EveFields>& fields,
+                         std::size_t most_bytes, std::string& removed) {
   Json json;
-  if (fields != nullptr && fields->depth <= kMostDepth) json = Json::parse(line, nullptr, false);
+  if (fields && fields->depth <= kMostDepth) json = Json::parse(line, nullptr, false);
   if (!json.is_object()) {
     removed = "line";
     return R"({"event_type":"anomaly","gatehouse_truncated":["line"]})";

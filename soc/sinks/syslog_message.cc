@@ -16,11 +16,13 @@ constexpr int kFacilityLocal0 = 16;
 // The number of RFC 5612, set aside for documentation and private use without registration.
 constexpr std::string_view kSdId = "gatehouse@32473";
 
-// A header field: printable ASCII without space, or "-" (RFC 5424 6).
+// A header field or "-". RFC 5424 6 allows all printable ASCII; what names and addresses are made of
+// cannot confuse a receiver that parses loosely.
 std::string header_field(std::string_view text, std::size_t most) {
   std::string out;
   for (const char c : text.substr(0, most)) {
-    if (c > ' ' && c < 0x7F) out += c;
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter || c == '-' || c == '.' || c == '_' || c == ':') out += c;
   }
   return out.empty() ? "-" : out;
 }
@@ -98,7 +100,7 @@ void append_event_frame(std::string& out, const Event& event, std::string_view s
     // Room for the head with the longest list of what went, and the identity inside the line.
     const std::size_t rest = most_bytes - std::min(most_bytes, head(std::string(128, 'x')).size() + 64);
     std::string removed;
-    const std::string line = shorten_line(event.line, scanned ? &*scanned : nullptr, rest, removed);
+    const std::string line = shorten_line(event.line, scanned, rest, removed);
     message = head(removed) + with_id_in_alert(line, scan_eve(line).value_or(EveFields{}), event.id);
   }
   append_frame(out, message);

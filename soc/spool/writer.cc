@@ -241,7 +241,7 @@ class SpoolWriter::Impl {
 
   // A segment can only be given back whole, so it must be a small part of a small spool.
   std::uint64_t segment_limit() const {
-    return std::min(options_.segment_bytes, std::max(kLeastSegmentBytes, measured_.limit_bytes / 8));
+    return std::max(kLeastSegmentBytes, std::min(options_.segment_bytes, measured_.limit_bytes / 8));
   }
 
   // The end of the whole records that still belong into the open segment. After a short write
