@@ -117,6 +117,19 @@ TEST_F(Sandbox, WritesOnlyWhereAllowed) {
   expect_probe(0, 0, [&] { return open_error(readable() + "/file", O_RDONLY); });
 }
 
+// How the daemons keep their state: new file, mode, sync, rename.
+TEST_F(Sandbox, ReplacesFilesAtomically) {
+  for (const char* profile : {"ids", "socfwd"}) {
+    spec_.seccomp = profile;
+    expect_probe(0, 0, [&] { return core::write_file_atomic(writable() + "/new", "state", 0640) ? 0 : 1; });
+    expect_probe(EPERM, 0, [&] { return chmod((writable() + "/new").c_str(), 0600) == 0 ? 0 : errno; });
+    expect_probe(EPERM, 0, [&] {
+      const core::UniqueFd fd(open((writable() + "/new").c_str(), O_RDONLY | O_CLOEXEC));
+      return fchmod(fd.get(), 04755) == 0 ? 0 : errno;
+    });
+  }
+}
+
 TEST_F(Sandbox, RenamesWithinTheWritableDirectory) {
   ASSERT_TRUE(core::write_file_atomic(writable() + "/new", "x", 0666));
   EXPECT_EQ(run_probe(&spec_,

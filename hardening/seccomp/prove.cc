@@ -2,6 +2,7 @@
 // of the arguments with constants, so trying each constant, its neighbours and single flipped bits,
 // in every combination over the arguments a rule looks at, meets every branch of the program.
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "hardening/seccomp/compile.h"
@@ -10,7 +11,7 @@ namespace gatehouse::hardening {
 namespace {
 
 constexpr std::size_t kMaxKept = 10;
-constexpr std::size_t kMaxCombinations = 200'000;  // a rule; more are thinned out evenly
+constexpr std::size_t kMaxCombinations = 40'000;  // a rule; of more, a sample
 
 void add_neighbours(std::set<std::uint64_t>& values, std::uint64_t value) {
   for (const std::uint64_t v : {value - 1, value, value + 1}) {
@@ -83,8 +84,12 @@ class Prover {
       values.at(i) = used ? interesting(alternatives, i) : std::vector<std::uint64_t>{0};
       combinations *= values.at(i).size();
     }
-    const std::size_t step = combinations / kMaxCombinations + 1;
-    for (std::size_t index = 0; index < combinations; index += step) {
+    // A stride without a common factor with the number of combinations meets every value of every
+    // argument also when it does not meet every combination of them.
+    const std::size_t tries = std::min(combinations, kMaxCombinations);
+    std::size_t stride = combinations / tries;
+    while (std::gcd(stride, combinations) != 1) ++stride;
+    for (std::size_t tried = 0, index = 0; tried < tries; ++tried, index = (index + stride) % combinations) {
       CallData call{number, native_arch(), 0, {}};
       std::size_t rest = index;
       for (unsigned i = 0; i < 6; ++i) {
