@@ -42,12 +42,13 @@ struct RuleBuilder {
   // Where the next content goes: the list of a sticky buffer, or the payload when there is none.
   int sticky = -1;                         // index into rule.buffers
   const lang::RuleOption* sticky_option = nullptr;
+  bool sticky_fresh = false;               // nothing was added since the buffer was named
   // What the next modifier modifies: rule.buffers[content_list].ops[content_op]; -1: nothing.
   int content_list = -1, content_op = -1;
-  std::vector<const lang::RuleOption*> content_options;  // the option behind content number i
+  int last_list = -1;  // the list that got the last op
   std::vector<std::string> variables;      // byte_extract names, by slot
   const lang::RuleOption* fast_pattern_option = nullptr;
-  bool has_sid = false;
+  bool has_sid = false, has_priority = false;
   bool has_flow = false;                   // a flow keyword was given
   bool flowbits_only_set = true;
   bool header_like = true;                 // nothing but what may stand in a header-only rule
@@ -75,6 +76,8 @@ struct RuleBuilder {
   bool require_protocols(std::span<const std::string_view> names, const lang::RuleOption& option);
   bool require_direction(std::optional<Direction> direction, const lang::RuleOption& option);
   ContentOp* last_content();
+  // Appends to the current list; without a sticky buffer a relative op goes where the last one went.
+  void add_op(BufferOp op, bool relative);
   void add_test(std::shared_ptr<const BufferTest> test);
   void add_condition(std::unique_ptr<const Condition> condition) {
     header_like = false;

@@ -45,18 +45,32 @@ class PortSet {
 using BufferId = std::uint16_t;
 inline constexpr BufferId kPayloadBuffer = 0;  // packet payload and stream data
 
+// Fills `out` with the `index`-th instance; false when there is none (yet). Instances are dense.
+// `direction` is the one being inspected. The transaction is of one of the buffer's protocols.
+using TransactionGetter = bool (*)(const Transaction& tx, Direction direction, unsigned index,
+                                   BufferView& out);
+// The same for a part of the packet itself (udp.hdr).
+using PacketGetter = bool (*)(const Packet& packet, BufferView& out);
+
 struct BufferDescriptor {
   std::string_view name;                        // "http.uri": the sticky-buffer keyword
+  std::string_view alias;                       // older sticky name: "file_data"; may be empty
+  std::string_view modifier;                    // old content modifier: "http_uri"; may be empty
   std::span<const std::string_view> protocols;  // parsers that can fill it: {"http"}
   std::optional<Direction> direction;           // empty: both
-  // Fills `out` with the `index`-th instance; false when there is none (yet). Instances are dense.
-  // `direction` is the one being inspected.
-  bool (*get)(const Transaction& tx, Direction direction, unsigned index, BufferView& out) = nullptr;
-  std::uint8_t min_progress = 0;  // of its direction: nothing to see before
-  bool case_insensitive = false;  // contents are lower-cased by definition (http.host)
+  TransactionGetter get = nullptr;
+  PacketGetter get_packet = nullptr;  // set instead of `get` for parts of the packet
+  // Progress of its direction from which on the buffer can be there, and from which on it will not
+  // change any more: an absent buffer is settled only then. Beyond the protocol's scale: its end.
+  std::uint8_t min_progress = 0, final_progress = 0;
+  bool multiple = false;         // several instances: naming it again starts a new list
+  bool lower_case_only = false;  // its bytes are lower-cased (http.host): upper case never matches
+  std::string_view summary;
 };
 
 std::span<const BufferDescriptor> buffer_table();
+
+inline constexpr std::size_t kMaxByteVariables = 16;  // byte_extract names of one rule
 
 // The situation one rule is evaluated in.
 struct InspectContext {
@@ -64,11 +78,8 @@ struct InspectContext {
   const Flow* flow = nullptr;  // null: no flow (ICMP errors, fragments, bad packets)
   Direction direction = Direction::to_server;
   const Transaction* tx = nullptr;  // set while inspecting a transaction
-  ByteView stream;                  // reassembled bytes of `direction` now up for decision
-  std::uint64_t stream_offset = 0;
-  bool stream_end = false;
   // Values extracted by byte_extract / byte_math, by slot.
-  std::array<std::uint64_t, 16> variables{};
+  std::array<std::uint64_t, kMaxByteVariables> variables{};
 };
 
 // A test that looks at packet or flow state, not at a buffer: dsize, flags, itype, flow, ttl ...
@@ -78,6 +89,8 @@ class Condition {
   virtual bool holds(const InspectContext& context) const = 0;
   // True: it speaks of one packet, so the rule is decided packet by packet, not on stream data.
   virtual bool needs_packet() const { return true; }
+  // True: it reads InspectContext::tx; it may be false now and true when the transaction goes on.
+  virtual bool needs_transaction() const { return false; }
 };
 
 // A number in a content modifier or byte test: a literal or a variable slot.
@@ -94,6 +107,7 @@ struct ContentOp {
   NumberArg offset, depth, distance, within;
   bool fast_pattern = false, fast_pattern_only = false;
   std::uint16_t chop_offset = 0, chop_length = 0;  // fast_pattern:<offset>,<length>
+  std::uint32_t where = 0;                         // offset into the rule text
 };
 
 class CompiledRegex;  // keywords/regex.h: PCRE2-JIT under match limits
@@ -101,15 +115,17 @@ class CompiledRegex;  // keywords/regex.h: PCRE2-JIT under match limits
 struct PcreOp {
   std::shared_ptr<const CompiledRegex> regex;
   bool relative = false, negated = false;
+  bool needs_final = false;  // more bytes could turn a match into none: $, \z, look-ahead
 };
 
 // Any further test on a buffer at a cursor: isdataat, byte_test, byte_jump, byte_extract, bsize ...
-// `cursor` is the end of the previous match (doe_ptr); a test may move it.
+// `cursor` is the end of the previous match; a test may move it, never past the end of `buffer`.
 class BufferTest {
  public:
   virtual ~BufferTest() = default;
-  virtual bool holds(InspectContext& context, ByteView buffer, bool buffer_final,
-                     std::size_t& cursor) const = 0;
+  virtual bool holds(InspectContext& context, ByteView buffer, std::size_t& cursor) const = 0;
+  virtual bool relative() const { return false; }     // starts at the previous match
+  virtual bool needs_final() const { return false; }  // more bytes could turn true into false
 };
 
 struct BufferOp {
@@ -120,8 +136,15 @@ struct BufferOp {
   std::shared_ptr<const BufferTest> test;
 };
 
-// Changes the bytes before matching: to_lowercase, dotprefix ... `out` is reused scratch.
-using Transform = bool (*)(ByteView in, std::vector<std::uint8_t>& out);
+// Changes the bytes before matching: to_lowercase, dotprefix ...
+class Transform {
+ public:
+  virtual ~Transform() = default;
+  // Fills `out`, reused scratch. False: there is no result, the buffer counts as absent.
+  virtual bool apply(ByteView in, std::vector<std::uint8_t>& out) const = 0;
+  // Name and arguments: equal keys transform equally.
+  virtual std::string key() const = 0;
+};
 
 // All that one rule asks of one buffer instance, in rule order. The same buffer named again after
 // another one starts a new list.
@@ -130,7 +153,7 @@ struct BufferMatch {
   std::optional<Direction> direction;  // of a transaction rule (=>), for buffers of both directions
   // The buffer must be missing; with or_else the ops may hold instead.
   bool absent = false, absent_or_else = false;
-  std::vector<Transform> transforms;
+  std::vector<std::shared_ptr<const Transform>> transforms;
   std::vector<BufferOp> ops;
 };
 
@@ -157,7 +180,7 @@ struct RuleMeta {
   std::vector<std::pair<std::string, std::string>> metadata;    // in rule order
   std::vector<std::pair<std::string, std::string>> references;  // scheme, value
   std::string text;
-  SourcePos where;
+  core::SourcePos where;
 };
 
 struct FlowConditions {
@@ -198,6 +221,7 @@ struct Rule {
   bool also_packet = false;                // stream rule that looks into each packet, too
   bool transactional = false;              // =>: both directions of one transaction
   bool noalert = false;
+  bool always_alert = false;  // `alert;`: even a pass rule reports
   std::optional<bool> target_is_source;  // target:src_ip / dest_ip
 };
 
@@ -205,6 +229,7 @@ struct RuleList {
   std::vector<std::unique_ptr<const Rule>> rules;
   std::vector<std::string> flowbit_names;  // by bit id
   std::size_t failed = 0;                  // rules refused, each with a diagnostic
+  std::size_t skipped = 0;                 // rules whose `requires` is not met
 };
 
 // Variables and classification a rule file is checked against.

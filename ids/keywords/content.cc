@@ -1,0 +1,286 @@
+// content and the modifiers that follow it.
+#include "ids/keywords/values.h"
+
+namespace gatehouse::ids {
+namespace {
+
+constexpr std::size_t kMaxPattern = 8192;
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// The bytes between two `|`; `at` stands behind the first one and is left behind the second.
+bool decode_hex(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text, std::size_t& at,
+                std::string& out) {
+  const std::size_t open = at - 1;
+  int high = -1;
+  for (; at < text.text.size(); ++at) {
+    const char c = text.text[at];
+    if (c == '|') {
+      if (high >= 0) {
+        builder.error_at(option, text.at + at - 1, 1, "content-hex", "a hex byte needs two digits");
+        return false;
+      }
+      ++at;
+      return true;
+    }
+    if (c == ' ') continue;
+    const int digit = hex_value(c);
+    if (digit < 0) {
+      builder.error_at(option, text.at + at, 1, "content-hex", "this is no hex digit").hint =
+          "bytes between `|` are written as pairs of hex digits: |0d 0a|";
+      return false;
+    }
+    if (high < 0) {
+      high = digit;
+    } else {
+      out += static_cast<char>(high << 4 | digit);
+      high = -1;
+    }
+  }
+  builder.error_at(option, text.at + open, 1, "content-hex", "this `|` is never closed").hint =
+      "a literal `|` is written |7c|";
+  return false;
+}
+
+bool decode_content(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text, std::string& out) {
+  std::size_t at = 0;
+  while (at < text.text.size()) {
+    const char c = text.text[at];
+    if (c == '|') {
+      if (!decode_hex(builder, option, text, ++at, out)) return false;
+      continue;
+    }
+    if (c == '"') {
+      builder.error_at(option, text.at + at, 1, "content-escape", "a `\"` inside a string must be escaped").hint =
+          "write `\\\"` or |22|";
+      return false;
+    }
+    if (c == '\\') {
+      const char next = at + 1 < text.text.size() ? text.text[at + 1] : '\0';
+      if (next != '\\' && next != '"' && next != ';' && next != ':') {
+        builder.error_at(option, text.at + at, 2, "content-escape", "unknown escape").hint =
+            "only \\\\ \\\" \\; \\: are escapes; write other bytes as |hex|";
+        return false;
+      }
+      out += next;
+      at += 2;
+      continue;
+    }
+    out += c;
+    ++at;
+  }
+  if (out.empty()) {
+    builder.error(option, "content-empty", "an empty content matches nothing");
+    return false;
+  }
+  if (out.size() > kMaxPattern) {
+    builder.error(option, "content-size", "the content is too long").hint = "at most " + std::to_string(kMaxPattern);
+    return false;
+  }
+  return true;
+}
+
+void push_content(RuleBuilder& builder, BufferOp op) {
+  builder.header_like = false;
+  builder.sticky_fresh = false;
+  const int list = builder.current_index();
+  auto& ops = builder.rule.buffers[static_cast<std::size_t>(list)].ops;
+  ops.push_back(std::move(op));
+  builder.content_list = list;
+  builder.last_list = list;
+  builder.content_op = static_cast<int>(ops.size()) - 1;
+}
+
+void apply_content(RuleBuilder& builder, const lang::RuleOption& option) {
+  BufferOp op;
+  Quoted text;
+  // A refused content still takes its place, so that its modifiers bring no further errors.
+  if (parse_quoted(builder, option, true, text)) decode_content(builder, option, text, op.content.pattern);
+  op.content.negated = text.negated;
+  op.content.where = option.value_at;
+  push_content(builder, std::move(op));
+}
+
+void apply_uricontent(RuleBuilder& builder, const lang::RuleOption& option) {
+  const auto uri = find_buffer("http.uri");
+  const BufferDescriptor& descriptor = buffer_table()[uri->id];
+  if (!builder.require_protocols(descriptor.protocols, option)) return;
+  builder.require_direction(descriptor.direction, option);
+  const int sticky = builder.sticky;
+  builder.sticky = builder.list_of(uri->id);
+  apply_content(builder, option);
+  builder.sticky = sticky;
+}
+
+ContentOp* modified(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = builder.last_content();
+  if (content == nullptr) {
+    builder.error_name(option, "modifier-without-content", "`" + option.name + "` modifies a content, and none stands before it");
+  }
+  return content;
+}
+
+bool twice(RuleBuilder& builder, const lang::RuleOption& option, bool before) {
+  if (before) builder.error_name(option, "modifier-twice", "`" + option.name + "` was already given for this content");
+  return before;
+}
+
+bool conflict(RuleBuilder& builder, const lang::RuleOption& option, bool present, const char* other) {
+  if (present) {
+    builder.error_name(option, "modifier-conflict",
+                       "`" + option.name + "` cannot be combined with `" + std::string(other) + "`");
+  }
+  return present;
+}
+
+// A literal within bounds or the name of a byte_extract variable.
+bool parse_argument(RuleBuilder& builder, const lang::RuleOption& option, std::int64_t smallest, std::int64_t largest,
+                    NumberArg& out) {
+  if (is_variable_name(option.value)) {
+    out.slot = builder.variable(option.value);
+    if (out.slot >= 0) return true;
+    builder.error(option, "unknown-byte-variable", "no byte_extract or byte_math before this sets `" + option.value + "`")
+        .hint = core::did_you_mean(option.value, builder.variables);
+    return false;
+  }
+  return parse_bounded(builder, option, whole(option), smallest, largest, out.literal);
+}
+
+void apply_nocase(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr || twice(builder, option, content->nocase)) return;
+  content->nocase = true;
+}
+
+void apply_offset(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr || twice(builder, option, content->has_offset)) return;
+  if (conflict(builder, option, content->startswith, "startswith")) return;
+  content->has_offset = parse_argument(builder, option, 0, 65535, content->offset);
+}
+
+void apply_depth(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr || twice(builder, option, content->has_depth)) return;
+  if (conflict(builder, option, content->startswith, "startswith")) return;
+  if (!parse_argument(builder, option, 1, 65535, content->depth)) return;
+  content->has_depth = true;
+  if (content->depth.slot < 0 && content->depth.literal < static_cast<std::int64_t>(content->pattern.size())) {
+    builder.error(option, "depth-too-small", "the content is longer than the depth it is searched in").hint =
+        "at least " + std::to_string(content->pattern.size());
+  }
+}
+
+void apply_distance(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr || twice(builder, option, content->has_distance)) return;
+  if (conflict(builder, option, content->startswith, "startswith")) return;
+  content->has_distance = parse_argument(builder, option, -1048576, 1048576, content->distance);
+}
+
+void apply_within(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr || twice(builder, option, content->has_within)) return;
+  if (conflict(builder, option, content->startswith, "startswith")) return;
+  if (!parse_argument(builder, option, 1, 1048576, content->within)) return;
+  content->has_within = true;
+  if (content->within.slot < 0 && content->within.literal < static_cast<std::int64_t>(content->pattern.size())) {
+    builder.error(option, "within-too-small", "the content is longer than the space it must lie within").hint =
+        "at least " + std::to_string(content->pattern.size());
+  }
+}
+
+void apply_startswith(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr || twice(builder, option, content->startswith)) return;
+  if (conflict(builder, option, content->has_offset, "offset") || conflict(builder, option, content->has_depth, "depth") ||
+      conflict(builder, option, content->has_distance, "distance") ||
+      conflict(builder, option, content->has_within, "within")) {
+    return;
+  }
+  content->startswith = true;
+}
+
+void apply_endswith(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr || twice(builder, option, content->endswith)) return;
+  if (conflict(builder, option, content->has_offset, "offset") || conflict(builder, option, content->has_depth, "depth")) return;
+  content->endswith = true;
+}
+
+bool parse_chop(RuleBuilder& builder, const lang::RuleOption& option, ContentOp& content) {
+  const auto parts = split(option.value, ',');
+  if (parts.size() != 2) {
+    builder.error(option, "fast-pattern-syntax", "this is no fast_pattern argument").hint =
+        "fast_pattern; or fast_pattern:only; or fast_pattern:<offset>,<length>;";
+    return false;
+  }
+  std::int64_t offset = 0;
+  std::int64_t length = 0;
+  const auto size = static_cast<std::int64_t>(content.pattern.size());
+  if (!parse_bounded(builder, option, parts[0], 0, 65535, offset)) return false;
+  if (!parse_bounded(builder, option, parts[1], 1, 65535, length)) return false;
+  if (offset + length > size) {
+    builder.error(option, "fast-pattern-range", "this part lies outside of the content").hint =
+        "the content has " + std::to_string(size) + " bytes";
+    return false;
+  }
+  content.chop_offset = static_cast<std::uint16_t>(offset);
+  content.chop_length = static_cast<std::uint16_t>(length);
+  return true;
+}
+
+void apply_fast_pattern(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr) return;
+  if (builder.fast_pattern_option != nullptr) {
+    builder.error_name(option, "fast-pattern-twice", "a rule has one fast pattern, and this is the second");
+    return;
+  }
+  builder.fast_pattern_option = &option;
+  content->fast_pattern = true;
+  if (!option.has_value) return;
+  if (option.value != "only") {
+    parse_chop(builder, option, *content);
+    return;
+  }
+  if (content->negated || content->has_offset || content->has_depth || content->has_distance || content->has_within) {
+    builder.error(option, "modifier-conflict", "fast_pattern:only leaves no place to check negation or position");
+    return;
+  }
+  content->fast_pattern_only = true;
+}
+
+// The payload is always raw here: the keyword is accepted where it says nothing else.
+void apply_rawbytes(RuleBuilder& builder, const lang::RuleOption& option) {
+  ContentOp* content = modified(builder, option);
+  if (content == nullptr) return;
+  if (builder.rule.buffers[static_cast<std::size_t>(builder.content_list)].buffer != kPayloadBuffer) {
+    builder.error_name(option, "modifier-conflict", "`rawbytes` speaks of the payload, not of a buffer");
+  }
+}
+
+constexpr KeywordDescriptor kKeywords[] = {
+    {"content", ValueNeed::required, "bytes that must (or, with !, must not) occur", apply_content},
+    {"uricontent", ValueNeed::required, "old form of http.uri; content", apply_uricontent},
+    {"nocase", ValueNeed::none, "ASCII case is ignored", apply_nocase},
+    {"offset", ValueNeed::required, "the search starts here, from the start of the buffer", apply_offset},
+    {"depth", ValueNeed::required, "the match ends within so many bytes from the offset", apply_depth},
+    {"distance", ValueNeed::required, "the search starts here, from the previous match", apply_distance},
+    {"within", ValueNeed::required, "the match ends within so many bytes from there", apply_within},
+    {"startswith", ValueNeed::none, "the match is at the start of the buffer", apply_startswith},
+    {"endswith", ValueNeed::none, "the match is at the end of the buffer", apply_endswith},
+    {"fast_pattern", ValueNeed::optional, "this content preselects the rule", apply_fast_pattern},
+    {"rawbytes", ValueNeed::none, "the payload as sent (always so)", apply_rawbytes},
+};
+
+}  // namespace
+
+std::span<const KeywordDescriptor> keyword_family_content() { return kKeywords; }
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,119 @@
+#include "ids/keywords/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <array>
+#include <mutex>
+
+namespace gatehouse::ids {
+namespace {
+
+struct CodeFree {
+  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+};
+
+// What a match needs besides the code: one per thread, made on its first match.
+struct Scratch {
+  pcre2_match_data* data = pcre2_match_data_create(8, nullptr);
+  pcre2_match_context* context = pcre2_match_context_create(nullptr);
+  pcre2_jit_stack* stack = pcre2_jit_stack_create(32 * 1024, 512 * 1024, nullptr);
+
+  Scratch() {
+    if (context != nullptr && stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    pcre2_jit_stack_free(stack);
+    pcre2_match_context_free(context);
+    pcre2_match_data_free(data);
+  }
+};
+
+Scratch& scratch() {
+  thread_local Scratch instance;
+  return instance;
+}
+
+class Pcre2Regex : public CompiledRegex {
+ public:
+  Pcre2Regex(pcre2_code* code, std::uint32_t match_limit, std::uint32_t recursion_limit)
+      : code_(code), match_limit_(match_limit), recursion_limit_(recursion_limit) {}
+
+  bool find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const override {
+    if (!run(subject, from)) return false;
+    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(scratch().data);
+    // \K can put the start behind the end.
+    if (bounds[0] > bounds[1]) return false;
+    begin = bounds[0];
+    end = bounds[1];
+    return true;
+  }
+
+  bool capture(ByteView subject, std::size_t& begin, std::size_t& end) const override {
+    if (!run(subject, 0) || pcre2_get_ovector_count(scratch().data) < 2) return false;
+    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(scratch().data);
+    if (bounds[2] == PCRE2_UNSET || bounds[2] > bounds[3]) return false;
+    begin = bounds[2];
+    end = bounds[3];
+    return true;
+  }
+
+  unsigned captures() const override {
+    std::uint32_t count = 0;
+    pcre2_pattern_info(code_.get(), PCRE2_INFO_CAPTURECOUNT, &count);
+    return count;
+  }
+
+ private:
+  bool run(ByteView subject, std::size_t from) const {
+    if (from > subject.size()) return false;
+    std::call_once(jit_once_, [this] { pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE); });
+    Scratch& s = scratch();
+    if (s.data == nullptr || s.context == nullptr) return false;
+    pcre2_set_match_limit(s.context, match_limit_);
+    pcre2_set_depth_limit(s.context, recursion_limit_);
+    static constexpr std::uint8_t kNothing = 0;  // PCRE2 refuses a null subject
+    const std::uint8_t* bytes = subject.empty() ? &kNothing : subject.data();
+    return pcre2_match(code_.get(), bytes, subject.size(), from, 0, s.data, s.context) >= 0;
+  }
+
+  std::unique_ptr<pcre2_code, CodeFree> code_;
+  std::uint32_t match_limit_, recursion_limit_;
+  mutable std::once_flag jit_once_;
+};
+
+std::uint32_t flags_of(const RegexOptions& options) {
+  std::uint32_t flags = 0;
+  if (options.caseless) flags |= PCRE2_CASELESS;
+  if (options.dot_all) flags |= PCRE2_DOTALL;
+  if (options.multiline) flags |= PCRE2_MULTILINE;
+  if (options.extended) flags |= PCRE2_EXTENDED;
+  if (options.anchored) flags |= PCRE2_ANCHORED;
+  if (options.dollar_end) flags |= PCRE2_DOLLAR_ENDONLY;
+  if (options.ungreedy) flags |= PCRE2_UNGREEDY;
+  // \C in a rule is one byte anyway; recursion into the C stack at compile time is bounded by PCRE2.
+  return flags;
+}
+
+}  // namespace
+
+std::shared_ptr<const CompiledRegex> CompiledRegex::compile(std::string_view pattern, const RegexOptions& options,
+                                                            std::uint32_t match_limit, std::uint32_t recursion_limit,
+                                                            RegexError& error) {
+  int number = 0;
+  PCRE2_SIZE offset = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), flags_of(options),
+                                   &number, &offset, nullptr);
+  if (code == nullptr) {
+    std::array<PCRE2_UCHAR, 256> text{};
+    pcre2_get_error_message(number, text.data(), text.size());
+    error.message = reinterpret_cast<const char*>(text.data());
+    error.offset = offset;
+    return nullptr;
+  }
+  return std::make_shared<Pcre2Regex>(code, match_limit, recursion_limit);
+}
+
+}  // namespace gatehouse::ids

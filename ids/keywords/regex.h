@@ -1,0 +1,43 @@
+// Regular expressions under limits. The only includer of pcre2.h is regex.cc.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "ids/keywords/rule.h"
+
+namespace gatehouse::ids {
+
+struct RegexOptions {
+  bool caseless = false;   // i
+  bool dot_all = false;    // s
+  bool multiline = false;  // m
+  bool extended = false;   // x
+  bool anchored = false;   // A
+  bool dollar_end = false; // E
+  bool ungreedy = false;   // G
+};
+
+struct RegexError {
+  std::string message;
+  std::size_t offset = 0;  // into the pattern
+};
+
+// Immutable but for the machine code, which the first match makes: most regexes of a rule set
+// never run, and compiling all of them would dominate the start.
+class CompiledRegex {
+ public:
+  virtual ~CompiledRegex() = default;
+  // The first match at or after `from`; its bounds. A match that exceeds the limits is no match.
+  virtual bool find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const = 0;
+  // The same, giving capture group 1 (pcrexform).
+  virtual bool capture(ByteView subject, std::size_t& begin, std::size_t& end) const = 0;
+  virtual unsigned captures() const = 0;  // number of capture groups
+
+  static std::shared_ptr<const CompiledRegex> compile(std::string_view pattern, const RegexOptions& options,
+                                                      std::uint32_t match_limit, std::uint32_t recursion_limit,
+                                                      RegexError& error);
+};
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,212 @@
+#include "ids/match/evaluate.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ids/keywords/regex.h"
+
+namespace gatehouse::ids {
+namespace {
+
+constexpr std::size_t kNone = std::string::npos;
+// Steps one evaluation may take: relative contents that occur often would otherwise cost the
+// product of their counts. The same order as the field uses.
+constexpr unsigned kMostSteps = 3000;
+
+std::uint8_t lower(std::uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 32) : c; }
+
+bool equal_folded(const std::uint8_t* bytes, std::string_view folded) {
+  for (std::size_t i = 0; i < folded.size(); ++i) {
+    if (lower(bytes[i]) != static_cast<std::uint8_t>(folded[i])) return false;
+  }
+  return true;
+}
+
+std::size_t find_folded(ByteView buffer, std::size_t from, std::size_t to, std::string_view folded) {
+  const auto first = static_cast<std::uint8_t>(folded[0]);
+  const auto other = static_cast<std::uint8_t>(first >= 'a' && first <= 'z' ? first - 32 : first);
+  const std::size_t last = to - folded.size();
+  for (std::size_t i = from; i <= last; ++i) {
+    if ((buffer[i] == first || buffer[i] == other) && equal_folded(buffer.data() + i, folded)) return i;
+  }
+  return kNone;
+}
+
+class Evaluation {
+ public:
+  Evaluation(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base)
+      : list_(list), context_(context), buffer_(buffer), base_(base) {}
+
+  bool run() { return from(0, 0) == Outcome::yes; }
+
+ private:
+  // fatal: no other place of an earlier op can help.
+  enum class Outcome : std::uint8_t { yes, no, fatal };
+
+  Outcome from(std::size_t at, std::size_t cursor) {
+    if (at == list_.ops.size()) return Outcome::yes;
+    if (++steps_ > kMostSteps) return Outcome::fatal;
+    const OpPlan& plan = list_.ops[at];
+    switch (plan.op->kind) {
+      case BufferOp::Kind::content:
+        return content(plan, at, cursor);
+      case BufferOp::Kind::pcre:
+        return regex(plan, at, cursor);
+      case BufferOp::Kind::test:
+        break;
+    }
+    if (!plan.op->test->holds(context_, buffer_, cursor)) return failed(plan);
+    return from(at + 1, cursor);
+  }
+
+  static Outcome failed(const OpPlan& plan) { return plan.relative ? Outcome::no : Outcome::fatal; }
+
+  std::int64_t value(const NumberArg& arg) const {
+    return arg.slot >= 0 ? static_cast<std::int64_t>(std::min<std::uint64_t>(
+                               context_.variables[static_cast<std::size_t>(arg.slot)], 1U << 30U))
+                         : arg.literal;
+  }
+
+  // Where the pattern may lie: [first, last) of the buffer. False: nowhere.
+  bool window(const ContentOp& c, std::size_t cursor, std::size_t& first, std::size_t& last) const {
+    const auto size = static_cast<std::int64_t>(buffer_.size());
+    std::int64_t low = 0;
+    std::int64_t high = size;
+    if (c.has_distance || c.has_within) {
+      const std::int64_t distance = c.has_distance ? value(c.distance) : 0;
+      low = std::max<std::int64_t>(0, static_cast<std::int64_t>(cursor) + distance);
+      if (c.has_within) high = std::min(high, static_cast<std::int64_t>(cursor) + distance + value(c.within));
+    }
+    const std::int64_t base = static_cast<std::int64_t>(base_);
+    const std::int64_t offset = c.has_offset ? value(c.offset) : 0;
+    if (c.has_offset) low = std::max(low, offset - base);
+    if (c.has_depth) high = std::min(high, offset + value(c.depth) - base);
+    if (c.startswith) {
+      if (base_ != 0) return false;
+      high = std::min(high, static_cast<std::int64_t>(c.pattern.size()));
+    }
+    if (low > high || high <= 0) return false;
+    first = static_cast<std::size_t>(low);
+    last = static_cast<std::size_t>(high);
+    return true;
+  }
+
+  std::size_t find(const OpPlan& plan, std::size_t first, std::size_t last) const {
+    const ContentOp& c = plan.op->content;
+    const std::string_view pattern = c.nocase ? std::string_view(plan.folded) : std::string_view(c.pattern);
+    if (c.endswith) {
+      if (last != buffer_.size() || pattern.size() > last || last - pattern.size() < first) return kNone;
+      first = last - pattern.size();
+    }
+    return find_bytes(buffer_, first, last, pattern, c.nocase);
+  }
+
+  Outcome content(const OpPlan& plan, std::size_t at, std::size_t cursor) {
+    const ContentOp& c = plan.op->content;
+    std::size_t first = 0;
+    std::size_t last = 0;
+    const bool possible = window(c, cursor, first, last);
+    if (c.negated) {
+      if (possible && find(plan, first, last) != kNone) return failed(plan);
+      return from(at + 1, cursor);
+    }
+    if (!possible) return failed(plan);
+    for (;;) {
+      const std::size_t found = find(plan, first, last);
+      if (found == kNone) return failed(plan);
+      const Outcome rest = from(at + 1, found + c.pattern.size());
+      if (rest != Outcome::no || !plan.relative_next) return rest;
+      first = found + 1;
+      if (++steps_ > kMostSteps) return Outcome::fatal;
+    }
+  }
+
+  Outcome regex(const OpPlan& plan, std::size_t at, std::size_t cursor) {
+    const PcreOp& p = plan.op->pcre;
+    const std::size_t origin = p.relative ? std::min(cursor, buffer_.size()) : 0;
+    // A relative regex sees the rest as its subject, so that ^ means "here".
+    const ByteView subject = buffer_.subspan(origin);
+    std::size_t start = 0;
+    for (;;) {
+      std::size_t begin = 0;
+      std::size_t end = 0;
+      const bool found = p.regex->find(subject, start, begin, end);
+      if (p.negated) return found ? failed(plan) : from(at + 1, cursor);
+      if (!found) return failed(plan);
+      const Outcome rest = from(at + 1, origin + end);
+      if (rest != Outcome::no || !plan.relative_next) return rest;
+      start = begin + 1;
+      if (start > subject.size() || ++steps_ > kMostSteps) return Outcome::no;
+    }
+  }
+
+  const ListPlan& list_;
+  InspectContext& context_;
+  ByteView buffer_;
+  std::uint64_t base_;
+  unsigned steps_ = 0;
+};
+
+bool is_relative(const BufferOp& op) {
+  switch (op.kind) {
+    case BufferOp::Kind::content:
+      return op.content.has_distance || op.content.has_within;
+    case BufferOp::Kind::pcre:
+      return op.pcre.relative;
+    case BufferOp::Kind::test:
+      return op.test->relative();
+  }
+  return false;
+}
+
+bool needs_final(const BufferOp& op) {
+  switch (op.kind) {
+    case BufferOp::Kind::content:
+      return op.content.negated || op.content.endswith;
+    case BufferOp::Kind::pcre:
+      return op.pcre.needs_final;
+    case BufferOp::Kind::test:
+      return op.test->needs_final();
+  }
+  return false;
+}
+
+}  // namespace
+
+std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern, bool nocase) {
+  to = std::min(to, buffer.size());
+  if (from > to || pattern.size() > to - from) return kNone;
+  if (nocase) return find_folded(buffer, from, to, pattern);
+  const void* found = memmem(buffer.data() + from, to - from, pattern.data(), pattern.size());
+  return found == nullptr ? kNone : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - buffer.data());
+}
+
+ListPlan plan_list(const BufferMatch& match) {
+  ListPlan plan;
+  plan.match = &match;
+  for (const BufferOp& op : match.ops) {
+    OpPlan next;
+    next.op = &op;
+    next.relative = is_relative(op);
+    if (op.kind == BufferOp::Kind::content && op.content.nocase) {
+      next.folded = op.content.pattern;
+      for (char& c : next.folded) c = static_cast<char>(lower(static_cast<std::uint8_t>(c)));
+    }
+    if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;
+    plan.needs_final = plan.needs_final || needs_final(op);
+    plan.ops.push_back(std::move(next));
+  }
+  // A relative op can stand behind a negated one: what precedes that must stay free to move, too.
+  for (std::size_t i = plan.ops.size(); i-- > 1;) {
+    const bool moves_cursor = !(plan.ops[i].op->kind == BufferOp::Kind::content && plan.ops[i].op->content.negated) &&
+                              !(plan.ops[i].op->kind == BufferOp::Kind::pcre && plan.ops[i].op->pcre.negated);
+    if (plan.ops[i].relative_next && !moves_cursor) plan.ops[i - 1].relative_next = true;
+  }
+  return plan;
+}
+
+bool holds_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base) {
+  return Evaluation(list, context, buffer, base).run();
+}
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,37 @@
+// Does a list of contents, regexes and tests hold on given bytes? The naive, exact half of
+// detection: the prefilter only decides when to ask.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ids/keywords/rule.h"
+
+namespace gatehouse::ids {
+
+// One op, prepared for matching.
+struct OpPlan {
+  const BufferOp* op = nullptr;
+  std::string folded;  // content with nocase: the pattern in lower case
+  bool relative = false;
+  bool relative_next = false;  // the next op continues from here: another match may serve it better
+};
+
+struct ListPlan {
+  const BufferMatch* match = nullptr;
+  std::vector<OpPlan> ops;
+  bool needs_final = false;  // bytes to come could turn a match into none
+};
+
+ListPlan plan_list(const BufferMatch& match);
+
+// `base` is the offset of buffer[0] in what absolute positions count from: not 0 only for stream
+// data that is inspected in pieces.
+bool holds_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base);
+
+// The first place of `pattern` at or after `from` that ends at or before `to`; npos: none.
+// `pattern` is in lower case when `nocase`.
+std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern, bool nocase);
+
+}  // namespace gatehouse::ids
