@@ -81,7 +81,8 @@ const std::vector<Tool>& all_tools() {
   static const std::vector<Tool> tools = {
       {"firewall", "fwctl", {"check", "@SITE"}, {"plan", "@SITE"}, {"apply", "@SITE"}, {"status", "@SITE"}},
       {"access", "mac", {"check", "@SITE"}, {}, {}, {}},
-      {"detection", "ids", {"check", "@SITE"}, {}, {}, {}},
+      {"detection", "ids", {"check", "--site", "@SITE"}, {}, {}, {}},
+      {"delivery", "socfwd", {}, {}, {}, {"status", "@SITE"}},
   };
   return tools;
 }

@@ -114,8 +114,8 @@ Result<int> run_drill(const Args& args) {
   return result.holds() ? core::kExitDone : core::kExitNo;
 }
 
-const core::OptionSpec kOnlyArea = {"--only", "AREA", "only this area: firewall, access, detection", false,
-                                    true};
+const core::OptionSpec kOnlyArea = {"--only", "AREA", "only this area: firewall, access, detection, delivery",
+                                    false, true};
 
 }  // namespace
 

@@ -20,7 +20,26 @@ socfwd_up() {
   supervised gatehouse socfwd.log "$tools/socfwd" run "$site"
 }
 
+# The detection engine gives up root: it needs its folders as its own.
+ids_up() {
+  local folder tries
+  for folder in var/spool/gatehouse var/log/gatehouse/ids; do
+    mkdir -p "$run/gatehouse/$folder"
+    chown 107:107 "$run/gatehouse/$folder"
+  done
+  supervised gatehouse ids.log "$tools/ids" run --site "$site" --spool /var/spool/gatehouse \
+    --log-dir /var/log/gatehouse/ids --user gatehouse
+  # It watches when its packet sockets are there.
+  for ((tries = 0; tries < 300; tries++)); do
+    [ "$(in_machine gatehouse wc -l </dev/null /proc/net/packet | cut -d' ' -f1)" -le 1 ] || return 0
+    sleep 0.1
+  done
+  tail -n 20 "$run/gatehouse/var/log/ids.log" >&2
+  die 3 "ids does not watch"
+}
+
 safeguards_up() {
   [ -n "${without[firewall]:-}" ] || firewall_up
   [ -n "${without[socfwd]:-}" ] || socfwd_up
+  [ -n "${without[ids]:-}" ] || ids_up
 }
