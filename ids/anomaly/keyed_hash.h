@@ -28,7 +28,10 @@ class KeyedHash {
     const std::uint64_t h = mix(words[0] ^ key_[0], words[1] ^ key_[1]);
     return mix(h ^ extra ^ address.version, key_[0] ^ (extra << 1 | 1));
   }
-  std::uint64_t operator()(std::uint64_t value) const { return mix(value ^ key_[0], key_[1]); }
+  std::uint64_t operator()(std::uint64_t value) const {
+    // Twice: the low bits of one product follow those of `value`.
+    return mix(mix(value ^ key_[0], key_[1]) ^ key_[0], 0xd6e8feb86659fd93U);
+  }
 
  private:
   static std::uint64_t mix(std::uint64_t a, std::uint64_t b) {

@@ -1,0 +1,152 @@
+#include "ids/engine/output.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <set>
+
+#include "core/os.h"
+#include "ids/engine/packet_queue.h"
+
+namespace gatehouse::ids::engine {
+namespace {
+
+class Memory : public EventSink {
+ public:
+  void write(EventKind, std::string_view line) override {
+    std::unique_lock lock(mutex_);
+    open_.wait(lock, [this] { return !held_; });
+    lines.emplace_back(line);
+  }
+  void flush() override { ++flushes; }
+  const std::string& failure() const override { return failure_; }
+  std::uint64_t lost() const override { return 0; }
+  void hold(bool on) {
+    const std::lock_guard lock(mutex_);
+    held_ = on;
+    open_.notify_all();
+  }
+  std::vector<std::string> lines;
+  int flushes = 0;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable open_;
+  bool held_ = false;
+  std::string failure_;
+};
+
+TEST(EventRing, WrapsAroundAndKeepsOrder) {
+  EventRing ring(4096);
+  std::string line;
+  EventKind kind{};
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < 5000; ++i) {
+    const std::string text(1 + i % 700, static_cast<char>('a' + i % 26));
+    ASSERT_TRUE(ring.push(EventKind::flow, text));
+    if (i % 3 != 2) continue;
+    while (ring.pop(kind, line)) {
+      EXPECT_EQ(line, std::string(1 + next % 700, static_cast<char>('a' + next % 26)));
+      EXPECT_EQ(kind, EventKind::flow);
+      ++next;
+    }
+  }
+  EXPECT_FALSE(ring.push(EventKind::flow, std::string(5000, 'x')));
+  EXPECT_FALSE(ring.fits(5000));
+}
+
+TEST(Output, EveryLineOfEveryPortArrivesInItsOrder) {
+  auto sink = std::make_unique<Memory>();
+  Memory& memory = *sink;
+  Output output(2, WhenFull::wait, 4096);  // far smaller than what is written: the ports wait
+  output.add_sink(std::move(sink));
+  output.start();
+  std::thread other([&] {
+    for (int i = 0; i < 2000; ++i) output.port(1).write(EventKind::flow, "b" + std::to_string(i) + "\n");
+  });
+  for (int i = 0; i < 2000; ++i) output.port(0).write(EventKind::alert, "a" + std::to_string(i) + "\n");
+  other.join();
+  output.stop();
+  int a = 0;
+  int b = 0;
+  for (const std::string& line : memory.lines)
+    EXPECT_EQ(line.substr(1), std::to_string(line[0] == 'a' ? a++ : b++) + "\n");
+  EXPECT_EQ(a, 2000);
+  EXPECT_EQ(b, 2000);
+  EXPECT_EQ(output.dropped(), 0u);
+  EXPECT_GT(memory.flushes, 0);
+}
+
+TEST(Output, ASlowDiskCostsEventsNotTimeWhenLive) {
+  auto sink = std::make_unique<Memory>();
+  Memory& memory = *sink;
+  memory.hold(true);
+  Output output(1, WhenFull::drop, 4096);
+  output.add_sink(std::move(sink));
+  output.start();
+  for (int i = 0; i < 1000; ++i) output.port(0).write(EventKind::flow, std::string(99, 'x') + "\n");
+  EXPECT_GT(output.dropped(), 900u);  // 4096 bytes hold 39 lines, the writer has taken at most one
+  memory.hold(false);
+  output.stop();
+  EXPECT_EQ(memory.lines.size() + output.dropped(), 1000u);
+}
+
+TEST(FileSink, AppendsReopensAndReportsFailure) {
+  std::string directory = "/tmp/gh-output-XXXXXX";
+  ASSERT_NE(mkdtemp(directory.data()), nullptr);
+  {
+    auto sink = open_file_sink(directory + "/deep/er");
+    ASSERT_TRUE(sink) << sink.error().text;
+    (*sink)->write(EventKind::flow, "one\n");
+    (*sink)->flush();
+    const std::string path = directory + "/deep/er/eve.json";
+    ASSERT_EQ(std::rename(path.c_str(), (path + ".1").c_str()), 0);
+    (*sink)->reopen();
+    (*sink)->write(EventKind::flow, "two\n");
+    (*sink)->flush();
+    EXPECT_EQ(*core::read_file(path), "two\n");
+    EXPECT_EQ(*core::read_file(path + ".1"), "one\n");
+  }
+  {
+    auto again = open_file_sink(directory + "/deep/er");
+    ASSERT_TRUE(again);
+    (*again)->write(EventKind::flow, "three\n");
+  }
+  EXPECT_EQ(*core::read_file(directory + "/deep/er/eve.json"), "two\nthree\n");
+  EXPECT_FALSE(open_file_sink("/proc/no/such"));
+  std::filesystem::remove_all(directory);
+}
+
+TEST(WorkerOf, BothDirectionsAndAllFragmentsGoTogether) {
+  std::vector<std::uint8_t> frame(60, 0);
+  frame[12] = 0x08;
+  frame[14] = 0x45;
+  const auto put = [&](std::uint8_t a, std::uint8_t b) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      frame[26 + i] = static_cast<std::uint8_t>(a + i);
+      frame[30 + i] = static_cast<std::uint8_t>(b + i);
+    }
+  };
+  RawPacket packet;
+  packet.data = frame;
+  std::set<std::size_t> used;
+  for (int i = 0; i < 200; ++i) {
+    put(static_cast<std::uint8_t>(i), 77);
+    const std::size_t there = worker_of(packet, 4);
+    put(77, static_cast<std::uint8_t>(i));
+    EXPECT_EQ(worker_of(packet, 4), there);
+    frame[20] = 0x20;  // more fragments, another offset
+    EXPECT_EQ(worker_of(packet, 4), there);
+    frame[20] = 0;
+    used.insert(there);
+  }
+  EXPECT_EQ(used.size(), 4u);
+  packet.data = packet.data.first(20);
+  EXPECT_EQ(worker_of(packet, 4), 0u);
+}
+
+}  // namespace
+}  // namespace gatehouse::ids::engine
