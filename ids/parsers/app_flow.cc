@@ -161,7 +161,7 @@ void AppLayer::found(AppFlow& app, Direction d, AppProto proto, std::int64_t tim
   if (parser.first_data && app.first_direction && *parser.first_data != *app.first_direction) {
     add_event(app, kWrongDirectionFirstData);
   }
-  if (app.transport == AppTransport::tcp && app.searched[1 - i] && app.detected[1 - i] == kAppUnknown)
+  if (app.transport == AppTransport::tcp && app.detected[1 - i] == kAppFailed)
     add_event(app, kDetectProtocolOnlyOneDirection);
   if (!candidate->detection_only) app.session = parser.make_session(config_, app.transport);
   deliver_pending(app, time_us);
@@ -171,6 +171,7 @@ void AppLayer::not_found(AppFlow& app, Direction d) {
   const std::size_t i = index(d);
   if (app.searched[i]) return;
   app.searched[i] = true;
+  app.detected[i] = kAppFailed;
   if (app.proto != kAppUnknown) {
     add_event(app, kDetectProtocolOnlyOneDirection);
     app.pending[i] = {};

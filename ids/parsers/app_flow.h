@@ -24,13 +24,14 @@ enum DetectionEvent : AppEvent {
 // Hangs on Flow::app. Created by AppLayer on the first payload.
 class AppFlow : public FlowAttachment {
  public:
-  AppProto proto = kAppUnknown;            // what the flow was decided to be
-  AppProto original = kAppUnknown;         // what it was before an upgrade (EVE app_proto_orig)
-  std::array<AppProto, 2> detected{};      // what each direction looked like (app_proto_ts, app_proto_tc)
-  std::unique_ptr<Session> session;        // null until detected, and after detection failed
-  std::vector<AppEvent> detection_events;  // DetectionEvent, each at most once
-  std::size_t events_logged = 0;           // of detection_events: kept by the engine
-  std::array<bool, 2> stopped{};           // the session refused to go on in this direction
+  AppProto proto = kAppUnknown;     // what the flow was decided to be
+  AppProto original = kAppUnknown;  // what it was before an upgrade (EVE app_proto_orig)
+  std::array<AppProto, 2>
+      detected{};  // what each direction looked like (app_proto_ts, app_proto_tc); kAppFailed: like nothing
+  std::unique_ptr<Session> session;                  // null until detected, and after detection failed
+  std::vector<AppEvent> detection_events;            // DetectionEvent, each at most once
+  std::size_t events_logged = 0;                     // of detection_events: kept by the engine
+  std::array<bool, 2> stopped{};                     // the session refused to go on in this direction
   std::array<std::vector<std::uint8_t>, 2> pending;  // bytes seen before detection, capped
 
   // Kept by AppLayer.

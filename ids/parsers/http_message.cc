@@ -46,14 +46,22 @@ bool is_folding(char c) {
 
 // What differs between the two directions.
 struct Names {
-  AppEvent missing_colon, invalid, repetition, folding, too_many, duplicate_length;
+  AppEvent missing_colon, invalid, blank_after_name, repetition, folding, too_many, duplicate_length;
 };
-constexpr Names kRequestNames{kRequestFieldMissingColon, kRequestHeaderInvalid,
-                              kRequestHeaderRepetition,  kInvalidRequestFieldFolding,
-                              kRequestTooManyHeaders,    kDuplicateContentLengthFieldInRequest};
-constexpr Names kResponseNames{kResponseFieldMissingColon, kResponseHeaderInvalid,
-                               kResponseHeaderRepetition,  kInvalidResponseFieldFolding,
-                               kResponseTooManyHeaders,    kDuplicateContentLengthFieldInResponse};
+constexpr Names kRequestNames{kRequestFieldMissingColon,
+                              kRequestHeaderInvalid,
+                              kRequestInvalidLwsAfterName,
+                              kRequestHeaderRepetition,
+                              kInvalidRequestFieldFolding,
+                              kRequestTooManyHeaders,
+                              kDuplicateContentLengthFieldInRequest};
+constexpr Names kResponseNames{kResponseFieldMissingColon,
+                               kResponseHeaderInvalid,
+                               kResponseInvalidLwsAfterName,
+                               kResponseHeaderRepetition,
+                               kInvalidResponseFieldFolding,
+                               kResponseTooManyHeaders,
+                               kDuplicateContentLengthFieldInResponse};
 const Names& names_of(Direction d) {
   return d == Direction::to_server ? kRequestNames : kResponseNames;
 }
@@ -69,8 +77,9 @@ HttpField parse_field(std::string_view line, const Names& names, std::vector<App
   std::string_view name = line.substr(0, colon);
   // Blanks before the colon: invalid, yet receivers accept the field.
   while (!name.empty() && is_space(name.back())) name.remove_suffix(1);
+  if (name.size() != colon) add_event(events, names.blank_after_name);
   while (!name.empty() && name.front() == '\r') name.remove_prefix(1);
-  if (name.size() != colon || name.empty() || !std::all_of(name.begin(), name.end(), is_token_char)) {
+  if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_char)) {
     add_event(events, names.invalid);
   }
   field.name = std::string(name);
@@ -112,7 +121,8 @@ std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11,
       add_event(events, names.folding);
       out.emplace_back(rest);
     } else {
-      if (!rest.empty()) out.back().append(" ").append(rest);
+      // With its blanks: that is how the joined value reads.
+      out.back().append(line);
     }
   }
   return out;

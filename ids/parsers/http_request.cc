@@ -118,10 +118,11 @@ bool HttpSession::begin_request(std::string_view line) {
 // RFC 1945 knows requests without a protocol; others only forgot it, and send header fields.
 std::size_t HttpSession::maybe_09(std::string_view data, bool final) {
   Side& s = side(Direction::to_server);
+  // A line that begins with a blank continues something: it is no end of the request either.
   std::size_t i = 0;
   while (i < data.size() && is_token_char(data[i])) ++i;
   if (i == data.size() && !final && i <= config_.max_header_bytes) return 0;
-  if (i > 0 && i < data.size() && data[i] == ':') {
+  if (i < data.size() && ((i > 0 && data[i] == ':') || (i == 0 && is_blank(data[0])))) {
     HttpTransaction& tx = current(Direction::to_server);
     add_event(tx.events, kRequestLineMissingProtocol);
     tx.http09 = false;

@@ -9,10 +9,22 @@ namespace {
 // Within so many bytes the first line of a response ends, or what came is content.
 constexpr std::size_t kStatusLineLimit = 4096;
 
+// Stands for the target of a request that was not seen, in logs and as a file name. The text is
+// the one the field's log readers know.
+constexpr std::string_view kUnseenRequestUri = "/libhtp::request_uri_not_seen";
+
 int parse_status(std::string_view text) {
   if (text.size() != 3 || !std::all_of(text.begin(), text.end(), is_digit)) return -1;
   const int status = (text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0');
   return status >= 100 ? status : -1;
+}
+
+// Certainly no status line: after blanks there is something other than (the beginning of) "HTTP".
+bool is_stray(std::string_view data) {
+  const std::size_t first = data.find_first_not_of(std::string_view(" \t\r\n\v\f\0", 7));
+  if (first == std::string_view::npos) return false;
+  const std::string_view word = data.substr(first, 4);
+  return !equal_nocase(word, std::string_view("http").substr(0, word.size()));
 }
 
 bool known_protocol(std::string_view protocol) {
@@ -31,6 +43,9 @@ HttpTransaction* HttpSession::next_for_response() {
 
 std::size_t HttpSession::response_start(std::string_view data, bool final) {
   Side& s = side(Direction::to_client);
+  if (s.last != kNone && !s.resync && next_for_response() == nullptr && (s.stray_line || is_stray(data))) {
+    return stray_response_bytes(data);
+  }
   const std::string_view head = data.substr(0, kStatusLineLimit);
   const auto line = status_line(head, final || data.size() > kStatusLineLimit);
   if (!line) return 0;
@@ -45,7 +60,7 @@ std::size_t HttpSession::response_start(std::string_view data, bool final) {
   s.resync = false;
   HttpTransaction* tx = next_for_response();
   if (!looks_like_status_line(content)) {
-    if (tx == nullptr) return stray_response_bytes(data);
+    if (tx == nullptr) return line->total;  // neither a response nor anything that waits for one
     // HTTP/0.9: the answer is all content, up to the end of the connection.
     s.tx = tx->id;
     build_buffers(tx->response(), Direction::to_client);
@@ -59,6 +74,7 @@ std::size_t HttpSession::response_start(std::string_view data, bool final) {
       return line->total;
     }
     add_event(tx->events, kUnableToMatchResponseToRequest);
+    tx->uri_raw = tx->uri = tx->path = kUnseenRequestUri;
     tx->progress[0] = kHttpComplete;
   }
   begin_response(*tx, content);
@@ -66,8 +82,12 @@ std::size_t HttpSession::response_start(std::string_view data, bool final) {
 }
 
 // More bytes than the response announced, and no request waits for them: clients that read up to
-// the end of the connection take them for content, so they are added to the last response.
+// the end of the connection take them for content, so they are added to the last response. Takes
+// one line, or what is there of it.
 std::size_t HttpSession::stray_response_bytes(std::string_view data) {
+  const std::size_t lf = data.find('\n');
+  side(Direction::to_client).stray_line = lf == std::string_view::npos;
+  if (lf != std::string_view::npos) data = data.substr(0, lf + 1);
   HttpTransaction* last = find(side(Direction::to_client).last);
   if (last == nullptr) return data.size();
   add_event(last->events, kResponseBodyUnexpected);

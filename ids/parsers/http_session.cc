@@ -138,6 +138,9 @@ void HttpSession::fields_done(Direction d) {
   s.block.clear();
   s.after_lf_cr = false;
   if (trailers) {
+    // Rules look for trailer fields among the header fields.
+    message.fields.insert(message.fields.end(), message.trailers.begin(), message.trailers.end());
+    build_buffers(message, d);
     finish(d, true);
     return;
   }

@@ -43,8 +43,9 @@ class HttpSession final : public Session {
     std::uint64_t tx = kNone;    // being read
     std::uint64_t last = kNone;  // read before it
     bool after_lf_cr = false;
-    bool skip_line = false;  // the rest of an overlong line
-    bool resync = false;     // bytes were lost: look for the next first line
+    bool skip_line = false;   // the rest of an overlong line
+    bool stray_line = false;  // in a line that belongs to no message
+    bool resync = false;      // bytes were lost: look for the next first line
     bool ended = false;
     bool stopped = false;
   };

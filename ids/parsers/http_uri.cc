@@ -25,6 +25,9 @@ std::optional<Escape> escape_at(std::string_view text, std::size_t i) {
     const int low = hex(i + 4) * 16 + hex(i + 5);
     // Best fit: full-width forms (FF01..FF5E) stand for ASCII; others lose their high byte.
     if (high == 0xff && low >= 0x01 && low <= 0x5e) return Escape{static_cast<char>(low + 0x20), 6};
+    // The division and fraction slashes are slashes to servers that map to a code page.
+    if (high == 0x22 && low == 0x15) return Escape{'/', 6};
+    if (high == 0x20 && low == 0x44) return Escape{'/', 6};
     return Escape{static_cast<char>(high == 0 ? low : '?'), 6};
   }
   return std::nullopt;
@@ -61,11 +64,10 @@ std::string remove_dot_segments(std::string_view path) {
       continue;
     }
     if (segment == ".") {
-      if (last && rooted) out.push_back('/');
+      // A final "." or ".." leaves no slash behind, unlike RFC 3986: rules expect "/a" for "/a/.".
     } else if (segment == "..") {
       const std::size_t slash = out.rfind('/');
       out.resize(slash == std::string::npos ? 0 : slash);
-      if (last && rooted) out.push_back('/');
     } else {
       if (rooted) out.push_back('/');
       out.append(segment);
@@ -179,7 +181,7 @@ Uri parse_uri(std::string_view raw, bool authority_form, const UriOptions& optio
   const std::size_t hash = raw.find('#');
   if (hash != std::string_view::npos) {
     uri.has_fragment = true;
-    uri.fragment = std::string(raw.substr(hash + 1));
+    uri.fragment = percent_decode(raw.substr(hash + 1), false);
     raw = raw.substr(0, hash);
   }
   const std::size_t question = raw.find('?');
@@ -187,8 +189,8 @@ Uri parse_uri(std::string_view raw, bool authority_form, const UriOptions& optio
   if (question != std::string_view::npos) {
     uri.has_query = true;
     const std::string_view query = raw.substr(question + 1);
-    uri.query = options.double_decode_query ? percent_decode(percent_decode(query, true), true)
-                                            : percent_decode(query, true);
+    uri.query = percent_decode(query, false);
+    if (options.double_decode_query) uri.query = percent_decode(uri.query, false);
   }
   const std::string once = decode(path, false);
   uri.double_encoded = decode(once, false) != once;
