@@ -47,15 +47,16 @@ void Decoder::decode(const RawPacket& raw, PacketHandler& handler) {
   finish(context, handler);
 }
 
-void Decoder::decode_datagram(ByteView datagram, const Packet& last, PacketHandler& handler) {
+void Decoder::decode_datagram(ByteView frame, std::size_t ip_offset, const Packet& last,
+                              PacketHandler& handler) {
   Packet packet;
   inherit(packet, last);
   packet.origin = PacketOrigin::defrag;
   packet.tunnel = last.tunnel;
-  packet.frame = datagram;
-  packet.wire_length = static_cast<std::uint32_t>(datagram.size());
+  packet.frame = frame;
+  packet.wire_length = static_cast<std::uint32_t>(frame.size());
   DecodeContext context{packet, options_, counters_, validate_, {}, 0};
-  decode_ip(context, datagram);
+  decode_ip(context, frame.subspan(ip_offset));
   finish(context, handler);
 }
 

@@ -52,9 +52,9 @@ class Decoder {
   explicit Decoder(DecoderOptions options);
 
   void decode(const RawPacket& raw, PacketHandler& handler);
-  // Decodes an IP datagram put together from fragments; `last` is the fragment that completed it.
-  // The views of the resulting packets point into `datagram`.
-  void decode_datagram(ByteView datagram, const Packet& last, PacketHandler& handler);
+  // Decodes an IP datagram put together from fragments; it stands at `ip_offset` of `frame`, and
+  // `last` is the fragment that completed it. The packets' views point into `frame`.
+  void decode_datagram(ByteView frame, std::size_t ip_offset, const Packet& last, PacketHandler& handler);
 
   const DecoderCounters& counters() const { return counters_; }
   const DecoderOptions& options() const { return options_; }

@@ -103,10 +103,8 @@ bool check_extension(DecodeContext& context, Chain& chain, std::uint8_t type, By
       if (header[2] != 0 || header[3] != 0) context.event(ipv6_exthdr_ah_res_not_null);
       return false;
     case kProtoFragment:
-      if (++chain.fragment > 1) {
-        context.event(ipv6_exthdr_dupl_fh);
-        return false;
-      }
+      // A second one is read too: only an atomic first one lets the walk come here.
+      if (++chain.fragment > 1) context.event(ipv6_exthdr_dupl_fh);
       return read_fragment_header(context, header, payload_size);
     default:
       return false;

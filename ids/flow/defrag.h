@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "ids/decode/packet.h"
@@ -25,47 +26,46 @@ struct DefragCounters {
   std::uint64_t ipv4_fragments = 0, ipv6_fragments = 0;
   std::uint64_t ipv4_reassembled = 0, ipv6_reassembled = 0;
   std::uint64_t timeouts = 0;  // datagrams given up
-  std::uint64_t evicted = 0;   // trackers dropped to make room
-  std::uint64_t max_fragments_hits = 0, memcap_hits = 0;
+  std::uint64_t evicted = 0;   // the oldest, dropped to make room
+  std::uint64_t max_fragments_hits = 0;
   std::uint64_t memuse = 0, active = 0;
+};
+
+// A complete datagram: the link header of the fragment with offset 0, an IP header without
+// fragmentation, the payload.
+class Datagram {
+ public:
+  ByteView frame() const { return bytes_; }
+  std::size_t ip_offset() const { return ip_offset_; }
+
+ private:
+  friend class Defragmenter;
+  std::vector<std::uint8_t> bytes_;
+  std::size_t ip_offset_ = 0;
 };
 
 class Defragmenter {
  public:
-  // The bytes of a complete datagram: IP header without fragmentation, then the payload. Gives
-  // its buffer back when it goes; must not outlive the Defragmenter.
-  class Datagram {
-   public:
-    Datagram(Datagram&& other) noexcept : owner_(other.owner_), bytes_(std::move(other.bytes_)) {
-      other.owner_ = nullptr;
-    }
-    Datagram& operator=(Datagram&&) = delete;
-    ~Datagram();
-    ByteView bytes() const { return bytes_; }
-
-   private:
-    friend class Defragmenter;
-    Datagram(Defragmenter* owner, std::vector<std::uint8_t> bytes)
-        : owner_(owner), bytes_(std::move(bytes)) {}
-    Defragmenter* owner_;
-    std::vector<std::uint8_t> bytes_;
-  };
-
   explicit Defragmenter(DefragOptions options);
   ~Defragmenter();
   Defragmenter(const Defragmenter&) = delete;
   Defragmenter& operator=(const Defragmenter&) = delete;
 
-  // `packet.fragment` must be set. Adds decode events (overlap, too large, ...) to it.
+  // `packet.fragment` must be set. Adds decode events (overlap, too large, ...) to it. Returns the
+  // datagram that it completes.
   std::optional<Datagram> add(Packet& packet);
+  // Hands the buffer back for reuse.
+  void recycle(Datagram datagram);
   // Gives up datagrams whose time is over.
   void expire(std::int64_t now_us);
   const DefragCounters& counters() const { return counters_; }
 
  private:
-  struct Tracker;
   struct Table;
-  friend class Datagram;
+
+  bool make_room(std::uint64_t bytes);
+  void drop_oldest();
+  std::optional<Datagram> assemble(const Packet& packet, const class FragmentTracker& tracker);
 
   DefragOptions options_;
   DefragCounters counters_;

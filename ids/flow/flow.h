@@ -90,6 +90,10 @@ struct Flow {
   }
 };
 
+// Who was taken for the client is the server: the first packet seen was an answer. Swaps the key
+// and everything kept per direction but `app` and `detect`.
+void swap_direction(Flow& flow);
+
 // What TCP reassembly tells the layer above, in order, per direction. Bytes are handed over once,
 // when the receiver acknowledged them (or the session ended).
 struct StreamChunk {

@@ -55,8 +55,8 @@ class FlowTable {
   FlowTable& operator=(const FlowTable&) = delete;
 
   // Finds or creates the flow of `packet`, counts the packet on it, and sets packet.direction and
-  // packet.established. Null: not a packet that belongs to a flow (not IP, a fragment, an ICMP
-  // error about an unknown flow, a bad checksum) or no room. May end other flows (time-out,
+  // packet.established. Null: not a packet that belongs to a flow (not IP, a fragment, a cut
+  // transport header, an ICMP error about an unknown flow) or no room. May end other flows (time-out,
   // eviction, TCP reuse). The pointer stays valid until the flow ends.
   Flow* handle(Packet& packet);
   // To be called after the layers above may have changed flow.state (TcpTracker does change it).

@@ -104,11 +104,17 @@ class StreamBuffer {
     StreamPool::Block block;
   };
 
-  bool reserve(StreamPool& pool, std::size_t more);
-  StreamInsert::Refusal store_new(StreamPool& pool, std::uint64_t begin, ByteView data, const Limits& limits);
+  bool reserve(StreamPool& pool, std::size_t more, std::size_t most);
+  bool insert_in_order(StreamPool& pool, ByteView data, const Limits& limits);
+  void insert_overlapping(StreamPool& pool, std::uint64_t offset, ByteView data, const Limits& limits,
+                          StreamInsert& result);
+  bool store_new(StreamPool& pool, std::uint64_t begin, ByteView data, const Limits& limits,
+                 StreamInsert& result);
+  bool append(StreamPool& pool, ByteView data, const Limits& limits);
   void overwrite(std::uint64_t begin, ByteView data);
   bool equals(std::uint64_t begin, ByteView data) const;
-  void absorb(StreamPool& pool);
+  std::uint8_t* at(std::uint64_t offset, std::size_t& available) const;
+  void absorb(StreamPool& pool, const Limits& limits);
   void drop_pieces_before(std::uint64_t offset);
 
   StreamPool::Block memory_;
@@ -119,6 +125,7 @@ class StreamBuffer {
   std::size_t block_bytes_ = 0;
   std::vector<Held> blocks_;   // sorted, disjoint, all beyond edge()
   std::vector<Piece> pieces_;  // sorted, disjoint, all at or after delivered_
+  std::vector<Piece> scratch_;
 };
 
 }  // namespace gatehouse::ids

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "ids/flow/flow.h"
 #include "ids/flow/stream_buffer.h"
@@ -21,17 +22,27 @@ struct TcpPeer {
   std::uint32_t last_ack = 0;  // highest acknowledgement of these bytes by the other end
   std::uint32_t window = 0;    // last window this end announced, scaled
   std::uint32_t next_win = 0;  // right edge of what the other end lets this end send
-  std::uint8_t wscale = 0;
-  bool has_wscale = false;
-  bool seen = false;  // a packet of this end was accepted
-  bool timestamps = false;
-  bool fin_sent = false;
-  bool rst_received = false;
-  bool offload_ack = false;
-  std::uint32_t fin_seq = 0;
+  std::uint32_t fin_seq = 0;   // sequence number of its FIN
   std::uint32_t last_timestamp = 0;
   std::int64_t last_timestamp_us = 0;
-  StreamBuffer buffer;  // what this end sent
+  std::uint8_t wscale = 0;
+  bool has_wscale = false;
+  bool seen = false;   // isn and next_seq are known
+  bool spoke = false;  // a packet of this end was seen, fitting or not
+  bool timestamps = false;
+  bool fin_sent = false;
+  bool fin_first = false;  // its FIN came before the other end's
+  bool rst_sent = false;
+  bool syn_data = false;            // data in the SYN (RFC 7413)
+  OsPolicy policy = OsPolicy::bsd;  // of the end that receives these bytes
+  std::unique_ptr<StreamBuffer> buffer = std::make_unique<StreamBuffer>();  // what this end sent
+};
+
+// What a SYN/ACK said; several may come before the client picks one by its ACK.
+struct TcpSynAck {
+  std::uint32_t sequence = 0, window = 0, timestamp = 0;
+  std::uint8_t wscale = 0;
+  bool has_wscale = false, has_timestamp = false;
 };
 
 class TcpSession {
@@ -44,7 +55,8 @@ class TcpSession {
   const TcpPeer& peer(Direction direction) const { return peers_[index(direction)]; }
 
   // What `direction` sent, acknowledged, and not yet released by rule inspection; needs
-  // TcpOptions::retain_for_inspection. The view lives until the next packet of the session.
+  // TcpOptions::retain_for_inspection. Ends at a gap: what follows it comes once this is released.
+  // The view lives until the next packet of the session.
   struct InspectWindow {
     ByteView data;
     std::uint64_t offset = 0;
@@ -56,49 +68,63 @@ class TcpSession {
 
   // Nobody wants the rest of this direction: nothing more is kept or delivered.
   void stop(Direction direction);
+  bool stopped(Direction direction) const { return stopped_[index(direction)]; }
+  // No more bytes will be delivered in this direction.
+  bool ended(Direction direction) const { return ended_[index(direction)]; }
   // Overrides TcpOptions::depth_bytes for this session; 0: no limit.
   void set_depth(std::uint64_t bytes) { depth_ = bytes; }
+  void swap_direction();
 
  private:
   friend class TcpTracker;
   friend class TcpMachine;
+  friend class TcpDelivery;
 
   TcpState state_ = TcpState::none;
+  TcpState before_reset_ = TcpState::none;
   bool midstream_ = false;
   bool async_ = false;
-  bool tfo_ = false;  // data in the SYN
-  bool synack_midstream_ = false;
+  bool simultaneous_ = false;    // both ends sent a SYN first
+  bool confirmed_ = false;       // the handshake's last ACK, or data after it, was seen
   std::array<bool, 2> ended_{};  // end was delivered
   std::array<bool, 2> stopped_{};
-  std::array<bool, 2> retain_{};
+  std::array<bool, 2> depth_reported_{};
   std::uint64_t depth_ = 0;
-  std::array<TcpPeer, 2> peers_;  // by the direction they send in
+  StreamPool* pool_ = nullptr;
+  std::array<TcpPeer, 2> peers_;           // by the direction they send in
+  std::vector<TcpSynAck> other_synacks_;   // of the server, in syn_recv
+  std::vector<std::uint32_t> other_isns_;  // of the client, in syn_sent
 };
 
-// Runs the sessions of one worker.
+// Runs the sessions of one worker. Must outlive them: their bytes are in its pool.
 class TcpTracker {
  public:
   explicit TcpTracker(TcpOptions options);
-  ~TcpTracker();
 
   // One TCP packet of `flow` (FlowTable::handle found it). Advances the session, stores the
   // payload, and delivers to `sink` what the packet acknowledges: bytes of the opposite direction.
   // Sets flow.state, flow.tcp_flags and the flow-layer members of the packet; FlowTable::update
   // must follow.
   void handle(Flow& flow, Packet& packet, StreamSink& sink);
-  // The flow ends: delivers what is left of both directions, each with end = true.
+  // The flow ends: delivers what is left of both directions, each with end = true. Does nothing
+  // without a session; safe to call twice.
   void finish(Flow& flow, StreamSink& sink);
-  // Takes the session's memory back; to be called after finish(), before the flow is destroyed.
+  // Takes the session's memory back; to be called when all is inspected, before the flow goes.
   void release(Flow& flow);
 
-  const TcpCounters& counters() const { return counters_; }
+  const TcpCounters& counters() const;
   const TcpOptions& options() const { return options_; }
 
  private:
   friend class TcpMachine;
+  friend class TcpDelivery;
+
+  bool start(Flow& flow, Packet& packet, StreamSink& sink);
+  TcpSession* make_session(Flow& flow);
+  void set_flow_state(Flow& flow, Packet& packet) const;
 
   TcpOptions options_;
-  TcpCounters counters_;
+  mutable TcpCounters counters_;
   StreamPool pool_;
 };
 

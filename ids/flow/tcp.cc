@@ -1,0 +1,168 @@
+#include "ids/flow/tcp.h"
+
+#include <utility>
+
+#include "ids/flow/tcp_machine.h"
+
+namespace gatehouse::ids {
+
+std::uint32_t TcpSession::bytes_sent(Direction direction) const {
+  const TcpPeer& peer = peers_[index(direction)];
+  return peer.seen ? peer.next_seq - peer.isn : 0;
+}
+
+TcpSession::InspectWindow TcpSession::inspectable(Direction direction) const {
+  const std::size_t at = index(direction);
+  InspectWindow window;
+  window.data = peers_[at].buffer->kept(window.offset);
+  window.end = ended_[at];
+  return window;
+}
+
+void TcpSession::release_inspected(Direction direction, std::uint64_t upto) {
+  peers_[index(direction)].buffer->release(*pool_, upto);
+}
+
+void TcpSession::stop(Direction direction) {
+  stopped_[index(direction)] = true;
+}
+
+void TcpSession::swap_direction() {
+  std::swap(peers_[0], peers_[1]);
+  std::swap(ended_[0], ended_[1]);
+  std::swap(stopped_[0], stopped_[1]);
+  std::swap(depth_reported_[0], depth_reported_[1]);
+}
+
+TcpTracker::TcpTracker(TcpOptions options) : options_(std::move(options)), pool_(options_.memcap_bytes) {}
+
+const TcpCounters& TcpTracker::counters() const {
+  counters_.reassembly_memuse = pool_.in_use();
+  return counters_;
+}
+
+TcpSession* TcpTracker::make_session(Flow& flow) {
+  constexpr std::uint64_t kCost = sizeof(TcpSession) + 2 * sizeof(StreamBuffer);
+  if (counters_.memuse + kCost > options_.session_memcap_bytes) {
+    ++counters_.ssn_memcap_drop;
+    return nullptr;
+  }
+  counters_.memuse += kCost;
+  ++counters_.sessions;
+  ++counters_.active_sessions;
+  flow.tcp = std::make_unique<TcpSession>();
+  flow.tcp->pool_ = &pool_;
+  flow.tcp->depth_ = options_.depth_bytes;
+  // Bytes are put together as their receiver does it.
+  flow.tcp->peers_[index(Direction::to_server)].policy = options_.policies.of(flow.key.server);
+  flow.tcp->peers_[index(Direction::to_client)].policy = options_.policies.of(flow.key.client);
+  return flow.tcp.get();
+}
+
+void TcpTracker::release(Flow& flow) {
+  if (flow.tcp == nullptr) return;
+  for (TcpPeer& peer : flow.tcp->peers_) peer.buffer->reset(pool_);
+  flow.tcp.reset();
+  counters_.memuse -= sizeof(TcpSession) + 2 * sizeof(StreamBuffer);
+  --counters_.active_sessions;
+}
+
+void TcpTracker::handle(Flow& flow, Packet& packet, StreamSink& sink) {
+  if (packet.bad_checksum) {
+    ++counters_.invalid_checksum;
+    return;
+  }
+  const std::uint8_t flags = packet.tcp.flags;
+  flow.tcp_flags[index(packet.direction)] |= flags;
+  if ((flags & (kTcpSyn | kTcpAck)) == kTcpSyn) ++counters_.syn;
+  if ((flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck)) ++counters_.synack;
+  if ((flags & kTcpRst) != 0) ++counters_.rst;
+  if (flow.tcp == nullptr && !start(flow, packet, sink)) return;
+  TcpMachine(*this, flow, packet, sink).run();
+  set_flow_state(flow, packet);
+}
+
+namespace {
+
+void report(Flow& flow, Packet& packet, StreamSink& sink, std::uint16_t event) {
+  packet.add_stream_event(event);
+  sink.on_stream_event(flow, packet, event);
+}
+
+}  // namespace
+
+// A packet without a session: does it begin one?
+bool TcpTracker::start(Flow& flow, Packet& packet, StreamSink& sink) {
+  const std::uint8_t flags = packet.tcp.flags;
+  if ((flags & (kTcpSyn | kTcpFin)) == (kTcpSyn | kTcpFin))
+    report(flow, packet, sink, stream_event::k_fin_syn);
+  if ((flags & kTcpRst) != 0) {
+    report(flow, packet, sink, stream_event::k_rst_but_no_session);
+    return false;
+  }
+  if ((flags & kTcpFin) != 0) {
+    report(flow, packet, sink, stream_event::k_fin_but_no_session);
+    return false;
+  }
+  const bool syn = (flags & kTcpSyn) != 0, ack = (flags & kTcpAck) != 0;
+  if (syn && !ack) return make_session(flow) != nullptr;
+  if (!options_.midstream || !ack) return false;
+  if (syn) {
+    // The answer came first: who sent it is the server.
+    swap_direction(flow);
+    packet.direction = opposite(packet.direction);
+  }
+  if (make_session(flow) == nullptr) return false;
+  ++counters_.midstream_pickups;
+  flow.tcp->midstream_ = true;
+  return true;
+}
+
+void TcpTracker::set_flow_state(Flow& flow, Packet& packet) const {
+  switch (flow.tcp->state_) {
+    case TcpState::none:
+    case TcpState::syn_sent:
+    case TcpState::syn_recv:
+      break;
+    case TcpState::established:
+    case TcpState::fin_wait1:
+    case TcpState::fin_wait2:
+    case TcpState::close_wait:
+    case TcpState::closing:
+      flow.state = FlowState::established;
+      break;
+    case TcpState::time_wait:
+    case TcpState::last_ack:
+    case TcpState::closed:
+      flow.state = FlowState::closed;
+      break;
+  }
+  if (flow.state == FlowState::established) packet.established = true;
+}
+
+void TcpTracker::finish(Flow& flow, StreamSink& sink) {
+  if (flow.tcp == nullptr) return;
+  TcpDelivery delivery(*this, flow, sink);
+  delivery.deliver_rest(Direction::to_server);
+  delivery.deliver_rest(Direction::to_client);
+}
+
+std::string_view to_string(TcpState state) {
+  static constexpr std::string_view kNames[] = {"none",       "syn_sent",  "syn_recv",  "established",
+                                                "fin_wait1",  "fin_wait2", "time_wait", "last_ack",
+                                                "close_wait", "closing",   "closed"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+bool reuses_session(const Flow& flow, const Packet& packet) {
+  if (flow.tcp == nullptr || !packet.is_tcp() || packet.bad_checksum) return false;
+  if ((packet.tcp.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) != kTcpSyn) return false;
+  const TcpState state = flow.tcp->state();
+  const bool over = state == TcpState::closed || state == TcpState::time_wait || state == TcpState::last_ack;
+  if (!over) return false;
+  // The same number again is a late copy of the old SYN.
+  const Direction direction = flow.direction_of(packet);
+  return direction == Direction::to_client || packet.tcp.sequence != flow.tcp->peer(direction).isn;
+}
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,80 @@
+#include <algorithm>
+
+#include "ids/flow/tcp_machine.h"
+
+namespace gatehouse::ids {
+
+std::int64_t stream_offset(const TcpPeer& peer, std::uint32_t sequence) {
+  const std::uint64_t delivered = peer.buffer->delivered();
+  const std::uint32_t at = peer.isn + 1 + static_cast<std::uint32_t>(delivered);
+  return static_cast<std::int64_t>(delivered) + static_cast<std::int32_t>(sequence - at);
+}
+
+bool TcpDelivery::deliver_acknowledged(Direction direction) {
+  TcpPeer& peer = session_.peers_[index(direction)];
+  if (!peer.seen || session_.ended_[index(direction)] || session_.stopped_[index(direction)]) return false;
+  std::int64_t upto = stream_offset(peer, session_.async_ ? peer.next_seq : peer.last_ack);
+  // The FIN takes a number, but no byte.
+  const std::int64_t fin = peer.fin_sent ? stream_offset(peer, peer.fin_seq) : -1;
+  const bool all = peer.fin_sent && upto > fin;
+  if (all) upto = std::max<std::int64_t>(fin, 0);
+  bool lost = false;
+  if (upto > static_cast<std::int64_t>(peer.buffer->delivered())) {
+    lost = deliver(direction, static_cast<std::uint64_t>(upto));
+  }
+  if (all) send_end(direction, false);
+  return lost;
+}
+
+void TcpDelivery::deliver_rest(Direction direction) {
+  TcpPeer& peer = session_.peers_[index(direction)];
+  if (session_.ended_[index(direction)]) return;
+  if (!session_.stopped_[index(direction)]) deliver(direction, peer.buffer->last_held());
+  send_end(direction, false);
+}
+
+// True when there was a gap.
+bool TcpDelivery::deliver(Direction direction, std::uint64_t upto) {
+  StreamBuffer& buffer = *session_.peers_[index(direction)].buffer;
+  const std::uint64_t depth = session_.depth_;
+  const bool deep = depth != 0 && upto >= depth;
+  if (deep) upto = depth;
+  bool lost = false;
+  while (buffer.delivered() < upto && !session_.stopped_[index(direction)]) {
+    StreamChunk chunk;
+    chunk.direction = direction;
+    chunk.data = buffer.deliverable(upto);
+    chunk.offset = buffer.delivered();
+    if (chunk.data.empty()) {
+      const std::uint64_t next =
+          buffer.next_held() > buffer.edge() ? std::min(buffer.next_held(), upto) : upto;
+      chunk.gap = next - buffer.delivered();
+      chunk.offset = next;
+      buffer.skip_to(tracker_.pool_, next);
+      ++tracker_.counters_.reassembly_gap;
+      lost = true;
+    }
+    const std::uint64_t done = chunk.offset + chunk.data.size();
+    sink_.on_stream(flow_, chunk);
+    buffer.mark_delivered(tracker_.pool_, done, tracker_.options_.retain_for_inspection);
+  }
+  if (deep) {
+    ++tracker_.counters_.stream_depth_reached;
+    send_end(direction, true);
+  }
+  return lost;
+}
+
+void TcpDelivery::send_end(Direction direction, bool depth_reached) {
+  bool& ended = session_.ended_[index(direction)];
+  if (ended) return;
+  ended = true;
+  StreamChunk chunk;
+  chunk.direction = direction;
+  chunk.offset = session_.peers_[index(direction)].buffer->delivered();
+  chunk.end = true;
+  chunk.depth_reached = depth_reached;
+  sink_.on_stream(flow_, chunk);
+}
+
+}  // namespace gatehouse::ids
