@@ -1,36 +1,81 @@
-// Rules, sets and elements as other programs may have put them into the kernel: comments and
-// expressions of any content must decode to something printable.
+// Contents as other programs may have put them into the kernel: userdata, keys, verdicts and
+// registers of any value must decode to something printable. The netlink framing itself comes from
+// the kernel and is well formed; libnftnl ends the program on an attribute of the wrong type.
 #include <linux/netfilter.h>
-#include <linux/netfilter/nfnetlink.h>
 
 #include <cstdint>
-#include <cstring>
-#include <vector>
 
+#include "core/bytes.h"
 #include "fwctl/compile/describe.h"
 #include "fwctl/netlink/decode.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace gatehouse::fwctl;
-  if (size < 1 || size > 4096) return 0;
-  std::vector<std::uint8_t> message(sizeof(nlmsghdr) + sizeof(nfgenmsg) + size - 1, 0);
-  auto* h = reinterpret_cast<nlmsghdr*>(message.data());
-  h->nlmsg_len = static_cast<std::uint32_t>(message.size());
-  std::memcpy(message.data() + sizeof(nlmsghdr) + sizeof(nfgenmsg), data + 1, size - 1);
-  KernelTable table;
-  if (data[0] % 2 == 0) {
-    const RuleHandle rule(nftnl_rule_alloc());
-    if (nftnl_rule_nlmsg_parse(h, rule.get()) >= 0) (void)describe(decode_rule(rule.get()), table);
-    return 0;
+namespace {
+
+using namespace gatehouse;
+using namespace gatehouse::fwctl;
+
+core::ByteView some_of(core::ByteReader& reader, std::size_t most) {
+  const std::size_t wanted = reader.u8() % (most + 1);
+  return reader.bytes(std::min(wanted, reader.remaining()));
+}
+
+void rule(core::ByteReader& reader) {
+  const RuleHandle r(nftnl_rule_alloc());
+  const core::ByteView userdata = some_of(reader, 200);
+  if (!userdata.empty()) {
+    nftnl_rule_set_data(r.get(), NFTNL_RULE_USERDATA, userdata.data(),
+                        static_cast<std::uint32_t>(userdata.size()));
   }
-  const SetHandle set(nftnl_set_alloc());
-  if (nftnl_set_nlmsg_parse(h, set.get()) >= 0) (void)describe_definition(decode_set(set.get()));
-  const SetHandle elements(nftnl_set_alloc());
-  if (nftnl_set_elems_nlmsg_parse(h, elements.get()) < 0) return 0;
+  while (reader.remaining() > 4) {
+    // How many leading attributes are numbers; libnftnl keeps names as strings it expects whole.
+    struct Kind {
+      const char* name;
+      std::uint8_t numbers;
+    };
+    static constexpr Kind kKinds[] = {{"meta", 2},      {"payload", 4}, {"ct", 3},     {"fib", 3},
+                                      {"bitwise", 5},   {"cmp", 3},     {"lookup", 2}, {"limit", 5},
+                                      {"immediate", 3}, {"nat", 4}};
+    const Kind& kind = kKinds[reader.u8() % std::size(kKinds)];
+    nftnl_expr* e = nftnl_expr_alloc(kind.name);
+    const int attributes = reader.u8() % (kind.numbers + 1);
+    for (std::uint16_t a = NFTNL_EXPR_BASE; a < NFTNL_EXPR_BASE + attributes; ++a) {
+      const std::uint32_t value = reader.u8();
+      nftnl_expr_set(e, a, &value, sizeof value);
+    }
+    nftnl_rule_add_expr(r.get(), e);
+  }
+  (void)describe(decode_rule(r.get()), KernelTable{});
+}
+
+void elements(core::ByteReader& reader) {
   KernelSet out;
-  out.key_type = data[0];
-  out.flags = data[0] % 4 == 1 ? NFT_SET_INTERVAL : 0;
-  decode_elements(elements.get(), out);
+  out.key_type = reader.u32();
+  out.flags = reader.u8() % 2 == 0 ? NFT_SET_INTERVAL : 0;
+  const SetHandle s(nftnl_set_alloc());
+  while (reader.remaining() > 4) {
+    nftnl_set_elem* e = nftnl_set_elem_alloc();
+    const core::ByteView key = some_of(reader, 64);
+    const core::ByteView userdata = some_of(reader, 64);
+    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key.data(), static_cast<std::uint32_t>(key.size()));
+    if (!userdata.empty()) {
+      nftnl_set_elem_set(e, NFTNL_SET_ELEM_USERDATA, userdata.data(),
+                         static_cast<std::uint32_t>(userdata.size()));
+    }
+    nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, reader.u8());
+    nftnl_set_elem_add(s.get(), e);
+  }
+  decode_elements(s.get(), out);
   for (const KernelElement& e : out.elements) (void)describe(e, out);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  core::ByteReader reader(core::ByteView(data, size));
+  if (reader.u8() % 2 == 0) {
+    rule(reader);
+  } else {
+    elements(reader);
+  }
   return 0;
 }
