@@ -96,7 +96,7 @@ void Worker::on_stream_event(Flow&, const Packet&, std::uint16_t) {}
 
 void Worker::inspect(Packet& packet, Flow* flow) {
   matches_.clear();
-  detector_->inspect(packet, flow, nullptr, matches_);
+  detector_->inspect(packet, flow, matches_);
   if (!matches_.empty()) report(packet, flow);
 }
 

@@ -259,6 +259,7 @@ class RuleChecker {
       ++list_.failed;
       return;
     }
+    builder.rule.order = static_cast<std::uint32_t>(list_.rules.size());
     builder.rule.meta.where = ast.position(0);
     builder.rule.meta.text = std::move(ast.text);
     list_.rules.push_back(std::make_unique<Rule>(std::move(builder.rule)));

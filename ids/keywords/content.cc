@@ -209,7 +209,6 @@ void apply_startswith(RuleBuilder& builder, const lang::RuleOption& option) {
 void apply_endswith(RuleBuilder& builder, const lang::RuleOption& option) {
   ContentOp* content = modified(builder, option);
   if (content == nullptr || twice(builder, option, content->endswith)) return;
-  if (conflict(builder, option, content->has_offset, "offset") || conflict(builder, option, content->has_depth, "depth")) return;
   content->endswith = true;
 }
 

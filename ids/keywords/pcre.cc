@@ -122,12 +122,13 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
     builder.add_op(std::move(op), value.relative);
     return;
   }
+  const auto buffer = find_buffer(value.buffer->buffer);
   if (builder.sticky >= 0) {
-    builder.error(option, "pcre-flag", "the buffer is already chosen by `" + builder.sticky_option->name + "`").hint =
+    if (builder.current().buffer == buffer->id) return builder.add_op(std::move(op), value.relative);
+    builder.error(option, "pcre-flag", "another buffer is already chosen by `" + builder.sticky_option->name + "`").hint =
         "leave the buffer flag away";
     return;
   }
-  const auto buffer = find_buffer(value.buffer->buffer);
   const BufferDescriptor& descriptor = buffer_table()[buffer->id];
   if (!builder.require_protocols(descriptor.protocols, option)) return;
   if (!builder.require_direction(descriptor.direction, option)) return;

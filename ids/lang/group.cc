@@ -23,6 +23,25 @@ class GroupScanner {
     return true;
   }
 
+  // `!80,!443` without brackets is a list, too: old rule sets write it so.
+  bool scan_top(GroupExpr& group) {
+    const std::size_t start = at_;
+    if (!scan(group, 0)) return false;
+    if (at_ >= text_.size() || text_[at_] != ',') return true;
+    GroupExpr list;
+    list.kind = GroupExpr::Kind::list;
+    list.items.push_back(std::move(group));
+    while (take(',')) {
+      if (++items_ > kMaxGroupItems) return fail("group-size", "this list has too many members", "", start, 1);
+      list.items.emplace_back();
+      if (!scan(list.items.back(), 1)) return false;
+    }
+    list.at = static_cast<TextOffset>(start);
+    list.length = static_cast<std::uint32_t>(at_ - start);
+    group = std::move(list);
+    return true;
+  }
+
   std::size_t at() const { return at_; }
   SyntaxError error;
 
@@ -119,7 +138,7 @@ class GroupScanner {
 bool scan_group(std::string_view text, std::size_t& at, GroupKind kind, GroupExpr& group,
                 SyntaxError& error) {
   GroupScanner scanner(text, at, kind);
-  if (!scanner.scan(group, 0)) {
+  if (!scanner.scan_top(group)) {
     error = std::move(scanner.error);
     return false;
   }

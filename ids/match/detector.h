@@ -50,12 +50,12 @@ class Detector {
  public:
   virtual ~Detector() = default;
 
-  // Decides everything that `packet` makes decidable: packet rules on it, stream rules on `stream`
-  // (the chunks of the packet's own direction, consecutive), and the transactions of its flow in
-  // its direction. `flow` is null for packets without one. Appends to `out` in report order, at
-  // most packet_alert_max; applies pass/noalert, flowbits and thresholds.
-  virtual void inspect(const Packet& packet, Flow* flow, const StreamChunk* stream,
-                       std::vector<Match>& out) = 0;
+  // Decides everything that `packet` makes decidable: packet rules on it, stream rules on what its
+  // direction has had acknowledged (Flow::tcp->inspectable, released here as it is decided), and
+  // the transactions of its flow in its direction. `flow` is null for packets without one. Appends
+  // to `out` in report order, at most packet_alert_max; applies pass/noalert, flowbits and
+  // thresholds.
+  virtual void inspect(const Packet& packet, Flow* flow, std::vector<Match>& out) = 0;
   // The flow ends: decides what is still open, in both directions, with `packet` standing in for
   // the last packet of each (origin flow_end).
   virtual void finish_flow(const Packet& packet, Flow& flow, std::vector<Match>& out) = 0;

@@ -1,0 +1,50 @@
+// What detection remembers about a flow and about a transaction. Belongs to one engine: after a
+// reload it is made anew.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "ids/match/plan.h"
+
+namespace gatehouse::ids {
+
+class FlowDetect : public FlowAttachment {
+ public:
+  explicit FlowDetect(std::uint64_t engine) : engine_id(engine) {}
+
+  std::uint64_t engine_id;
+  std::array<std::uint64_t, 2> scanned_to{};  // stream offset up to which rules have looked
+  std::array<bool, 2> once_done{}, detection_done{};
+  std::size_t detection_events = 0;  // how many of AppFlow::detection_events were seen
+};
+
+class TransactionDetect : public TransactionAttachment {
+ public:
+  explicit TransactionDetect(std::uint64_t engine) : engine_id(engine) {}
+
+  static constexpr std::uint32_t kScanned = 0xffff'ffffU;
+
+  struct Side {
+    std::vector<std::uint32_t> scanned;  // by buffer of the group: bytes scanned, kScanned: for good
+    std::vector<PlanId> pending;         // preselected, not decided yet
+    std::uint8_t progress = 0;           // at the last inspection
+    std::size_t events = 0;
+    bool retry_always = false;  // a pending rule waits for something outside of the transaction
+    bool done = false;
+  };
+
+  std::uint64_t engine_id;
+  std::array<Side, 2> sides;
+  std::vector<PlanId> common;  // pending rules that look at both sides
+
+  bool is_decided(PlanId id) const { return std::binary_search(decided_.begin(), decided_.end(), id); }
+  void decide(PlanId id) { decided_.insert(std::upper_bound(decided_.begin(), decided_.end(), id), id); }
+
+ private:
+  std::vector<PlanId> decided_;
+};
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,90 @@
+#include "ids/match/threshold_table.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace gatehouse::ids {
+namespace {
+
+std::uint64_t mix(std::uint64_t h, std::uint64_t value) {
+  h ^= value;
+  h *= 0x9e37'79b9'7f4a'7c15ULL;
+  return h ^ h >> 29U;
+}
+
+std::uint64_t mix(std::uint64_t h, const IpAddress& address) {
+  h = mix(h, address.version);
+  for (std::size_t i = 0; i < 16; i += 8) {
+    std::uint64_t part = 0;
+    for (std::size_t j = 0; j < 8; ++j) part = part << 8U | address.bytes[i + j];
+    h = mix(h, part);
+  }
+  return h;
+}
+
+std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet& packet, const Flow* flow) {
+  std::uint64_t h = mix(0x5851'f42d'4c95'7f2dULL, static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid);
+  h = mix(h, static_cast<std::uint64_t>(threshold.track));
+  switch (threshold.track) {
+    case TrackBy::by_src:
+      h = mix(h, packet.source);
+      break;
+    case TrackBy::by_dst:
+      h = mix(h, packet.destination);
+      break;
+    case TrackBy::by_both:
+      // The pair, whichever way the packet goes.
+      h = mix(mix(h, std::min(packet.source, packet.destination)), std::max(packet.source, packet.destination));
+      break;
+    case TrackBy::by_flow:
+      h = mix(h, flow == nullptr ? 0 : flow->id);
+      break;
+    case TrackBy::by_rule:
+      break;
+  }
+  return h == 0 ? 1 : h;
+}
+
+}  // namespace
+
+ThresholdTable::ThresholdTable(std::size_t entries) : entries_(std::bit_ceil(std::max<std::size_t>(entries, kProbes))) {}
+
+void ThresholdTable::clear() { std::fill(entries_.begin(), entries_.end(), Entry{}); }
+
+ThresholdTable::Entry& ThresholdTable::find(std::uint64_t key, std::int64_t now_us) {
+  Entry* oldest = nullptr;
+  for (std::size_t i = 0; i < kProbes; ++i) {
+    Entry& entry = entries_[(key + i) & (entries_.size() - 1)];
+    if (entry.key == key) return entry;
+    if (oldest == nullptr || (oldest->key != 0 && (entry.key == 0 || entry.start_us < oldest->start_us))) oldest = &entry;
+  }
+  if (oldest->key != 0) ++evictions_;
+  *oldest = {key, now_us, 0};
+  return *oldest;
+}
+
+bool ThresholdTable::admit(const Rule& rule, const Threshold& threshold, const Packet& packet, const Flow* flow) {
+  Entry& entry = find(key_of(rule, threshold, packet, flow), packet.time_us);
+  const std::int64_t window_us = static_cast<std::int64_t>(threshold.seconds) * 1'000'000;
+  if (packet.time_us - entry.start_us >= window_us) {
+    entry.start_us = packet.time_us;
+    entry.count = 0;
+  }
+  ++entry.count;
+  switch (threshold.kind) {
+    case Threshold::Kind::limit:
+      return entry.count <= threshold.count;
+    case Threshold::Kind::threshold:
+      if (entry.count < threshold.count) return false;
+      entry.count = 0;
+      entry.start_us = packet.time_us;
+      return true;
+    case Threshold::Kind::both:
+      return entry.count == threshold.count;
+    case Threshold::Kind::detection_filter:
+      return entry.count > threshold.count;
+  }
+  return true;
+}
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,37 @@
+// Counters of threshold and detection_filter. Fixed size, no allocation after construction.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ids/flow/flow.h"
+#include "ids/keywords/rule.h"
+
+namespace gatehouse::ids {
+
+class ThresholdTable {
+ public:
+  explicit ThresholdTable(std::size_t entries = 1U << 16U);
+
+  // Counts one match of `rule` and says whether it may alert. A tracker that does not fit evicts
+  // the one with the oldest window in its neighbourhood: its count starts anew, so limits err on
+  // the side of alerting and thresholds on the side of silence.
+  bool admit(const Rule& rule, const Threshold& threshold, const Packet& packet, const Flow* flow);
+  void clear();
+  std::uint64_t evictions() const { return evictions_; }
+
+ private:
+  struct Entry {
+    std::uint64_t key = 0;  // 0: free
+    std::int64_t start_us = 0;
+    std::uint32_t count = 0;
+  };
+  static constexpr std::size_t kProbes = 8;
+
+  Entry& find(std::uint64_t key, std::int64_t now_us);
+
+  std::vector<Entry> entries_;
+  std::uint64_t evictions_ = 0;
+};
+
+}  // namespace gatehouse::ids
