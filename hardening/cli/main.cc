@@ -114,6 +114,7 @@ Result<int> check_verb(const Args& args) {
     }
   }
   GH_CHECK(core::print_result(out));
+  if (!profile) return core::kExitUsage;  // nothing was proved: the profile itself is unusable
   return good ? core::kExitDone : core::kExitNo;
 }
 

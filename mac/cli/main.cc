@@ -106,6 +106,7 @@ Result<int> check_verb(const Args& args) {
     out += '\n';
   }
   GH_CHECK(core::print_result(out));
+  if (!policy) return core::kExitUsage;  // nothing was checked: the site itself is unusable
   return diagnostics.has_errors() ? core::kExitNo : core::kExitDone;
 }
 

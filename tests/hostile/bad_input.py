@@ -28,7 +28,7 @@ def make_inputs(d):
         "empty.yaml": "",
         "binary.yaml": b"\xff\xfe\x00\x01" * 64,
         "loop.yaml": "a: &a [*a]\n",
-        "profile.yaml": "name: x\ndefault: errno EPERM\nallow: [raed]\n",
+        "profile.yaml": "profile: x\ndefault: errno EPERM\nallow: [raed]\n",
         "one-bad.rules": 'alert tcp any any -> any any (msg:"good"; content:"abcd"; sid:1;)\n'
                          'alert tcp any any -> any any (msg:"bad"; contnet:"abcd"; sid:2;)\n',
         "all-bad.rules": "alert tcp any any => \nnonsense\n",
