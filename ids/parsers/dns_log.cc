@@ -126,17 +126,72 @@ bool write_structured(const DnsRecord& record, core::JsonWriter& json) {
   return false;
 }
 
-void write_record(const DnsRecord& record, core::JsonWriter& json) {
+constexpr std::uint16_t kTxt = 16;
+constexpr std::uint16_t kOpt = 41;
+
+struct EdnsOption {
+  unsigned code = 0;
+  ByteView data;
+};
+
+// RFC 6891 6.1.2.
+std::vector<EdnsOption> edns_options(const DnsRecord& record) {
+  std::vector<EdnsOption> out;
+  core::ByteReader reader(record.rdata);
+  while (reader.remaining() >= 4) {
+    EdnsOption option;
+    option.code = reader.u16();
+    option.data = reader.bytes(reader.u16());
+    if (!reader.ok()) break;
+    out.push_back(option);
+  }
+  return out;
+}
+
+void write_options(const std::vector<EdnsOption>& options, core::JsonWriter& json) {
+  json.key("opt").begin_array();
+  for (const EdnsOption& option : options) {
+    std::string hex;
+    for (const std::uint8_t b : option.data) hex += fmt::format("{:02x}", b);
+    json.begin_object().field("code", option.code).field("data", hex).end_object();
+  }
+  json.end_array();
+}
+
+void write_record_head(const DnsRecord& record, core::JsonWriter& json) {
   json.begin_object().field("rrname", printable(record.name)).field("rrtype", dns_type_text(record.type));
   json.field("ttl", record.ttl);
-  if (!write_structured(record, json) && !record.text.empty()) json.field("rdata", printable(record.text));
+}
+
+void write_record(const DnsRecord& record, core::JsonWriter& json) {
+  if (record.type == kTxt && !record.texts.empty()) {
+    // Each string of a TXT record counts as an answer.
+    for (const std::string& text : record.texts) {
+      write_record_head(record, json);
+      json.field("rdata", printable(text)).end_object();
+    }
+    return;
+  }
+  write_record_head(record, json);
+  if (record.type == kOpt) {
+    write_options(edns_options(record), json);
+  } else if (!write_structured(record, json) && !record.text.empty()) {
+    json.field("rdata", printable(record.text));
+  }
   json.end_object();
 }
 
+// An OPT record without options says nothing worth a line.
+bool worth_logging(const DnsRecord& record) {
+  return record.type != kOpt || !edns_options(record).empty();
+}
+
 void write_section(std::string_view key, const std::vector<DnsRecord>& records, core::JsonWriter& json) {
-  if (records.empty()) return;
+  if (std::none_of(records.begin(), records.end(), worth_logging)) return;
   json.key(key).begin_array();
-  for (const DnsRecord& record : records) write_record(record, json);
+  for (const DnsRecord& record : records) {
+    if (worth_logging(record)) write_record(record, json);
+  }
   json.end_array();
 }
 
@@ -144,7 +199,7 @@ void write_section(std::string_view key, const std::vector<DnsRecord>& records, 
 void write_grouped(const std::vector<DnsRecord>& answers, core::JsonWriter& json) {
   std::vector<std::uint16_t> types;
   for (const DnsRecord& record : answers) {
-    if (record.text.empty() && record.numbers.empty()) continue;
+    if (record.text.empty() && record.numbers.empty() && record.texts.empty()) continue;
     if (std::find(types.begin(), types.end(), record.type) == types.end()) types.push_back(record.type);
   }
   if (types.empty()) return;
@@ -153,6 +208,8 @@ void write_grouped(const std::vector<DnsRecord>& answers, core::JsonWriter& json
     json.key(dns_type_text(type)).begin_array();
     for (const DnsRecord& record : answers) {
       if (record.type != type) continue;
+      for (const std::string& string : record.texts) json.string(printable(string));
+      if (!record.texts.empty()) continue;
       std::string text;
       core::JsonWriter inner(text);
       inner.begin_object();

@@ -31,11 +31,7 @@ void write_http_log(const Transaction& base, const LogOptions& options, core::Js
   if (options.http_extended) {
     write_field(json, "http_refer", tx.request(), "referer");
     if (!tx.method.empty()) json.field("http_method", tx.method);
-    if (!tx.request().protocol.empty()) {
-      json.field("protocol", tx.request().protocol);
-    } else if (!tx.response().protocol.empty()) {
-      json.field("protocol", tx.response().protocol);
-    }
+    if (!tx.request().protocol.empty()) json.field("protocol", tx.request().protocol);
     if (tx.status > 0) {
       json.field("status", tx.status);
     } else if (!tx.status_text.empty()) {

@@ -67,7 +67,9 @@ bool may_be_request(std::string_view line) {
 std::size_t HttpSession::request_start(std::string_view data, bool final) {
   Side& s = side(Direction::to_server);
   const auto line = request_line(data, final);
-  if (!line) return data.size() > config_.max_header_bytes ? overlong(Direction::to_server, data) : 0;
+  if ((line ? line->content : data.size()) > config_.max_header_bytes)
+    return overlong(Direction::to_server, data);
+  if (!line) return 0;
   const std::string_view content = data.substr(0, line->content);
   if (trim(content).empty()) return line->total;
   if (s.resync && !may_be_request(content)) return line->total;

@@ -19,10 +19,11 @@ int parse_status(std::string_view text) {
   return status >= 100 ? status : -1;
 }
 
-// Certainly no status line: after blanks there is something other than (the beginning of) "HTTP".
+// Certainly neither a status line nor an empty one: after blanks there is something other than
+// (the beginning of) "HTTP".
 bool is_stray(std::string_view data) {
-  const std::size_t first = data.find_first_not_of(std::string_view(" \t\r\n\v\f\0", 7));
-  if (first == std::string_view::npos) return false;
+  const std::size_t first = data.find_first_not_of(std::string_view(" \t\v\f\0", 5));
+  if (first == std::string_view::npos || data[first] == '\r' || data[first] == '\n') return false;
   const std::string_view word = data.substr(first, 4);
   return !equal_nocase(word, std::string_view("http").substr(0, word.size()));
 }

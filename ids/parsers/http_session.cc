@@ -114,7 +114,8 @@ std::size_t HttpSession::field_lines(Direction d, std::string_view data, bool fi
   const bool request = d == Direction::to_server;
   const auto line =
       request ? request_field_line(data, final) : response_field_line(data, final, s.after_lf_cr);
-  if (!line) return data.size() > config_.max_header_bytes ? overlong(d, data) : 0;
+  if ((line ? line->content : data.size()) > config_.max_header_bytes) return overlong(d, data);
+  if (!line) return 0;
   HttpMessage& message = current(d).message[index(d)];
   if (s.state == State::fields && message.raw_headers.size() < 4 * config_.max_header_bytes) {
     message.raw_headers.append(data.substr(0, line->total));

@@ -21,6 +21,9 @@ enum : std::uint16_t {
   kSupportedVersions = 43
 };
 
+// Stands for the drafts before 16, which did not number themselves.
+constexpr std::uint16_t kEarlyDraft = 0x7f01;
+
 // A length-prefixed list inside an extension.
 ByteReader block8(ByteReader& r) {
   return ByteReader(r.bytes(r.u8()));
@@ -138,9 +141,10 @@ std::string make_ja4(const TlsTransaction& tx) {
   std::sort(extensions.begin(), extensions.end());
   std::string third = hex_list(extensions);
   const auto algorithms = without_grease(tx.client_signature_algorithms);
-  if (!algorithms.empty()) third += "_" + hex_list(algorithms);
+  // The technical note drops the underscore when there are no algorithms; the field keeps it.
+  third += "_" + hex_list(algorithms);
   out += "_";
-  out += extensions.empty() && algorithms.empty() ? kNothing : sha256_hex(third).substr(0, 12);
+  out += sha256_hex(third).substr(0, 12);
   return out;
 }
 
@@ -219,7 +223,8 @@ bool parse_server_hello(ByteView body, TlsTransaction& tx) {
   tx.random[1].assign(random.begin(), random.end());
   tx.version = version;
   // Until draft 21, TLS 1.3 had a hello without session id and compression method.
-  const bool short_form = (version >> 8U) == 0x7f && (version & 0xffU) < 22;
+  const bool short_form = version == 0x0304 || ((version >> 8U) == 0x7f && (version & 0xffU) < 22);
+  if (version == 0x0304) tx.version = kEarlyDraft;  // the final version says so in an extension only
   ByteView session;
   if (!short_form) session = r.bytes(r.u8());
   const std::uint16_t cipher = r.u16();

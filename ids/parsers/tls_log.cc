@@ -22,8 +22,8 @@ void write_text(std::string_view key, const std::string& value, core::JsonWriter
 }
 
 void write_certificate(const TlsCertificate& certificate, core::JsonWriter& json) {
-  write_text("subject", certificate.subject, json);
-  write_text("issuerdn", certificate.issuer, json);
+  if (!certificate.parsed) return;
+  json.field("subject", certificate.subject).field("issuerdn", certificate.issuer);
   write_strings("subjectaltname", certificate.alternative_names, json);
   write_text("serial", certificate.serial, json);
   write_text("fingerprint", certificate.fingerprint, json);

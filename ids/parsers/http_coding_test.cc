@@ -1,0 +1,214 @@
+#include "ids/parsers/http_coding.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+#include <zlib.h>
+
+namespace gatehouse::ids::http {
+namespace {
+
+class Collect : public ByteSink {
+ public:
+  void take(ByteView bytes) override { text.append(core::as_text(bytes)); }
+  std::string text;
+};
+
+// Window bits choose the wrapper: negative raw, 15 zlib, 31 gzip.
+std::string compress(const std::string& text, int window_bits) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string out(deflateBound(&stream, text.size()) + 32, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+std::string gzip(const std::string& t) {
+  return compress(t, 31);
+}
+std::string zlib(const std::string& t) {
+  return compress(t, 15);
+}
+std::string raw(const std::string& t) {
+  return compress(t, -15);
+}
+
+std::string decode(std::string_view coding, const std::string& bytes, std::size_t step, unsigned layers = 3,
+                   ContentDecoder* used = nullptr) {
+  ContentDecoder decoder;
+  decoder.start(coding, layers, {});
+  Collect out;
+  for (std::size_t i = 0; i < bytes.size(); i += step) {
+    decoder.feed(core::as_bytes(std::string_view(bytes).substr(i, step)), out);
+  }
+  decoder.finish(out);
+  if (used != nullptr) *used = std::move(decoder);
+  return out.text;
+}
+
+const std::string kText =
+    "The quick brown fox jumps over the lazy dog, and does it again: The quick brown fox.";
+
+struct CodingRow {
+  std::string name, coding, wire;
+};
+
+std::vector<CodingRow> coding_rows() {
+  std::string flagged = gzip(kText);
+  flagged[3] = '\x60';  // reserved flags
+  std::string with_name = gzip(kText);
+  with_name[3] = '\x08';
+  with_name.insert(10, std::string("n\0", 2));
+  std::string with_extra = gzip(kText);
+  with_extra[3] = '\x04';
+  with_extra.insert(10, std::string("\x02\0ab", 4));
+  std::string bad_sum = gzip(kText);
+  bad_sum[bad_sum.size() - 8] = static_cast<char>(bad_sum[bad_sum.size() - 8] ^ 0x55);
+  return {
+      {"gzip", "gzip", gzip(kText)},
+      {"x-gzip, upper case", "X-GZIP", gzip(kText)},
+      {"deflate as zlib", "deflate", zlib(kText)},
+      {"deflate raw", "deflate", raw(kText)},
+      {"declared deflate, is gzip", "deflate", gzip(kText)},
+      {"declared gzip, is zlib", "gzip", zlib(kText)},
+      {"declared gzip, is raw", "gzip", raw(kText)},
+      {"declared, not done", "gzip", kText},
+      {"declared twice, done once", "gzip, gzip", gzip(kText)},
+      {"two layers", "deflate, gzip", gzip(zlib(kText))},
+      {"three layers", "gzip,deflate,gzip", gzip(raw(gzip(kText)))},
+      {"unknown word", "gzip x", gzip(kText)},
+      {"empty elements", ",gzip,", gzip(kText)},
+      {"NUL inside", std::string("def\0late", 8), zlib(kText)},
+      {"identity", "identity", kText},
+      {"not ours", "br", kText},
+      {"reserved gzip flags", "gzip", flagged},
+      {"gzip file name", "gzip", with_name},
+      {"gzip extra field", "gzip", with_extra},
+      {"wrong checksum", "gzip", bad_sum},
+      {"checksum cut off", "gzip", gzip(kText).substr(0, gzip(kText).size() - 8)},
+      {"bytes behind the end", "gzip", gzip(kText) + "tail"},
+  };
+}
+
+TEST(HttpContent, DecodesWhatReceiversDecode) {
+  for (const CodingRow& row : coding_rows()) {
+    for (const std::size_t step : {std::size_t{1}, std::size_t{7}, row.wire.size()}) {
+      EXPECT_EQ(decode(row.coding, row.wire, step), kText) << row.name << ", step " << step;
+    }
+  }
+}
+
+TEST(HttpContent, ShowsTheStartOfABrokenStream) {
+  std::string wire = gzip(std::string(3000, 'a') + kText);
+  wire.resize(wire.size() / 2);
+  ContentDecoder used;
+  const std::string got = decode("gzip", wire, wire.size(), 2, &used);
+  EXPECT_FALSE(got.empty());
+  EXPECT_EQ(got.front(), 'a');
+}
+
+TEST(HttpContent, ReportsWhatItDoesNot) {
+  ContentDecoder used;
+  decode("br", kText, 10, 2, &used);
+  EXPECT_TRUE(used.findings().unsupported);
+  decode("gzip", kText, 10, 2, &used);
+  EXPECT_TRUE(used.findings().failed);
+  decode("gzip,gzip,gzip", gzip(gzip(gzip(kText))), 10, 2, &used);
+  EXPECT_TRUE(used.findings().too_many_layers);
+}
+
+TEST(HttpContent, StopsABomb) {
+  // Three layers make far more than the ratio out of little.
+  const std::string wire = gzip(gzip(std::string(64U << 20U, '\0')));
+  ContentDecoder decoder;
+  decoder.start("gzip, gzip", 2, {});
+  class Count : public ByteSink {
+   public:
+    void take(ByteView bytes) override { size += bytes.size(); }
+    std::size_t size = 0;
+  } out;
+  decoder.feed(core::as_bytes(wire), out);
+  EXPECT_TRUE(decoder.findings().bomb);
+  EXPECT_LT(out.size, 8U << 20U);
+}
+
+RC_GTEST_PROP(HttpContent, AnySegmentationDecodesTheSame, (const std::string& text)) {
+  const auto step = *rc::gen::inRange<std::size_t>(1, 64);
+  for (const std::string& wire : {gzip(text), zlib(text), raw(text)}) {
+    RC_ASSERT(decode("deflate", wire, step) == decode("deflate", wire, wire.size()));
+  }
+  if (!text.empty()) {
+    RC_ASSERT(decode("gzip, deflate", text, step) == decode("gzip, deflate", text, text.size()));
+  }
+}
+
+struct FramingRow {
+  std::string_view name, wire, body;
+  bool bad;
+};
+
+std::string unchunk(std::string_view wire, std::size_t step, bool& bad) {
+  BodyFramer framer;
+  framer.start(BodyFramer::Mode::chunked, 0);
+  Collect out;
+  for (std::size_t i = 0; i < wire.size();) {
+    const std::string_view piece = wire.substr(i, step);
+    const std::size_t used = framer.feed(core::as_bytes(piece), out);
+    if (used < piece.size()) break;
+    i += used;
+  }
+  framer.finish(out);
+  bad = framer.bad_chunk();
+  return out.text;
+}
+
+TEST(HttpFraming, StripsChunksAsReceiversDo) {
+  constexpr FramingRow kRows[] = {
+      {"plain", "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "abcde", false},
+      {"leading zeros, upper case", "00A\r\n0123456789\r\n00\r\n", "0123456789", false},
+      {"extension", "3;x=y\r\nabc\r\n0\r\n", "abc", false},
+      {"junk behind the size", "3x\r\nabc\r\n0\r\n", "abc", false},
+      {"blank before the size", " 3\r\nabc\r\n0\r\n", "abc", false},
+      {"CR before the size", "\r3\r\nabc\r\n0\r\n", "abc", false},
+      {"empty line before the size", "\r\n3\r\nabc\r\n\r\n2\r\nde\r\n0\r\n", "abcde", false},
+      {"LF only", "3\nabc\n0\n\n", "abc", false},
+      {"no chunk at all", "Xabc", "Xabc", true},
+      {"not chunked from the second on", "3\r\nabc\r\nzz", "abczz", true},
+      {"size too large", "fffffffffffff\r\nabc", "fffffffffffff\r\nabc", true},
+      {"cut in a chunk", "5\r\nabc", "abc", false},
+  };
+  for (const FramingRow& row : kRows) {
+    for (const std::size_t step : {std::size_t{1}, std::size_t{3}, row.wire.size()}) {
+      bool bad = false;
+      EXPECT_EQ(unchunk(row.wire, step, bad), row.body) << row.name << ", step " << step;
+      EXPECT_EQ(bad, row.bad) << row.name;
+    }
+  }
+}
+
+TEST(HttpFraming, LeavesWhatBelongsToTheNextMessage) {
+  BodyFramer framer;
+  Collect out;
+  framer.start(BodyFramer::Mode::length, 3);
+  EXPECT_EQ(framer.feed(core::as_bytes("abcdef"), out), 3U);
+  EXPECT_TRUE(framer.done());
+  EXPECT_EQ(out.text, "abc");
+}
+
+TEST(HttpFraming, SkipsLostBytesInsideABody) {
+  BodyFramer framer;
+  Collect out;
+  framer.start(BodyFramer::Mode::length, 10);
+  EXPECT_TRUE(framer.skip(4));
+  EXPECT_FALSE(framer.skip(7));
+  EXPECT_EQ(framer.feed(core::as_bytes("abcdefgh"), out), 6U);
+  framer.start(BodyFramer::Mode::chunked, 0);
+  EXPECT_FALSE(framer.skip(1));
+}
+
+}  // namespace
+}  // namespace gatehouse::ids::http
