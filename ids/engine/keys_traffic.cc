@@ -17,6 +17,12 @@ void checksum(const SettingValue& v) {
     v.settings.decoder.checksum = *on ? ChecksumMode::yes : ChecksumMode::no;
   }
 }
+// The older key; where both are given, capture.checksum decides, in either order.
+void pcap_checksum(const SettingValue& v) {
+  const auto newer = v.settings.effective.find("capture.checksum");
+  if (newer != v.settings.effective.end() && newer->second.origin != Origin::built_in) return;
+  checksum(v);
+}
 void tcp_checksum(const SettingValue& v) {
   if (auto on = v.flag()) v.settings.tcp_checksums = *on;
 }
@@ -176,7 +182,7 @@ constexpr std::string_view kWholeBytes = "acknowledged bytes are inspected as th
 
 constexpr KeyRow kRows[] = {
     {"capture.checksum", checksum},
-    {"pcap-file.checksum-checks", checksum},
+    {"pcap-file.checksum-checks", pcap_checksum},
     {"stream.checksum-validation", tcp_checksum},
     {"flow.memcap", flow_memcap},
     {"flow-timeouts.*.*", flow_timeout},

@@ -109,7 +109,7 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
   add_all(decoder.events, o.decoder.events);
   using G = DefragCounters;
   add_members(defrag, o.defrag, &G::ipv4_fragments, &G::ipv6_fragments, &G::ipv4_reassembled,
-              &G::ipv6_reassembled, &G::timeouts, &G::evicted, &G::max_fragments_hits, &G::memcap_hits,
+              &G::ipv6_reassembled, &G::timeouts, &G::evicted, &G::max_fragments_hits,
               &G::memuse, &G::active);
   using F = FlowTableCounters;
   add_members(flow, o.flow, &F::total, &F::active, &F::tcp, &F::udp, &F::icmpv4, &F::icmpv6, &F::other,
@@ -148,7 +148,7 @@ void write_stats(core::JsonWriter& json, const StatsSnapshot& s, const StatsCont
       .field("reassembled", s.defrag.ipv6_reassembled)
       .end_object();
   json.field("timeouts", s.defrag.timeouts).field("evicted", s.defrag.evicted);
-  json.field("max_fragments_hit", s.defrag.max_fragments_hits).field("memcap_hit", s.defrag.memcap_hits);
+  json.field("max_fragments_hit", s.defrag.max_fragments_hits);
   json.field("memuse", s.defrag.memuse).end_object();
   write_flow(json, s.flow, context);
   write_tcp(json, s.tcp);

@@ -82,7 +82,7 @@ void Worker::tcp_packet(Flow& flow, Packet& packet) {
 }
 
 void Worker::udp_packet(Flow& flow, const Packet& packet) {
-  if (packet.is_udp() && !packet.bad_checksum && !packet.payload.empty())
+  if (packet.is_udp() && !packet.payload.empty())
     app_.on_datagram(flow, packet.direction, packet.payload, packet.time_us);
   if (const auto contact = contact_of_datagram(flow, packet)) monitor_.observe(*contact);
 }
