@@ -60,6 +60,7 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
     return has(flow.key.server_port) || has(flow.key.client_port);
   };
   Search result;
+  AppProto by_port = kAppUnknown;
   for (const Candidate& candidate : candidates_) {
     const ParserDescriptor& parser = *candidate.parser;
     const auto bits = static_cast<unsigned>(parser.transport);
@@ -68,8 +69,13 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
     if (parser.ports_only && !well_known) continue;
     switch (parser.probe(data, direction, transport)) {
       case ProbeVerdict::yes:
-        // The port breaks ties between parsers that both would take it.
-        if (result.proto == kAppUnknown || well_known) result.proto = candidate.proto;
+        // A parser with a pattern of its own goes before one that needs its port to be sure; then
+        // the port breaks ties.
+        if (parser.ports_only) {
+          by_port = candidate.proto;
+        } else if (result.proto == kAppUnknown || well_known) {
+          result.proto = candidate.proto;
+        }
         break;
       case ProbeVerdict::maybe:
         result.undecided = true;
@@ -78,6 +84,7 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
         break;
     }
   }
+  if (result.proto == kAppUnknown) result.proto = by_port;
   return result;
 }
 
@@ -240,6 +247,7 @@ void AppLayer::on_datagram(Flow& flow, Direction d, ByteView data, std::int64_t 
       found(app, d, result.proto, time_us);
     } else {
       app.searched[i] = true;
+      if (app.proto == kAppUnknown) app.detected[i] = kAppFailed;
       if (app.proto == kAppUnknown && app.searched[1 - i]) app.proto = kAppFailed;
     }
   }
@@ -257,6 +265,9 @@ void AppLayer::on_flow_end(Flow& flow) {
       detect(flow, *app, d, flow.last_us, true);
     if (app->session && !app->stopped[i]) app->session->on_end(d);
   }
+  // Datagrams went one way only, and looked like nothing.
+  const bool failed = app->detected[0] == kAppFailed || app->detected[1] == kAppFailed;
+  if (app->transport == AppTransport::udp && app->proto == kAppUnknown && failed) app->proto = kAppFailed;
 }
 
 void AppLayer::drop_finished(Flow& flow) {

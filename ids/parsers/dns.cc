@@ -117,16 +117,17 @@ class DnsSession final : public Session {
   std::array<std::vector<std::uint8_t>, 2> pending_;
 };
 
+ProbeVerdict verdict(dns::Plausible plausible) {
+  if (plausible == dns::Plausible::undecided) return ProbeVerdict::maybe;
+  return plausible == dns::Plausible::yes ? ProbeVerdict::yes : ProbeVerdict::no;
+}
+
 ProbeVerdict probe(ByteView data, Direction /*direction*/, AppTransport transport) {
-  if (transport == AppTransport::udp)
-    return dns::plausible_message(data, true) ? ProbeVerdict::yes : ProbeVerdict::no;
-  if (data.size() < 14) return ProbeVerdict::maybe;
+  if (transport == AppTransport::udp) return verdict(dns::plausible_message(data, data.size()));
+  if (data.size() < 2) return ProbeVerdict::maybe;
   const std::size_t length = data[0] * 256U + data[1];
-  if (length < 12) return ProbeVerdict::no;
   const ByteView rest = data.subspan(2);
-  const bool whole = rest.size() >= length;
-  return dns::plausible_message(whole ? rest.first(length) : rest, whole) ? ProbeVerdict::yes
-                                                                          : ProbeVerdict::no;
+  return verdict(dns::plausible_message(rest.first(std::min(rest.size(), length)), length));
 }
 
 std::unique_ptr<Session> make_session(const ParserConfig& config, AppTransport transport) {

@@ -190,22 +190,24 @@ ParseStatus parse_message(ByteView bytes, Message& out) {
   return ParseStatus::ok;
 }
 
-bool plausible_message(ByteView bytes, bool whole) {
+Plausible plausible_message(ByteView bytes, std::size_t total) {
   ByteReader reader(bytes);
   reader.skip(2);
   const unsigned flags = reader.u16();
   const unsigned queries = reader.u16(), answers = reader.u16(), authorities = reader.u16(),
                  additionals = reader.u16();
-  if (!reader.ok()) return !whole;
-  const unsigned records = queries + answers + authorities + additionals;
-  if (records == 0) return false;
+  if (!reader.ok()) return total < kHeaderBytes ? Plausible::no : Plausible::undecided;
   // The shortest record takes five bytes: a root name and a type and class.
-  if (whole && records * 5U > bytes.size() - kHeaderBytes) return false;
-  if (queries == 0) return (flags & 0x8000U) != 0 || additionals > 0;
+  const std::size_t records = std::size_t{queries} + answers + authorities + additionals;
+  if (records == 0 || records * 5 > total - kHeaderBytes) return Plausible::no;
+  if (queries == 0) return (flags & 0x8000U) != 0 || additionals > 0 ? Plausible::yes : Plausible::no;
   DnsQuestion question;
   NameFindings found;
-  if (!read_question(reader, bytes, question, found)) return !whole;
-  return question.name.size() <= 255;
+  if (!read_question(reader, bytes, question, found)) {
+    return bytes.size() < total && bytes.size() < kHeaderBytes + 255 + 4 ? Plausible::undecided
+                                                                         : Plausible::no;
+  }
+  return question.name.size() <= 255 ? Plausible::yes : Plausible::no;
 }
 
 }  // namespace gatehouse::ids::dns

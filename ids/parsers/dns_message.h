@@ -23,7 +23,8 @@ struct Message {
 enum class ParseStatus : std::uint8_t { ok, no_header, malformed };
 ParseStatus parse_message(ByteView bytes, Message& out);
 
-// Could these bytes begin a message? Looks at the counts and the first question.
-bool plausible_message(ByteView bytes, bool whole);
+// Could these bytes begin a message of `total` bytes? Looks at the counts and the first question.
+enum class Plausible : std::uint8_t { no, undecided, yes };
+Plausible plausible_message(ByteView bytes, std::size_t total);
 
 }  // namespace gatehouse::ids::dns

@@ -405,8 +405,9 @@ std::unique_ptr<Session> make_session(const ParserConfig& config, AppTransport /
   return std::make_unique<TlsSession>(config.tls);
 }
 
+// Once the server's certificate is there, or will not come in the clear.
 bool ready_to_log(const Transaction& tx) {
-  return tx.progress[0] >= kTlsHandshakeDone && tx.progress[1] >= kTlsHandshakeDone;
+  return tx.progress[0] >= kTlsHello && tx.progress[1] >= kTlsCertificate;
 }
 
 }  // namespace
