@@ -67,7 +67,7 @@ void Decoder::decode_inner(const Packet& outer, const InnerPacket& inner, Packet
   packet.tunnel = inner.kind;
   ++packet.tunnel_depth;
   packet.frame = inner.data;
-  packet.wire_length = static_cast<std::uint32_t>(inner.data.size());
+  packet.wire_length = static_cast<std::uint32_t>(inner.data.size() + inner.counted_header);
   DecodeContext context{packet, options_, counters_, validate_, {}, 0};
   if (inner.ether_type == kEtherTransparent) {
     decode_ethernet(context, inner.data);

@@ -77,7 +77,7 @@ void open_erspan(DecodeContext& context, bool has_sequence, ByteView bytes) {
   ++context.counters.erspan;
   Packet& packet = context.packet;
   if (!has_sequence) {
-    if (context.options.erspan_type1) context.inner = {bytes, TunnelKind::erspan, kEtherTransparent};
+    if (context.options.erspan_type1) context.inner = {bytes, TunnelKind::erspan, kEtherTransparent, 0};
     return;
   }
   core::ByteReader reader(bytes);
@@ -90,7 +90,8 @@ void open_erspan(DecodeContext& context, bool has_sequence, ByteView bytes) {
     if (packet.vlan_count == packet.vlan.size()) return context.event(erspan_too_many_vlan_layers);
     packet.vlan[packet.vlan_count++] = vlan;
   }
-  context.inner = {reader.rest(), TunnelKind::erspan, kEtherTransparent};
+  // The field counts the header as part of the mirrored frame.
+  context.inner = {reader.rest(), TunnelKind::erspan, kEtherTransparent, 8};
 }
 
 }  // namespace
@@ -121,7 +122,7 @@ void decode_gre(DecodeContext& context, ByteView bytes) {
     case kEtherVlan:
     case kEtherTransparent:
     case kEtherArp:
-      context.inner = {payload, TunnelKind::gre, protocol};
+      context.inner = {payload, TunnelKind::gre, protocol, 0};
       return;
     default:
       return;

@@ -1,4 +1,6 @@
 // ICMP for IPv4 (RFC 792 and later), and the packet that errors of both versions quote.
+#include <algorithm>
+
 #include "ids/decode/checksum.h"
 #include "ids/decode/layers.h"
 
@@ -48,6 +50,22 @@ bool has_identifier(std::uint8_t type) {
   return type == 0 || type == 8 || (type >= 13 && type <= 18);
 }
 
+// Some messages have more fixed fields than the common eight bytes.
+std::size_t header_size(ByteView bytes) {
+  switch (bytes[0]) {
+    case 9:  // RFC 1256: number of addresses and size of an entry in 32-bit words
+      return 8 + std::size_t{bytes[4]} * bytes[5] * 4;
+    case 13:
+    case 14:
+      return 20;
+    case 17:
+    case 18:
+      return 12;
+    default:
+      return 8;
+  }
+}
+
 void read_quoted(DecodeContext& context, ByteView quoted) {
   if (quoted.size() < 20) return context.event(icmpv4_ipv4_trunc_pkt);
   if (quoted[0] >> 4 != 4) return context.event(icmpv4_ipv4_unknown_ver);
@@ -65,7 +83,7 @@ void decode_icmpv4(DecodeContext& context, ByteView bytes) {
   icmp.type = bytes[0];
   icmp.code = bytes[1];
   packet.has_transport = true;
-  packet.transport_header = bytes.first(8);
+  packet.transport_header = bytes.first(std::min(header_size(bytes), bytes.size()));
   packet.payload = bytes.subspan(8);
   if (has_identifier(icmp.type)) {
     core::ByteReader reader(bytes.subspan(4));

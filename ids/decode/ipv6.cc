@@ -1,4 +1,6 @@
 // IPv6 (RFC 8200) and its extension headers.
+#include <utility>
+
 #include "ids/decode/layers.h"
 
 namespace gatehouse::ids {
@@ -126,7 +128,7 @@ bool walk_extensions(DecodeContext& context, ByteView bytes) {
     }
     const bool stop =
         check_extension(context, chain, type, bytes.subspan(at, size), bytes.size() - at - size);
-    type = bytes[at];
+    const std::uint8_t header_type = std::exchange(type, bytes[at]);
     at += size;
     packet.protocol = type;
     packet.ip_header = bytes.first(at);
@@ -134,6 +136,11 @@ bool walk_extensions(DecodeContext& context, ByteView bytes) {
     packet.payload = packet.ip_payload;
     if (stop) {
       packet.fragment = true;
+      return false;
+    }
+    // RFC 7112: the header chain must be whole where the fragment header stands.
+    if (header_type == kProtoFragment && at == bytes.size()) {
+      context.invalid(ipv6_trunc_exthdr);
       return false;
     }
   }

@@ -33,7 +33,8 @@ inline constexpr int kDltLoop = 108, kDltLinuxSll = 113, kDltIpv4 = 228, kDltIpv
 struct InnerPacket {
   ByteView data;
   TunnelKind kind = TunnelKind::none;
-  std::uint16_t ether_type = 0;  // how data begins: kEtherTransparent is an Ethernet frame
+  std::uint16_t ether_type = 0;    // how data begins: kEtherTransparent is an Ethernet frame
+  std::size_t counted_header = 0;  // bytes of the tunnel header that count as the inner packet's
 };
 
 struct DecodeContext {

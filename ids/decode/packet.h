@@ -48,7 +48,7 @@ struct TcpHeader {
   bool has_timestamp = false;
   bool sack_permitted = false;
   bool has_fast_open = false;  // RFC 7413, also with the experimental option number
-  std::uint16_t mss = 0;  // 0: absent
+  std::uint16_t mss = 0;       // 0: absent
   std::uint32_t timestamp = 0;
   std::uint32_t timestamp_echo = 0;
 };
@@ -113,9 +113,9 @@ struct Packet {
   bool bad_checksum = false;  // any of IP, TCP, UDP, ICMP; judged only when validation is on
 
   // Set by the flow layer, for detection.
-  Direction direction = Direction::to_server;    // valid when the packet has a flow
-  bool established = false;                      // its flow is established before or after this packet
-  bool payload_in_stream = false;                // reassembly took the payload: stream rules see it, once
+  Direction direction = Direction::to_server;  // valid when the packet has a flow
+  bool established = false;                    // its flow was, before a TCP packet; is, with any other packet
+  bool payload_in_stream = false;              // reassembly took the payload: stream rules see it, once
   std::array<std::uint16_t, 6> stream_events{};  // vocabulary of flow/stream_events.h
   std::uint8_t stream_event_count = 0;
 

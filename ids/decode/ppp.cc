@@ -68,6 +68,8 @@ void decode_ppp_payload(DecodeContext& context, std::uint16_t protocol, ByteView
     case kPppMplsMulticast:
       return decode_mpls(context, payload);
     default:
+      // RFC 1661 2: 0x8000 to 0xffff are control protocols: nothing is missed by not reading them.
+      if (protocol >= 0x8000 && known_protocol(protocol)) return;
       if (known_protocol(protocol)) return context.event(ppp_unsup_proto);
       context.invalid(ppp_wrong_type);
   }

@@ -30,7 +30,7 @@ void open_vxlan(DecodeContext& context, ByteView payload) {
     case kEtherVlan:
     case kEtherServiceVlan:
     case kEtherQinQ:
-      context.inner = {payload.subspan(8), TunnelKind::vxlan, kEtherTransparent};
+      context.inner = {payload.subspan(8), TunnelKind::vxlan, kEtherTransparent, 0};
       return;
     default:
       context.event(vxlan_unknown_payload_type);
@@ -52,7 +52,7 @@ void open_geneve(DecodeContext& context, ByteView payload) {
     case kEtherArp:
     case kEtherIpv4:
     case kEtherIpv6:
-      context.inner = {reader.rest(), TunnelKind::geneve, protocol};
+      context.inner = {reader.rest(), TunnelKind::geneve, protocol, 0};
       return;
     default:
       context.event(geneve_unknown_payload_type);
@@ -75,7 +75,7 @@ void open_teredo(DecodeContext& context, ByteView payload) {
   const std::size_t length = static_cast<std::size_t>(rest[4]) << 8 | rest[5];
   if (length + 40 != rest.size()) return;
   ++context.counters.teredo;
-  context.inner = {rest, TunnelKind::teredo, kEtherIpv6};
+  context.inner = {rest, TunnelKind::teredo, kEtherIpv6, 0};
 }
 
 }  // namespace
@@ -108,7 +108,7 @@ void decode_ip_in_ip(DecodeContext& context, std::uint8_t protocol, ByteView byt
   DecoderCounters& counters = context.counters;
   ++(outer6 ? (inner6 ? counters.ipv6_in_ipv6 : counters.ipv4_in_ipv6)
             : (inner6 ? counters.ipv6_in_ipv4 : counters.ipv4_in_ipv4));
-  context.inner = {bytes, inner6 ? TunnelKind::ipv6 : TunnelKind::ipv4, inner6 ? kEtherIpv6 : kEtherIpv4};
+  context.inner = {bytes, inner6 ? TunnelKind::ipv6 : TunnelKind::ipv4, inner6 ? kEtherIpv6 : kEtherIpv4, 0};
 }
 
 }  // namespace gatehouse::ids

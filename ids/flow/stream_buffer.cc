@@ -212,7 +212,7 @@ ByteView StreamBuffer::deliverable(std::uint64_t upto) const {
 void StreamBuffer::mark_delivered(StreamPool& pool, std::uint64_t upto, bool keep) {
   delivered_ = std::clamp(upto, delivered_, edge());
   drop_pieces_before(delivered_);
-  if (!keep) release(pool, delivered_);
+  if (!keep) drop_delivered(pool, delivered_);
 }
 
 void StreamBuffer::drop_pieces_before(std::uint64_t offset) {
@@ -224,6 +224,11 @@ void StreamBuffer::drop_pieces_before(std::uint64_t offset) {
 
 void StreamBuffer::skip_to(StreamPool& pool, std::uint64_t offset) {
   if (offset <= edge()) return;
+  constexpr std::size_t kMostParked = 8;
+  if (size_ != 0 && parked_.size() < kMostParked) {
+    parked_.push_back({base_, head_, size_, std::move(memory_)});
+    memory_ = {};
+  }
   base_ = delivered_ = offset;
   head_ = size_ = 0;
   drop_pieces_before(offset);
@@ -231,11 +236,22 @@ void StreamBuffer::skip_to(StreamPool& pool, std::uint64_t offset) {
 }
 
 ByteView StreamBuffer::kept(std::uint64_t& offset) const {
+  if (!parked_.empty()) {
+    const Parked& first = parked_.front();
+    offset = first.begin;
+    return {first.block.data.get() + first.head, first.size};
+  }
   offset = base_;
   return {memory_.data.get() + head_, static_cast<std::size_t>(delivered_ - base_)};
 }
 
 void StreamBuffer::release(StreamPool& pool, std::uint64_t upto) {
+  if (parked_.empty()) return drop_delivered(pool, upto);
+  pool.give_back(parked_.front().block);
+  parked_.erase(parked_.begin());
+}
+
+void StreamBuffer::drop_delivered(StreamPool& pool, std::uint64_t upto) {
   upto = std::min(upto, delivered_);
   if (upto <= base_) return;
   const auto count = static_cast<std::uint32_t>(upto - base_);
@@ -250,6 +266,8 @@ void StreamBuffer::release(StreamPool& pool, std::uint64_t upto) {
 
 void StreamBuffer::reset(StreamPool& pool, std::uint64_t offset) {
   for (Held& held : blocks_) pool.give_back(held.block);
+  for (Parked& parked : parked_) pool.give_back(parked.block);
+  parked_.clear();
   pool.give_back(memory_);
   blocks_.clear();
   pieces_.clear();

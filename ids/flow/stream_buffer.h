@@ -84,10 +84,13 @@ class StreamBuffer {
   // They were delivered. Keeps them when `keep`: for inspection, until release().
   void mark_delivered(StreamPool& pool, std::uint64_t upto, bool keep);
   // Gives up on the hole before `offset` (> edge(), <= next_held() when something is held there).
-  // Delivered and kept bytes are dropped with it.
+  // All in-order bytes must have been delivered.
   void skip_to(StreamPool& pool, std::uint64_t offset);
-  // Delivered bytes that release() has not dropped yet.
+  // Delivered bytes that release() has not dropped yet, up to the first gap.
   ByteView kept(std::uint64_t& offset) const;
+  bool gap_after_kept() const { return !parked_.empty(); }
+  // Kept bytes below `upto` are done with; before a gap all of them are, whatever `upto` says,
+  // because nothing can match across it.
   void release(StreamPool& pool, std::uint64_t upto);
   // Drops everything and starts at `offset`.
   void reset(StreamPool& pool, std::uint64_t offset = 0);
@@ -97,6 +100,12 @@ class StreamBuffer {
   struct Piece {
     std::uint64_t begin, end;
     OverlapRange segment;
+  };
+  // Kept bytes that a gap separates from the in-order ones.
+  struct Parked {
+    std::uint64_t begin;
+    std::uint32_t head, size;
+    StreamPool::Block block;
   };
   struct Held {
     std::uint64_t begin;
@@ -116,6 +125,7 @@ class StreamBuffer {
   std::uint8_t* at(std::uint64_t offset, std::size_t& available) const;
   void absorb(StreamPool& pool, const Limits& limits);
   void drop_pieces_before(std::uint64_t offset);
+  void drop_delivered(StreamPool& pool, std::uint64_t upto);
 
   StreamPool::Block memory_;
   std::uint32_t head_ = 0;  // of base_ in memory_
@@ -123,6 +133,7 @@ class StreamBuffer {
   std::uint64_t base_ = 0;
   std::uint64_t delivered_ = 0;
   std::size_t block_bytes_ = 0;
+  std::vector<Parked> parked_;
   std::vector<Held> blocks_;   // sorted, disjoint, all beyond edge()
   std::vector<Piece> pieces_;  // sorted, disjoint, all at or after delivered_
   std::vector<Piece> scratch_;

@@ -15,7 +15,8 @@ TcpSession::InspectWindow TcpSession::inspectable(Direction direction) const {
   const std::size_t at = index(direction);
   InspectWindow window;
   window.data = peers_[at].buffer->kept(window.offset);
-  window.end = ended_[at];
+  window.gap_follows = peers_[at].buffer->gap_after_kept();
+  window.end = ended_[at] && !window.gap_follows;
   return window;
 }
 
@@ -79,7 +80,7 @@ void TcpTracker::handle(Flow& flow, Packet& packet, StreamSink& sink) {
   if ((flags & kTcpRst) != 0) ++counters_.rst;
   if (flow.tcp == nullptr && !start(flow, packet, sink)) return;
   TcpMachine(*this, flow, packet, sink).run();
-  set_flow_state(flow, packet);
+  set_flow_state(flow);
 }
 
 namespace {
@@ -106,7 +107,8 @@ bool TcpTracker::start(Flow& flow, Packet& packet, StreamSink& sink) {
   }
   const bool syn = (flags & kTcpSyn) != 0, ack = (flags & kTcpAck) != 0;
   if (syn && !ack) return make_session(flow) != nullptr;
-  if (!options_.midstream || !ack) return false;
+  const bool allowed = options_.midstream || (syn && options_.async_oneside);
+  if (!allowed || !ack) return false;
   if (syn) {
     // The answer came first: who sent it is the server.
     swap_direction(flow);
@@ -118,7 +120,7 @@ bool TcpTracker::start(Flow& flow, Packet& packet, StreamSink& sink) {
   return true;
 }
 
-void TcpTracker::set_flow_state(Flow& flow, Packet& packet) const {
+void TcpTracker::set_flow_state(Flow& flow) {
   switch (flow.tcp->state_) {
     case TcpState::none:
     case TcpState::syn_sent:
@@ -137,7 +139,6 @@ void TcpTracker::set_flow_state(Flow& flow, Packet& packet) const {
       flow.state = FlowState::closed;
       break;
   }
-  if (flow.state == FlowState::established) packet.established = true;
 }
 
 void TcpTracker::finish(Flow& flow, StreamSink& sink) {
@@ -158,6 +159,8 @@ bool reuses_session(const Flow& flow, const Packet& packet) {
   if (flow.tcp == nullptr || !packet.is_tcp() || packet.bad_checksum) return false;
   if ((packet.tcp.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) != kTcpSyn) return false;
   const TcpState state = flow.tcp->state();
+  // After its data was ignored a client may begin again, with the same number (RFC 7413 4.2.1).
+  if (state == TcpState::syn_recv && flow.tcp->syn_data_ignored() && packet.payload.empty()) return true;
   const bool over = state == TcpState::closed || state == TcpState::time_wait || state == TcpState::last_ack;
   if (!over) return false;
   // The same number again is a late copy of the old SYN.

@@ -33,7 +33,12 @@ struct TcpPeer {
   bool fin_sent = false;
   bool fin_first = false;  // its FIN came before the other end's
   bool rst_sent = false;
-  bool syn_data = false;            // data in the SYN (RFC 7413)
+  bool syn_data = false;              // data in the SYN (RFC 7413)
+  std::uint32_t first_timestamp = 0;  // of the SYN
+  // Bytes sent as urgent do not belong to the stream: their positions, counted with them. Those
+  // far behind are only counted.
+  std::vector<std::uint64_t> urgent;
+  std::uint64_t urgent_passed = 0;
   OsPolicy policy = OsPolicy::bsd;  // of the end that receives these bytes
   std::unique_ptr<StreamBuffer> buffer = std::make_unique<StreamBuffer>();  // what this end sent
 };
@@ -50,17 +55,19 @@ class TcpSession {
   TcpState state() const { return state_; }
   bool midstream() const { return midstream_; }
   bool async() const { return async_; }
+  bool syn_data_ignored() const { return syn_data_ignored_; }
   // Bytes this direction has sent so far by its sequence numbers, SYN included: stream_size.
   std::uint32_t bytes_sent(Direction direction) const;
   const TcpPeer& peer(Direction direction) const { return peers_[index(direction)]; }
 
   // What `direction` sent, acknowledged, and not yet released by rule inspection; needs
-  // TcpOptions::retain_for_inspection. Ends at a gap: what follows it comes once this is released.
+  // TcpOptions::retain_for_inspection. Ends at a gap: what follows it comes after a release.
   // The view lives until the next packet of the session.
   struct InspectWindow {
     ByteView data;
     std::uint64_t offset = 0;
-    bool end = false;  // no more will come
+    bool gap_follows = false;  // bytes were lost here: what came after them waits for the release
+    bool end = false;          // no more will come
   };
   InspectWindow inspectable(Direction direction) const;
   // Bytes before stream offset `upto` are done with.
@@ -84,9 +91,10 @@ class TcpSession {
   TcpState before_reset_ = TcpState::none;
   bool midstream_ = false;
   bool async_ = false;
-  bool simultaneous_ = false;    // both ends sent a SYN first
-  bool confirmed_ = false;       // the handshake's last ACK, or data after it, was seen
-  std::array<bool, 2> ended_{};  // end was delivered
+  bool simultaneous_ = false;      // both ends sent a SYN first
+  bool syn_data_ignored_ = false;  // the server acknowledged the SYN without its data
+  bool confirmed_ = false;         // the handshake's last ACK, or data after it, was seen
+  std::array<bool, 2> ended_{};    // end was delivered
   std::array<bool, 2> stopped_{};
   std::array<bool, 2> depth_reported_{};
   std::uint64_t depth_ = 0;
@@ -121,7 +129,7 @@ class TcpTracker {
 
   bool start(Flow& flow, Packet& packet, StreamSink& sink);
   TcpSession* make_session(Flow& flow);
-  void set_flow_state(Flow& flow, Packet& packet) const;
+  static void set_flow_state(Flow& flow);
 
   TcpOptions options_;
   mutable TcpCounters counters_;

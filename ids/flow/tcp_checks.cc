@@ -58,7 +58,8 @@ bool TcpMachine::is_keep_alive() const {
 // RFC 9293 3.10.7.3 and RFC 5961 3.2: a RST must answer the SYN, or lie in the window.
 bool TcpMachine::rst_ok() {
   if (state() == TcpState::syn_sent) {
-    if (from_client()) return tcp_.sequence == sender_.next_seq || tcp_.sequence == sender_.isn;
+    // A client that gives up costs us nothing; one that was made to answer a forged packet goes on.
+    if (from_client()) return false;
     if (!any(kTcpAck)) return false;
     if (tcp_.acknowledgment == receiver_.isn + 1 || tcp_.acknowledgment == receiver_.next_seq) return true;
     return refuse(k_rst_invalid_ack);

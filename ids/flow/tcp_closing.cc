@@ -60,10 +60,8 @@ void TcpMachine::advance_closing() {
 
 bool TcpMachine::take_rst() {
   if (!rst_ok()) return false;
-  if (any(kTcpAck) && receiver_.seen) {
-    take_acknowledgment();
-    store_payload();
-  }
+  if (any(kTcpAck) && receiver_.seen) take_acknowledgment();
+  // RFC 9293 3.10.7.4: text in a RST explains it; no application reads it.
   session_.before_reset_ = state();
   sender_.rst_sent = true;
   set_state(TcpState::closed);

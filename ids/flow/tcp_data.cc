@@ -104,16 +104,54 @@ void TcpMachine::take_window() {
 }
 
 void TcpMachine::store_payload() {
-  ByteView data = packet_.payload;
+  const ByteView data = packet_.payload;
   if (data.empty()) return;
   packet_.payload_in_stream = true;
+  if (session_.stopped_[index(packet_.direction)]) return;
+  const std::int64_t raw = raw_offset(sender_, tcp_.sequence + (any(kTcpSyn) ? 1 : 0));
+  if (any(kTcpUrg) && tcp_.urgent != 0 && tcp_.urgent <= data.size()) note_urgent(raw + tcp_.urgent - 1);
+  // Pieces between the urgent bytes, if there are any.
+  std::int64_t from = raw;
+  const std::int64_t end = raw + static_cast<std::int64_t>(data.size());
+  for (const std::uint64_t byte : sender_.urgent) {
+    const auto urgent = static_cast<std::int64_t>(byte);
+    if (urgent < from) continue;
+    if (urgent >= end) break;
+    store_range(from,
+                data.subspan(static_cast<std::size_t>(from - raw), static_cast<std::size_t>(urgent - from)));
+    from = urgent + 1;
+  }
+  store_range(from, data.subspan(static_cast<std::size_t>(from - raw)));
+}
+
+// RFC 6093 3.1: the byte before the pointer is the urgent one. It can only be left out while nothing
+// after it is held, because offsets of held bytes do not move.
+void TcpMachine::note_urgent(std::int64_t raw) {
+  constexpr std::size_t kMostUrgent = 64;
+  if (tracker_.options_.urgent == UrgentPolicy::in_line) return;
+  auto& urgent = sender_.urgent;
+  const auto known = std::find(urgent.begin(), urgent.end(), static_cast<std::uint64_t>(raw));
+  if (known != urgent.end()) return;
+  const std::int64_t offset = without_urgent(sender_, raw);
+  if (offset < static_cast<std::int64_t>(sender_.buffer->last_held())) return;
+  while (!urgent.empty() && without_urgent(sender_, static_cast<std::int64_t>(urgent.front())) <
+                                static_cast<std::int64_t>(sender_.buffer->delivered())) {
+    urgent.erase(urgent.begin());
+    ++sender_.urgent_passed;
+  }
+  if (urgent.size() >= kMostUrgent) return event(k_reassembly_urgent_oob_limit_reached);
+  urgent.push_back(static_cast<std::uint64_t>(raw));
+}
+
+// Payload without urgent bytes, the first at `raw`.
+void TcpMachine::store_range(std::int64_t raw, ByteView data) {
+  if (data.empty()) return;
   const std::size_t at = index(packet_.direction);
-  if (session_.stopped_[at]) return;
   StreamBuffer& buffer = *sender_.buffer;
-  std::int64_t offset = stream_offset(sender_, tcp_.sequence + (any(kTcpSyn) ? 1 : 0));
-  const auto delivered = static_cast<std::int64_t>(buffer.delivered());
-  if (offset + static_cast<std::int64_t>(data.size()) <= delivered) {
-    // What is over the depth ends the stream; what was delivered is a retransmission.
+  std::int64_t offset = without_urgent(sender_, raw);
+  std::int64_t end = offset + static_cast<std::int64_t>(data.size());
+  if (end <= static_cast<std::int64_t>(buffer.delivered())) {
+    // Over the depth the stream has ended; before that it is a retransmission.
     if (!session_.ended_[at]) event(k_reassembly_segment_before_base_seq);
     return;
   }
@@ -121,7 +159,6 @@ void TcpMachine::store_payload() {
     data = data.subspan(static_cast<std::size_t>(-offset));
     offset = 0;
   }
-  auto end = offset + static_cast<std::int64_t>(data.size());
   // Nothing follows a FIN.
   if (sender_.fin_sent) end = std::min(end, stream_offset(sender_, sender_.fin_seq));
   if (session_.depth_ != 0 && end > static_cast<std::int64_t>(session_.depth_)) {

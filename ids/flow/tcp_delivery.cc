@@ -4,10 +4,22 @@
 
 namespace gatehouse::ids {
 
-std::int64_t stream_offset(const TcpPeer& peer, std::uint32_t sequence) {
-  const std::uint64_t delivered = peer.buffer->delivered();
-  const std::uint32_t at = peer.isn + 1 + static_cast<std::uint32_t>(delivered);
-  return static_cast<std::int64_t>(delivered) + static_cast<std::int32_t>(sequence - at);
+std::int64_t raw_offset(const TcpPeer& peer, std::uint32_t sequence) {
+  // What was delivered is the nearest point whose 64-bit position is known.
+  std::uint64_t raw = peer.buffer->delivered() + peer.urgent_passed;
+  for (const std::uint64_t urgent : peer.urgent) {
+    if (urgent <= raw) ++raw;
+  }
+  const std::uint32_t at = peer.isn + 1 + static_cast<std::uint32_t>(raw);
+  return static_cast<std::int64_t>(raw) + static_cast<std::int32_t>(sequence - at);
+}
+
+std::int64_t without_urgent(const TcpPeer& peer, std::int64_t raw) {
+  std::int64_t removed = static_cast<std::int64_t>(peer.urgent_passed);
+  for (const std::uint64_t urgent : peer.urgent) {
+    if (static_cast<std::int64_t>(urgent) < raw) ++removed;
+  }
+  return raw - removed;
 }
 
 bool TcpDelivery::deliver_acknowledged(Direction direction) {

@@ -27,7 +27,7 @@ void TcpMachine::start_from(TcpPeer& peer) {
   peer.wscale = tcp_.window_scale;
   peer.has_wscale = tcp_.has_window_scale;
   peer.timestamps = tcp_.has_timestamp;
-  peer.last_timestamp = tcp_.timestamp;
+  peer.first_timestamp = peer.last_timestamp = tcp_.timestamp;
   peer.last_timestamp_us = packet_.time_us;
   peer.seen = true;
   // RFC 7413: data in a SYN counts only together with the option.
@@ -56,6 +56,7 @@ bool TcpMachine::pick_up() {
     start_from(sender_);
     other.next_win = other.last_ack + tcp_.window;
     sender_.next_win = sender_.last_ack + (std::uint32_t{65'535} << kUnknownScale);
+    session_.async_ = tracker_.options_.async_oneside;
     set_state(TcpState::syn_recv);
     return true;
   }
@@ -71,6 +72,13 @@ bool TcpMachine::pick_up() {
 }
 
 bool TcpMachine::in_syn_sent() {
+  // RFC 7323 3.2: an answer echoes the timestamp of the SYN; what does not is forged (or echoes
+  // nothing, as some servers do).
+  const TcpPeer& client = receiver_;
+  const bool echoes = tcp_.timestamp_echo == 0 || (seq_ge(tcp_.timestamp_echo, client.first_timestamp) &&
+                                                   seq_le(tcp_.timestamp_echo, client.last_timestamp));
+  if (!from_client() && tcp_.has_timestamp && receiver_.timestamps && !echoes)
+    return refuse(k_pkt_invalid_timestamp);
   if (any(kTcpRst)) return take_rst();
   if (any(kTcpFin)) return false;
   if (has(kTcpSyn | kTcpAck)) return synack_of_syn();
@@ -86,7 +94,10 @@ bool TcpMachine::syn_in_syn_sent() {
     session_.simultaneous_ = true;
     return true;
   }
-  if (tcp_.sequence == sender_.isn) return true;
+  if (tcp_.sequence == sender_.isn) {
+    if (tcp_.has_timestamp) sender_.last_timestamp = tcp_.timestamp;
+    return true;
+  }
   // Which of several SYNs reached the server, its SYN/ACK will tell.
   auto& others = session_.other_isns_;
   if (std::find(others.begin(), others.end(), tcp_.sequence) != others.end()) return true;
@@ -127,8 +138,8 @@ bool TcpMachine::synack_of_syn() {
   if (client.syn_data && !answers_data) {
     // RFC 7413 4.1.3: the server took the SYN alone; the client will send the data again.
     event(k_3whs_synack_tfo_data_ignored);
-    client.buffer->reset(tracker_.pool_);
     client.next_seq = client.isn + 1;
+    session_.syn_data_ignored_ = true;
   }
   read_synack(synack());
   set_state(TcpState::syn_recv);
@@ -250,8 +261,8 @@ bool TcpMachine::data_before_final_ack() {
     if (tcp_.acknowledgment != receiver_.next_seq) return refuse(k_4whs_invalid_ack);
     return establish();
   }
-  const bool fits =
-      seq_ge(tcp_.sequence, sender_.next_seq) && seq_le(tcp_.acknowledgment, receiver_.next_seq);
+  const bool fits = session_.midstream_ || (seq_ge(tcp_.sequence, sender_.next_seq) &&
+                                            seq_le(tcp_.acknowledgment, receiver_.next_seq));
   const bool may_speak = payload_size() != 0 || any(kTcpFin) || receiver_.syn_data || session_.midstream_;
   if (!fits || !may_speak) return refuse(k_3whs_ack_in_wrong_dir);
   return establish();

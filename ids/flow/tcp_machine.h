@@ -85,6 +85,8 @@ class TcpMachine {
   void take_acknowledgment();
   void take_window();
   void store_payload();
+  void store_range(std::int64_t raw, ByteView data);
+  void note_urgent(std::int64_t raw);
   const Complaints& complaints() const;
 
   // tcp_closing.cc
@@ -127,8 +129,12 @@ class TcpMachine {
   TcpPeer& receiver_;
 };
 
-// The offset in the stream of sequence number `sequence`; may be before what is delivered, even
-// before the start (negative).
-std::int64_t stream_offset(const TcpPeer& peer, std::uint32_t sequence);
+// Where sequence number `sequence` stands: counted with urgent bytes, and without them, as the
+// stream is delivered. May be before what was delivered, even before the start (negative).
+std::int64_t raw_offset(const TcpPeer& peer, std::uint32_t sequence);
+std::int64_t without_urgent(const TcpPeer& peer, std::int64_t raw);
+inline std::int64_t stream_offset(const TcpPeer& peer, std::uint32_t sequence) {
+  return without_urgent(peer, raw_offset(peer, sequence));
+}
 
 }  // namespace gatehouse::ids

@@ -7,6 +7,10 @@
 
 namespace gatehouse::ids {
 
+// What becomes of the byte that an urgent pointer marks (RFC 6093): most systems take it out of the
+// stream.
+enum class UrgentPolicy : std::uint8_t { out_of_band, in_line };
+
 struct TcpOptions {
   bool midstream = false;                           // pick up sessions whose handshake was not seen
   bool async_oneside = false;                       // expect to see one direction only
@@ -16,6 +20,7 @@ struct TcpOptions {
   std::uint64_t direction_cap_bytes = 4U << 20U;    // held at once in one direction
   unsigned max_segments = 1'024;                    // out of order, per direction
   unsigned max_synack_queued = 5;
+  UrgentPolicy urgent = UrgentPolicy::out_of_band;
   bool check_overlap = true;  // compare overlapping bytes and report differences
   // Keep acknowledged bytes until TcpSession::release_inspected() says they are done with.
   bool retain_for_inspection = false;
