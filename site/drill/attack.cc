@@ -52,6 +52,11 @@ std::vector<std::uint16_t> Context::exposed_tcp_ports() const {
   return {ports.begin(), ports.end()};
 }
 
+EventMatch alert_on_attacker(const Context& context, std::vector<std::uint64_t> sids) {
+  const Lab& lab = context.lab();
+  return {std::move(sids), {}, lab.machine(lab.attacker).address(4), context.target(4)};
+}
+
 std::vector<Attack> all_attacks() {
   std::vector<Attack> all;
   for (auto part : {firewall_attacks, detection_attacks, access_attacks, ssh_attacks, protocol_attacks}) {
@@ -61,17 +66,12 @@ std::vector<Attack> all_attacks() {
 }
 
 std::string brief(std::string_view output, std::size_t most) {
-  while (!output.empty()) {
-    const std::size_t end = output.find('\n');
-    std::string_view line = output.substr(0, end);
-    output.remove_prefix(end == std::string_view::npos ? output.size() : end + 1);
-    const std::size_t first = line.find_first_not_of(" \t\r");
-    if (first == std::string_view::npos) continue;
-    line.remove_prefix(first);
-    line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
-    return std::string(line.substr(0, most));
-  }
-  return "no output";
+  const std::size_t last = output.find_last_not_of(" \t\r\n");
+  if (last == std::string_view::npos) return "no output";
+  output = output.substr(0, last + 1);
+  output.remove_prefix(output.rfind('\n') + 1);  // npos + 1 is 0: there is one line
+  output.remove_prefix(output.find_first_not_of(" \t\r"));
+  return std::string(output.substr(0, most));
 }
 
 }  // namespace gatehouse::drill

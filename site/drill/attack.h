@@ -65,6 +65,9 @@ struct Attack {
   EventMatch (*report)(const Context&);
 };
 
+// An alert of one of these signatures (rules/ids/gatehouse.rules) on what the attacker sent the target.
+EventMatch alert_on_attacker(const Context& context, std::vector<std::uint64_t> sids);
+
 // Every attack, in the order they run.
 std::vector<Attack> all_attacks();
 
@@ -75,7 +78,8 @@ std::vector<Attack> access_attacks();
 std::vector<Attack> ssh_attacks();
 std::vector<Attack> protocol_attacks();
 
-// A fact short enough for a table: the first line that says something, at most `most` bytes.
+// A fact short enough for a table: the last line that says something, at most `most` bytes. The last,
+// because a tool's talk comes before its result.
 std::string brief(std::string_view output, std::size_t most = 90);
 
 }  // namespace gatehouse::drill

@@ -9,12 +9,6 @@ namespace {
 
 using core::Result;
 
-// The alert on a request of the attacker, recognised by what its signature speaks of.
-EventMatch from_attacker(const Context& context, std::vector<std::string> words) {
-  const Lab& lab = context.lab();
-  return {{}, {}, std::move(words), lab.machine(lab.attacker).address(4), context.target(4)};
-}
-
 // One request as an attacker's tool sends it, in clear so that the IDS can read it. It took place
 // when the web server gave any answer.
 Result<Outcome> http_request(const Context& context, std::vector<std::string> options,
@@ -39,13 +33,13 @@ Result<Outcome> exploit_log4shell(const Context& context) {
 }
 
 EventMatch traversal_report(const Context& context) {
-  return from_attacker(context, {"traversal", "/etc/passwd"});
+  return alert_on_attacker(context, {9000001});
 }
 EventMatch shellshock_report(const Context& context) {
-  return from_attacker(context, {"shellshock"});
+  return alert_on_attacker(context, {9000004});
 }
 EventMatch log4shell_report(const Context& context) {
-  return from_attacker(context, {"log4", "jndi"});
+  return alert_on_attacker(context, {9000002});
 }
 
 // 3,000 connection requests in about three seconds from forged sources; a client on another
@@ -64,7 +58,7 @@ Result<Outcome> syn_flood(const Context& context) {
   return Outcome{served, brief(result.output)};
 }
 EventMatch syn_flood_report(const Context& context) {
-  return {{}, {"dos.synflood"}, {}, "", context.target(4)};
+  return {{}, {"dos.synflood"}, "", context.target(4)};
 }
 
 }  // namespace

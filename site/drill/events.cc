@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "core/ip.h"
 #include "core/os.h"
 
 namespace gatehouse::drill {
@@ -37,6 +37,19 @@ std::string first_text(const Json& object, const char* key) {
   const bool usable =
       found != object.end() && found->is_array() && !found->empty() && found->front().is_string();
   return usable ? found->front().get<std::string>() : std::string();
+}
+
+// EVE writes IPv6 addresses with every zero; we compare them in their short form.
+std::string canonical(const std::string& text) {
+  const auto address = core::IpAddress::parse(text);
+  return address ? address->to_string() : text;
+}
+
+// Attacks are judged by alerts and anomalies alone. A scan leaves a flow record for each port, which
+// would cost more to parse than the attack took.
+bool may_be_detection(std::string_view line) {
+  return line.find("\"alert\"") != std::string_view::npos ||
+         line.find("\"anomaly\"") != std::string_view::npos;
 }
 
 // The text before the next tabulator, which goes too; all of it when there is none.
@@ -87,12 +100,6 @@ std::optional<int> take_offset(std::string_view text) {
   return sign * (hours * 60 + minutes);
 }
 
-bool contains_ignoring_case(std::string_view text, std::string_view word) {
-  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::search(text.begin(), text.end(), word.begin(), word.end(),
-                     [&](char a, char b) { return lower(a) == lower(b); }) != text.end();
-}
-
 }  // namespace
 
 std::optional<std::int64_t> parse_time_us(std::string_view text) {
@@ -126,8 +133,8 @@ std::optional<Event> parse_event_line(std::string_view line) {
   if (!json.is_object()) return std::nullopt;
   event.type = text_of(json, "event_type");
   event.event_us = parse_time_us(text_of(json, "timestamp")).value_or(0);
-  event.source = text_of(json, "src_ip");
-  event.target = text_of(json, "dest_ip");
+  event.source = canonical(text_of(json, "src_ip"));
+  event.target = canonical(text_of(json, "dest_ip"));
   const Json& alert = object_of(json, "alert");
   if (auto sid = alert.find("signature_id"); sid != alert.end() && sid->is_number_unsigned()) {
     event.sid = sid->get<std::uint64_t>();
@@ -149,9 +156,6 @@ bool EventMatch::matches(const Event& event) const {
   for (std::uint64_t sid : sids) {
     if (sid == event.sid) return true;
   }
-  for (const auto& word : words) {
-    if (event.sid != 0 && contains_ignoring_case(event.signature, word)) return true;
-  }
   for (const auto& prefix : detectors) {
     if (!event.detector.empty() && event.detector.compare(0, prefix.size(), prefix) == 0) return true;
   }
@@ -161,7 +165,6 @@ bool EventMatch::matches(const Event& event) const {
 std::string EventMatch::to_string() const {
   std::string text;
   for (std::uint64_t sid : sids) text += (text.empty() ? "sid " : " or sid ") + std::to_string(sid);
-  for (const auto& word : words) text += (text.empty() ? "alert on " : " or ") + word;
   for (const auto& detector : detectors) text += (text.empty() ? "" : " or ") + detector;
   return text;
 }
@@ -181,7 +184,9 @@ core::Status EventLog::refresh() {
     std::string_view piece(buffer.data(), static_cast<std::size_t>(n));
     for (std::size_t end; (end = piece.find('\n')) != std::string_view::npos; piece.remove_prefix(end + 1)) {
       partial_.append(piece.substr(0, end));
-      if (auto event = parse_event_line(partial_)) {
+      if (!may_be_detection(partial_)) {
+        ++other_;
+      } else if (auto event = parse_event_line(partial_)) {
         events_.push_back(std::move(*event));
       } else {
         ++unreadable_;

@@ -32,8 +32,7 @@ std::optional<std::int64_t> parse_time_us(std::string_view text);
 // What an attack must lead to. Every given condition must hold.
 struct EventMatch {
   std::vector<std::uint64_t> sids;     // any of these signatures ...
-  std::vector<std::string> detectors;  // ... or a detector class with one of these prefixes ...
-  std::vector<std::string> words;      // ... or an alert whose signature has one of these, in any case
+  std::vector<std::string> detectors;  // ... or a detector class with one of these prefixes
   std::string source;                  // empty: any
   std::string target;                  // empty: any
 
@@ -41,8 +40,8 @@ struct EventMatch {
   std::string to_string() const;  // "sid 1000123" or "scan.syn"
 };
 
-// Follows a growing log. Keeps the complete lines it has read as events; a line cut off at the
-// end is read when its rest has come.
+// Follows a growing log. Keeps the alerts and anomalies of the complete lines it has read; a line cut off at
+// the end is read when its rest has come.
 class EventLog {
  public:
   explicit EventLog(std::string path) : path_(std::move(path)) {}
@@ -52,6 +51,7 @@ class EventLog {
   const std::vector<Event>& events() const { return events_; }
   // The first event received (or written) that matches and whose packet was not seen before `since_us`.
   const Event* first_match(const EventMatch& match, std::int64_t since_us) const;
+  std::size_t other_lines() const { return other_; }  // flow records, statistics, ...
   std::size_t unreadable_lines() const { return unreadable_; }
 
  private:
@@ -59,6 +59,7 @@ class EventLog {
   std::uint64_t offset_ = 0;
   std::string partial_;
   std::vector<Event> events_;
+  std::size_t other_ = 0;
   std::size_t unreadable_ = 0;
 };
 

@@ -64,6 +64,15 @@ TEST(EventLine, ReadsWhatTheReceiverWrote) {
   EXPECT_EQ(event->source, "198.51.100.66");
 }
 
+TEST(EventLine, WritesAddressesInTheirShortForm) {
+  auto event =
+      parse_event_line(R"({"timestamp":"2026-11-21T20:30:00.250000+0000","event_type":"alert",)"
+                       R"("src_ip":"2001:0db8:0066:0000:0000:0000:0000:0066","dest_ip":"not an address"})");
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->source, "2001:db8:66::66");
+  EXPECT_EQ(event->target, "not an address");
+}
+
 TEST(EventLine, RefusesWhatIsNoEvent) {
   for (std::string_view line : {"", "x", "2026-11-21T20:30:00Z", "2026-11-21T20:30:00Z {", "[]", "{}", "null",
                                 R"({"event_type":"alert"})", R"({"timestamp":"2026-11-21T20:30:00Z"})"}) {
@@ -74,15 +83,15 @@ TEST(EventLine, RefusesWhatIsNoEvent) {
 TEST(EventMatch, EveryGivenConditionMustHold) {
   const Event alert = *parse_event_line(kAlert);
   const Event scan = *parse_event_line(kScan);
-  EXPECT_TRUE((EventMatch{{1000123}, {}, {}, "", ""}).matches(alert));
-  EXPECT_TRUE((EventMatch{{}, {}, {"shellSHOCK"}, "198.51.100.66", "10.66.1.10"}).matches(alert));
-  EXPECT_FALSE((EventMatch{{}, {}, {"shellshock"}, "198.51.100.77", ""}).matches(alert)) << "another source";
-  EXPECT_FALSE((EventMatch{{}, {}, {"shellshock"}, "", "10.66.1.11"}).matches(alert)) << "another target";
-  EXPECT_FALSE((EventMatch{{7}, {}, {}, "", ""}).matches(alert)) << "another signature";
-  EXPECT_TRUE((EventMatch{{}, {"scan.syn"}, {}, "", ""}).matches(scan));
-  EXPECT_FALSE((EventMatch{{}, {"dos."}, {}, "", ""}).matches(scan));
-  EXPECT_FALSE((EventMatch{{}, {}, {}, "", ""}).matches(scan)) << "nothing asked for matches nothing";
-  EXPECT_FALSE((EventMatch{{}, {""}, {}, "", ""}).matches(alert)) << "no class, whatever the prefix";
+  EXPECT_TRUE((EventMatch{{1000123}, {}, "", ""}).matches(alert));
+  EXPECT_TRUE((EventMatch{{1000123}, {}, "198.51.100.66", "10.66.1.10"}).matches(alert));
+  EXPECT_FALSE((EventMatch{{1000123}, {}, "198.51.100.77", ""}).matches(alert)) << "another source";
+  EXPECT_FALSE((EventMatch{{1000123}, {}, "", "10.66.1.11"}).matches(alert)) << "another target";
+  EXPECT_FALSE((EventMatch{{7}, {}, "", ""}).matches(alert)) << "another signature";
+  EXPECT_TRUE((EventMatch{{}, {"scan.syn"}, "", ""}).matches(scan));
+  EXPECT_FALSE((EventMatch{{}, {"dos."}, "", ""}).matches(scan));
+  EXPECT_FALSE((EventMatch{{}, {}, "", ""}).matches(scan)) << "nothing asked for matches nothing";
+  EXPECT_FALSE((EventMatch{{}, {""}, "", ""}).matches(alert)) << "no class, whatever the prefix";
 }
 
 class EventLogTest : public testing::Test {
@@ -102,11 +111,13 @@ TEST_F(EventLogTest, FollowsAGrowingLogAndWaitsForWholeLines) {
   append(std::string(kAlert).substr(0, 40));
   ASSERT_TRUE(log.refresh());
   EXPECT_TRUE(log.events().empty());
-  append(std::string(kAlert).substr(40) + "\nnoise\n" + std::string(kScan) + "\n");
+  append(std::string(kAlert).substr(40) + "\n{\"event_type\":\"flow\"}\n{\"alert\"\n" + std::string(kScan) +
+         "\n");
   ASSERT_TRUE(log.refresh());
   EXPECT_EQ(log.events().size(), 2U);
   EXPECT_EQ(log.unreadable_lines(), 1U);
-  const EventMatch any_scan{{}, {"scan."}, {}, "", ""};
+  EXPECT_EQ(log.other_lines(), 1U);
+  const EventMatch any_scan{{}, {"scan."}, "", ""};
   const std::int64_t at = log.events()[1].event_us;
   EXPECT_NE(log.first_match(any_scan, at), nullptr);
   EXPECT_EQ(log.first_match(any_scan, at + 1), nullptr) << "an older event proves nothing about this attack";

@@ -44,7 +44,6 @@ Result<Outcome> tcp_scan_v6(const Context& context) {
 EventMatch scan_report(const Context& context, int version) {
   return {{},
           {"scan.syn.vertical"},
-          {},
           context.lab().machine(context.lab().attacker).address(version),
           context.target(version)};
 }

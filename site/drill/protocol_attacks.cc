@@ -90,6 +90,48 @@ Result<Outcome> mail_unknown(const Context& context) {
   return Outcome{!result.ok() && result.says("< 550 5.1.1"), last_reply(result)};
 }
 
+// The mail goes through: stripping it is the mail filter's work, not the IDS's.
+Result<Outcome> mail_program(const Context& context) {
+  const std::string to = context.lab().mail_user + "@" + context.lab().mail_domain;
+  const std::string message = fmt::format(
+      "From: mallory@attacker.example\r\nTo: {}\r\nSubject: invoice\r\nMIME-Version: 1.0\r\n"
+      "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n"
+      "Content-Disposition: attachment; filename=\"invoice.exe\"\r\n\r\nTVqQAAMAAAAEAAAA\r\n",
+      to);
+  GH_TRY(CommandResult result, mail(context, to, message));
+  return Outcome{result.ok() && result.says("< 250 2.0.0 Ok: queued"), last_reply(result)};
+}
+EventMatch mail_program_report(const Context& context) {
+  return alert_on_attacker(context, {9000061});
+}
+
+Result<Outcome> password_form(const Context& context) {
+  GH_TRY(CommandResult result,
+         context.outside({"curl", "-sS", "--max-time", "5", "-o", "/dev/null", "-w", "answered %{http_code}",
+                          "-d", "user=ana&password=correct-horse",
+                          fmt::format("http://{}/login", context.target(4))}));
+  return Outcome{result.ok() && !result.says("answered 000"), brief(result.output)};
+}
+EventMatch password_form_report(const Context& context) {
+  return alert_on_attacker(context, {9000041});
+}
+
+// "\0ana\0correct-horse" to a server that must not take it.
+Result<Outcome> password_smtp(const Context& context) {
+  const std::string script = fmt::format(
+      "exec 3<>/dev/tcp/{}/25; read -r -t 5 line <&3; "
+      "printf 'EHLO attacker.example\\r\\nAUTH PLAIN AGFuYQBjb3JyZWN0LWhvcnNl\\r\\nQUIT\\r\\n' >&3; timeout "
+      "5 cat <&3",
+      context.target(4));
+  GH_TRY(CommandResult result, context.outside({"bash", "-c", script}));
+  const std::size_t at = result.output.find("503 ");
+  if (at == std::string::npos) return Outcome{false, brief(result.output)};
+  return Outcome{!result.says("235 "), result.output.substr(at, result.output.find('\r', at) - at)};
+}
+EventMatch password_smtp_report(const Context& context) {
+  return alert_on_attacker(context, {9000042});
+}
+
 }  // namespace
 
 std::vector<Attack> protocol_attacks() {
@@ -103,6 +145,12 @@ std::vector<Attack> protocol_attacks() {
        nullptr},
       {"mail-unknown", 7, "mail-rules", "mail to an address that does not exist", Expect::stopped,
        mail_unknown, nullptr},
+      {"mail-program", 7, "ids", "mail with a program attached", Expect::seen, mail_program,
+       mail_program_report},
+      {"password-form", 8, "ids", "login form sent without TLS", Expect::seen, password_form,
+       password_form_report},
+      {"password-smtp", 8, "ids", "SMTP login in clear", Expect::stopped, password_smtp,
+       password_smtp_report},
   };
 }
 

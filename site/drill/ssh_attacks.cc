@@ -130,9 +130,7 @@ Result<Outcome> data_without_role(const Context& context) {
   const site::Role* member = role(context, false);
   if (member == nullptr) return tl::make_unexpected(no_role());
   GH_TRY(CommandResult result, read_customers_as(context, *member));
-  const std::string shown =
-      result.output.substr(std::min(result.output.size(), result.output.find('\n') + 1));
-  return Outcome{result.says(kSessionWorked) && result.says("Permission denied"), brief(shown)};
+  return Outcome{result.says(kSessionWorked) && result.says("Permission denied"), brief(result.output)};
 }
 Result<Outcome> data_with_role(const Context& context) {
   const site::Role* reader = role(context, true);
