@@ -34,6 +34,11 @@ ProbeVerdict probe_request(std::string_view text) {
   const bool known =
       std::find(std::begin(kCommonMethods), std::end(kCommonMethods), word) != std::end(kCommonMethods);
   if (known && http::is_blank(text[word_end])) return ProbeVerdict::yes;
+  // A method nobody knows still consists of letters.
+  const auto letter = [](char c) {
+    return (http::to_lower(c) >= 'a' && http::to_lower(c) <= 'z') || c == '-' || c == '_';
+  };
+  if (!std::all_of(word.begin(), word.end(), letter)) return ProbeVerdict::no;
   const std::size_t lf = text.find('\n');
   if (lf == std::string_view::npos) return text.size() < kProbeBytes ? ProbeVerdict::maybe : ProbeVerdict::no;
   const std::string_view line = http::trim(text.substr(0, lf));
