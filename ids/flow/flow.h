@@ -75,6 +75,7 @@ struct Flow {
 
   std::unique_ptr<FlowAttachment> app;     // parsers: ids/parsers/app_flow.h
   std::unique_ptr<FlowAttachment> detect;  // match: per-flow detection state
+  std::unique_ptr<FlowAttachment> facts;   // engine: what some events tell besides; usually absent
   std::vector<std::uint32_t> flowbits;     // ids of the set bits, sorted; empty costs nothing
 
   Flow();
