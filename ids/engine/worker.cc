@@ -77,6 +77,8 @@ void Worker::on_packet(Packet& packet) {
 
 void Worker::tcp_packet(Flow& flow, Packet& packet) {
   const TcpState before = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
+  while (tcp_.lacks_room(flow, packet) && flows_.end_oldest_half_open(flow)) {
+  }
   tcp_.handle(flow, packet, *this);
   if (const auto contact = contact_of_tcp(flow, packet, before)) monitor_.observe(*contact);
 }

@@ -79,6 +79,7 @@ class FlowTable::Impl {
 
   Flow* handle(Packet& packet);
   void update(Flow& flow);
+  bool end_oldest_half_open(const Flow& keep);
   void expire(std::int64_t now_us);
   void finish(FlowEndReason reason);
   const FlowTableCounters& counters() const { return counters_; }
@@ -357,6 +358,16 @@ bool FlowTable::Impl::evict() {
   return false;
 }
 
+bool FlowTable::Impl::end_oldest_half_open(const Flow& keep) {
+  const std::size_t list = group_of(kProtoTcp) * kStates + static_cast<std::size_t>(FlowState::fresh);
+  Node* oldest = ages_[list].oldest;
+  if (oldest != nullptr && &*oldest->flow == &keep) oldest = oldest->newer;
+  if (oldest == nullptr) return false;
+  ++counters_.evicted_fresh;
+  end(oldest, FlowEndReason::forced);
+  return true;
+}
+
 void FlowTable::Impl::grow_buckets() {
   const std::uint64_t more = buckets_.size() * sizeof(Node*);
   // Longer chains rather than more memory than allowed.
@@ -383,6 +394,9 @@ Flow* FlowTable::handle(Packet& packet) {
 }
 void FlowTable::update(Flow& flow) {
   impl_->update(flow);
+}
+bool FlowTable::end_oldest_half_open(const Flow& keep) {
+  return impl_->end_oldest_half_open(keep);
 }
 void FlowTable::expire(std::int64_t now_us) {
   impl_->expire(now_us);

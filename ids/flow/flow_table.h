@@ -61,6 +61,9 @@ class FlowTable {
   Flow* handle(Packet& packet);
   // To be called after the layers above may have changed flow.state (TcpTracker does change it).
   void update(Flow& flow);
+  // Ends the TCP flow that has been half open longest, for one that needs its session's room. False
+  // when there is none but `keep`.
+  bool end_oldest_half_open(const Flow& keep);
   // Ends every flow whose time is over at `now_us`. handle() does this too, as packets come.
   void expire(std::int64_t now_us);
   // Ends all flows, oldest first (FlowEndReason::shutdown at the end of a capture).

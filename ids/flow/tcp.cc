@@ -6,6 +6,10 @@
 
 namespace gatehouse::ids {
 
+namespace {
+constexpr std::uint64_t kSessionCost = sizeof(TcpSession) + 2 * sizeof(StreamBuffer);
+}
+
 std::uint32_t TcpSession::bytes_sent(Direction direction) const {
   const TcpPeer& peer = peers_[index(direction)];
   return peer.seen ? peer.next_seq - peer.isn : 0;
@@ -42,13 +46,23 @@ const TcpCounters& TcpTracker::counters() const {
   return counters_;
 }
 
+bool TcpTracker::has_room() const {
+  return counters_.memuse + kSessionCost <= options_.session_memcap_bytes;
+}
+
+bool TcpTracker::lacks_room(const Flow& flow, const Packet& packet) const {
+  const std::uint8_t flags = packet.tcp.flags;
+  const bool opens =
+      (flags & kTcpSyn) != 0 ? (flags & kTcpAck) == 0 || options_.async_oneside : options_.midstream;
+  return flow.tcp == nullptr && opens && !has_room();
+}
+
 TcpSession* TcpTracker::make_session(Flow& flow) {
-  constexpr std::uint64_t kCost = sizeof(TcpSession) + 2 * sizeof(StreamBuffer);
-  if (counters_.memuse + kCost > options_.session_memcap_bytes) {
+  if (!has_room()) {
     ++counters_.ssn_memcap_drop;
     return nullptr;
   }
-  counters_.memuse += kCost;
+  counters_.memuse += kSessionCost;
   ++counters_.sessions;
   ++counters_.active_sessions;
   flow.tcp = std::make_unique<TcpSession>();
@@ -64,7 +78,7 @@ void TcpTracker::release(Flow& flow) {
   if (flow.tcp == nullptr) return;
   for (TcpPeer& peer : flow.tcp->peers_) peer.buffer->reset(pool_);
   flow.tcp.reset();
-  counters_.memuse -= sizeof(TcpSession) + 2 * sizeof(StreamBuffer);
+  counters_.memuse -= kSessionCost;
   --counters_.active_sessions;
 }
 

@@ -120,6 +120,11 @@ class TcpTracker {
   // Takes the session's memory back; to be called when all is inspected, before the flow goes.
   void release(Flow& flow);
 
+  // Whether this packet opens a session for which there is no room. The caller then ends half-open
+  // flows first (FlowTable::end_oldest_half_open): else a scan of every port would leave the real
+  // connections after it without a session, and so unseen, until its flows time out.
+  bool lacks_room(const Flow& flow, const Packet& packet) const;
+
   const TcpCounters& counters() const;
   const TcpOptions& options() const { return options_; }
 
@@ -128,6 +133,7 @@ class TcpTracker {
   friend class TcpDelivery;
 
   bool start(Flow& flow, Packet& packet, StreamSink& sink);
+  bool has_room() const;
   TcpSession* make_session(Flow& flow);
   static void set_flow_state(Flow& flow);
 

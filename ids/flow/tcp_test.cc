@@ -201,6 +201,43 @@ TEST(Tcp, OutOfWindowResetIsIgnored) {
   EXPECT_EQ(run.last_tcp_state, TcpState::established);
 }
 
+// A scan of every port leaves half-open flows only; they must give way to a real connection.
+TEST(Tcp, HalfOpenFlowsGiveWayToANewSession) {
+  FlowPipeline::Options options;
+  options.tcp.session_memcap_bytes = 16 << 10;
+  FlowPipeline run(options);
+  for (std::uint16_t port = 1; port <= 500; ++port) {
+    TcpConversation::Endpoints probe;
+    probe.server_port = port;
+    probe.client_port = 50000;
+    TcpConversation syn(probe);
+    syn.raw(true, kTcpSyn, 0, 0);
+    run.feed(syn.frames());
+  }
+  EXPECT_GT(run.table().counters().evicted_fresh, 400U);
+  EXPECT_EQ(run.tcp().counters().ssn_memcap_drop, 0U);
+  TcpConversation talk;
+  talk.handshake().client_sends("GET / HTTP/1.1\r\n\r\n");
+  run.feed(talk.frames());
+  EXPECT_EQ(run.to_server(), "GET / HTTP/1.1\r\n\r\n");
+}
+
+TEST(Tcp, EstablishedSessionsDoNotGiveWay) {
+  FlowPipeline::Options options;
+  options.tcp.session_memcap_bytes = 16 << 10;
+  FlowPipeline run(options);
+  for (std::uint16_t port = 1; port <= 100; ++port) {
+    TcpConversation::Endpoints ends;
+    ends.client_port = port;
+    TcpConversation talk(ends);
+    talk.handshake();
+    run.feed(talk.frames());
+  }
+  EXPECT_EQ(run.table().counters().evicted_established, 0U);
+  EXPECT_GT(run.tcp().counters().ssn_memcap_drop, 0U);
+  EXPECT_EQ(run.tcp().counters().active_sessions, run.tcp().counters().sessions);
+}
+
 TEST(Tcp, BadChecksumIsCountedAndIgnored) {
   FlowPipeline run;
   TcpConversation talk;

@@ -57,6 +57,8 @@ class FlowPipeline : public PacketHandler, public StreamSink, public FlowEndHand
     current_ = packet.number;
     Flow* flow = table_.handle(packet);
     if (flow != nullptr && packet.is_tcp()) {
+      while (tcp_.lacks_room(*flow, packet) && table_.end_oldest_half_open(*flow)) {
+      }
       tcp_.handle(*flow, packet, *this);
       table_.update(*flow);
       last_tcp_state = flow->tcp == nullptr ? TcpState::none : flow->tcp->state();
