@@ -21,13 +21,14 @@ core::Diagnostic& RuleBuilder::error_text(lang::TextOffset at, std::uint32_t len
   return d;
 }
 
-core::Diagnostic& RuleBuilder::error_at(const lang::RuleOption& option, std::size_t offset, std::size_t length,
-                                        std::string code, std::string message) {
-  return error_text(option.value_at + static_cast<lang::TextOffset>(offset), static_cast<std::uint32_t>(length),
-                    std::move(code), std::move(message));
+core::Diagnostic& RuleBuilder::error_at(const lang::RuleOption& option, std::size_t offset,
+                                        std::size_t length, std::string code, std::string message) {
+  return error_text(option.value_at + static_cast<lang::TextOffset>(offset),
+                    static_cast<std::uint32_t>(length), std::move(code), std::move(message));
 }
 
-core::Diagnostic& RuleBuilder::error_name(const lang::RuleOption& option, std::string code, std::string message) {
+core::Diagnostic& RuleBuilder::error_name(const lang::RuleOption& option, std::string code,
+                                          std::string message) {
   return error_text(option.name_at, static_cast<std::uint32_t>(option.name.size()), std::move(code),
                     std::move(message));
 }
@@ -37,8 +38,10 @@ core::Diagnostic& RuleBuilder::error(const lang::RuleOption& option, std::string
   return error_at(option, 0, option.value.size(), std::move(code), std::move(message));
 }
 
-core::Diagnostic& RuleBuilder::warning(const lang::RuleOption& option, std::string code, std::string message) {
-  core::Diagnostic& d = diagnostics.warning(std::move(code), ast.position(option.name_at), std::move(message));
+core::Diagnostic& RuleBuilder::warning(const lang::RuleOption& option, std::string code,
+                                       std::string message) {
+  core::Diagnostic& d =
+      diagnostics.warning(std::move(code), ast.position(option.name_at), std::move(message));
   d.length = static_cast<std::uint32_t>(option.name.size());
   return d;
 }
@@ -53,9 +56,13 @@ int RuleBuilder::list_of(BufferId buffer) {
   return static_cast<int>(rule.buffers.size()) - 1;
 }
 
-int RuleBuilder::current_index() { return sticky >= 0 ? sticky : list_of(kPayloadBuffer); }
+int RuleBuilder::current_index() {
+  return sticky >= 0 ? sticky : list_of(kPayloadBuffer);
+}
 
-BufferMatch& RuleBuilder::current() { return rule.buffers[static_cast<std::size_t>(current_index())]; }
+BufferMatch& RuleBuilder::current() {
+  return rule.buffers[static_cast<std::size_t>(current_index())];
+}
 
 void RuleBuilder::select(BufferId buffer, const lang::RuleOption& option) {
   header_like = false;
@@ -84,8 +91,8 @@ bool RuleBuilder::require_protocols(std::span<const std::string_view> names, con
     if (proto != kAppUnknown) known.push_back(proto);
   }
   if (known.empty()) {
-    error_name(option, "protocol-unsupported", "`" + option.name + "` needs a parser for " + wanted +
-                                                   ", which this version does not have");
+    error_name(option, "protocol-unsupported",
+               "`" + option.name + "` needs a parser for " + wanted + ", which this version does not have");
     return false;
   }
   if (rule.app_protocols.empty()) {
@@ -97,8 +104,8 @@ bool RuleBuilder::require_protocols(std::span<const std::string_view> names, con
     if (std::find(known.begin(), known.end(), proto) != known.end()) both.push_back(proto);
   }
   if (both.empty()) {
-    error_name(option, "keyword-protocol", "`" + option.name + "` belongs to " + wanted +
-                                               ", the rule is about another protocol");
+    error_name(option, "keyword-protocol",
+               "`" + option.name + "` belongs to " + wanted + ", the rule is about another protocol");
     return false;
   }
   rule.app_protocols = std::move(both);
@@ -120,7 +127,9 @@ bool RuleBuilder::require_direction(std::optional<Direction> direction, const la
 
 ContentOp* RuleBuilder::last_content() {
   if (content_list < 0) return nullptr;
-  return &rule.buffers[static_cast<std::size_t>(content_list)].ops[static_cast<std::size_t>(content_op)].content;
+  return &rule.buffers[static_cast<std::size_t>(content_list)]
+              .ops[static_cast<std::size_t>(content_op)]
+              .content;
 }
 
 void RuleBuilder::add_op(BufferOp op, bool relative) {

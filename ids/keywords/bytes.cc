@@ -17,7 +17,8 @@ struct NumberField {
   std::uint64_t mask = 0;  // 0: none
 
   static std::int64_t value_of(const NumberArg& arg, const InspectContext& context) {
-    return arg.slot >= 0 ? static_cast<std::int64_t>(context.variables[static_cast<std::size_t>(arg.slot)]) : arg.literal;
+    return arg.slot >= 0 ? static_cast<std::int64_t>(context.variables[static_cast<std::size_t>(arg.slot)])
+                         : arg.literal;
   }
 
   // Reads the number; `end` is where it ends in `buffer`.
@@ -124,9 +125,9 @@ class ByteJump : public BufferTest {
     jump += NumberField::value_of(post_offset, context);
     if (base == Base::here) jump += static_cast<std::int64_t>(at);
     if (base == Base::end) jump += size;
-    if (jump < 0) return false;
     if (jump > size) return false;
-    cursor = static_cast<std::size_t>(jump);
+    // A jump to before the buffer lands on its start, as in the field.
+    cursor = static_cast<std::size_t>(std::max<std::int64_t>(jump, 0));
     return true;
   }
 };
@@ -200,11 +201,13 @@ class ByteMath : public BufferTest {
 // A number or the name of a variable set before.
 bool parse_arg(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, std::int64_t smallest,
                std::int64_t largest, NumberArg& out) {
-  if (!is_variable_name(part.text)) return parse_bounded(builder, option, part, smallest, largest, out.literal);
+  if (!is_variable_name(part.text))
+    return parse_bounded(builder, option, part, smallest, largest, out.literal);
   out.slot = builder.variable(part.text);
   if (out.slot >= 0) return true;
-  builder.error_at(option, part.at, part.text.size(), "unknown-byte-variable",
-                   "no byte_extract or byte_math before this sets `" + std::string(part.text) + "`")
+  builder
+      .error_at(option, part.at, part.text.size(), "unknown-byte-variable",
+                "no byte_extract or byte_math before this sets `" + std::string(part.text) + "`")
       .hint = core::did_you_mean(part.text, builder.variables);
   return false;
 }
@@ -243,16 +246,18 @@ std::optional<bool> parse_common(RuleBuilder& builder, const lang::RuleOption& o
 }
 
 bool unknown_word(RuleBuilder& builder, const lang::RuleOption& option, const Part& part) {
-  static const std::vector<std::string> kWords = {"relative",       "big",      "little",      "string",     "dec",   "hex", "oct",
-                                                  "bitmask",        "align",    "multiplier",  "from_beginning",
-                                                  "from_end",       "post_offset"};
-  builder.error_at(option, part.at, part.text.size(), "byte-argument",
-                   "unknown argument of `" + option.name + "`: `" + std::string(part.text) + "`")
+  static const std::vector<std::string> kWords = {
+      "relative", "big",   "little",     "string",         "dec",      "hex",        "oct",
+      "bitmask",  "align", "multiplier", "from_beginning", "from_end", "post_offset"};
+  builder
+      .error_at(option, part.at, part.text.size(), "byte-argument",
+                "unknown argument of `" + option.name + "`: `" + std::string(part.text) + "`")
       .hint = core::did_you_mean(part.text, kWords);
   return false;
 }
 
-bool check_string(RuleBuilder& builder, const lang::RuleOption& option, const NumberField& field, bool is_string) {
+bool check_string(RuleBuilder& builder, const lang::RuleOption& option, const NumberField& field,
+                  bool is_string) {
   const bool text = field.coding != Coding::big && field.coding != Coding::little;
   if (text != is_string) {
     builder.error(option, "byte-coding",
@@ -261,7 +266,8 @@ bool check_string(RuleBuilder& builder, const lang::RuleOption& option, const Nu
   }
   const std::int64_t most = text ? 23 : 8;
   if (field.bytes.slot < 0 && field.bytes.literal > most) {
-    builder.error(option, "byte-count", "too many bytes for a number").hint = "at most " + std::to_string(most);
+    builder.error(option, "byte-count", "too many bytes for a number").hint =
+        "at most " + std::to_string(most);
     return false;
   }
   return true;
@@ -271,10 +277,9 @@ bool parse_test_operator(RuleBuilder& builder, const lang::RuleOption& option, P
   test.negated = part.text.starts_with('!');
   if (test.negated) part = trim({part.text.substr(1), part.at + 1});
   using Op = ByteTest::Op;
-  static const std::pair<std::string_view, Op> kOps[] = {{"<", Op::less},        {">", Op::greater},
-                                                         {"=", Op::equal},       {"<=", Op::less_equal},
-                                                         {">=", Op::greater_equal}, {"&", Op::bit_and},
-                                                         {"^", Op::bit_xor}};
+  static const std::pair<std::string_view, Op> kOps[] = {
+      {"<", Op::less},           {">", Op::greater}, {"=", Op::equal},  {"<=", Op::less_equal},
+      {">=", Op::greater_equal}, {"&", Op::bit_and}, {"^", Op::bit_xor}};
   if (part.text.empty() && test.negated) return true;  // `!` alone: not equal
   for (const auto& [text, op] : kOps) {
     if (part.text != text) continue;
@@ -296,7 +301,8 @@ void apply_byte_test(RuleBuilder& builder, const lang::RuleOption& option) {
   auto test = std::make_shared<ByteTest>();
   if (!parse_arg(builder, option, parts[0], 0, 23, test->field.bytes)) return;
   if (!parse_test_operator(builder, option, parts[1], *test)) return;
-  if (!parse_arg(builder, option, parts[2], 0, std::numeric_limits<std::int64_t>::max(), test->operand)) return;
+  if (!parse_arg(builder, option, parts[2], 0, std::numeric_limits<std::int64_t>::max(), test->operand))
+    return;
   if (!parse_arg(builder, option, parts[3], -65535, 65535, test->field.offset)) return;
   bool is_string = false;
   for (std::size_t i = 4; i < parts.size(); ++i) {
@@ -319,9 +325,11 @@ bool parse_jump_word(RuleBuilder& builder, const lang::RuleOption& option, const
   } else if (part.text == "from_end") {
     jump.base = ByteJump::Base::end;
   } else if (part.text.starts_with("multiplier")) {
-    return parse_bounded(builder, option, trim({part.text.substr(10), part.at + 10}), 1, 65535, jump.multiplier);
+    return parse_bounded(builder, option, trim({part.text.substr(10), part.at + 10}), 1, 65535,
+                         jump.multiplier);
   } else if (part.text.starts_with("post_offset")) {
-    return parse_arg(builder, option, trim({part.text.substr(11), part.at + 11}), -65535, 65535, jump.post_offset);
+    return parse_arg(builder, option, trim({part.text.substr(11), part.at + 11}), -65535, 65535,
+                     jump.post_offset);
   } else {
     return unknown_word(builder, option, part);
   }
@@ -358,7 +366,8 @@ bool new_variable(RuleBuilder& builder, const lang::RuleOption& option, const Pa
     return true;
   }
   if (builder.variables.size() >= kMaxByteVariables) {
-    builder.error_at(option, part.at, part.text.size(), "too-many-byte-variables", "the rule has too many byte variables");
+    builder.error_at(option, part.at, part.text.size(), "too-many-byte-variables",
+                     "the rule has too many byte variables");
     return false;
   }
   slot = builder.variables.size();
@@ -366,13 +375,14 @@ bool new_variable(RuleBuilder& builder, const lang::RuleOption& option, const Pa
   return true;
 }
 
-bool parse_extract_word(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, ByteExtract& extract,
-                        bool& is_string) {
+bool parse_extract_word(RuleBuilder& builder, const lang::RuleOption& option, const Part& part,
+                        ByteExtract& extract, bool& is_string) {
   const auto common = parse_common(builder, option, part, extract.field, is_string);
   if (common) return *common;
   std::int64_t number = 0;
   if (part.text.starts_with("multiplier")) {
-    if (!parse_bounded(builder, option, trim({part.text.substr(10), part.at + 10}), 1, 65535, number)) return false;
+    if (!parse_bounded(builder, option, trim({part.text.substr(10), part.at + 10}), 1, 65535, number))
+      return false;
     extract.multiplier = static_cast<std::uint64_t>(number);
     return true;
   }
@@ -407,16 +417,19 @@ void apply_byte_extract(RuleBuilder& builder, const lang::RuleOption& option) {
   builder.add_test(std::move(extract));
 }
 
-bool parse_math_operator(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, ByteMath::Op& op) {
+bool parse_math_operator(RuleBuilder& builder, const lang::RuleOption& option, const Part& part,
+                         ByteMath::Op& op) {
   using Op = ByteMath::Op;
-  static const std::pair<std::string_view, Op> kOps[] = {{"+", Op::add},    {"-", Op::subtract}, {"*", Op::multiply},
-                                                         {"/", Op::divide}, {"<<", Op::left},    {">>", Op::right}};
+  static const std::pair<std::string_view, Op> kOps[] = {{"+", Op::add},      {"-", Op::subtract},
+                                                         {"*", Op::multiply}, {"/", Op::divide},
+                                                         {"<<", Op::left},    {">>", Op::right}};
   for (const auto& [text, value] : kOps) {
     if (part.text != text) continue;
     op = value;
     return true;
   }
-  builder.error_at(option, part.at, part.text.size(), "byte-operator", "unknown operator").hint = "+ - * / << or >>";
+  builder.error_at(option, part.at, part.text.size(), "byte-operator", "unknown operator").hint =
+      "+ - * / << or >>";
   return false;
 }
 
@@ -483,6 +496,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_bytes() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_bytes() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

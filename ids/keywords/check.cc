@@ -15,7 +15,8 @@ bool check_value(RuleBuilder& builder, const lang::RuleOption& option, ValueNeed
     return false;
   }
   if (need == ValueNeed::required && !option.has_value) {
-    builder.error_name(option, "missing-value", "`" + option.name + "` needs a value").hint = option.name + ":...;";
+    builder.error_name(option, "missing-value", "`" + option.name + "` needs a value").hint =
+        option.name + ":...;";
     return false;
   }
   return true;
@@ -33,7 +34,8 @@ bool choose_side(RuleBuilder& builder, const lang::RuleOption& option, const Buf
   const Direction side = to_client ? Direction::to_client : Direction::to_server;
   for (std::size_t i = 0; i < builder.rule.buffers.size(); ++i) {
     const BufferMatch& list = builder.rule.buffers[i];
-    if (buffer_table()[list.buffer].name == buffer.name && list.direction == side && list.transforms.empty()) {
+    if (buffer_table()[list.buffer].name == buffer.name && list.direction == side &&
+        list.transforms.empty()) {
       builder.sticky = static_cast<int>(i);
       return true;
     }
@@ -49,14 +51,16 @@ bool choose_side(RuleBuilder& builder, const lang::RuleOption& option, const Buf
 void move_content(RuleBuilder& builder, const lang::RuleOption& option, BufferId id) {
   if (!check_value(builder, option, ValueNeed::none)) return;
   if (builder.last_content() == nullptr) {
-    builder.error_name(option, "modifier-without-content",
-                       "`" + option.name + "` modifies a content, and none stands before it")
+    builder
+        .error_name(option, "modifier-without-content",
+                    "`" + option.name + "` modifies a content, and none stands before it")
         .hint = "the sticky form `" + std::string(buffer_table()[id].name) + "` stands before its contents";
     return;
   }
   if (builder.sticky >= 0) {
-    builder.error_name(option, "modifier-with-sticky-buffer",
-                       "`" + option.name + "` cannot be used after the sticky buffer `" + builder.sticky_option->name + "`");
+    builder.error_name(
+        option, "modifier-with-sticky-buffer",
+        "`" + option.name + "` cannot be used after the sticky buffer `" + builder.sticky_option->name + "`");
     return;
   }
   if (builder.rule.buffers[static_cast<std::size_t>(builder.content_list)].buffer != kPayloadBuffer) {
@@ -123,13 +127,16 @@ void check_contents(RuleBuilder& builder) {
                            "upper case can never match: `" + std::string(buffer.name) + "` is in lower case");
       }
       if (c.negated && c.fast_pattern && (c.has_offset || c.has_depth || c.has_distance || c.has_within)) {
-        builder.error_text(c.where, 1, "fast-pattern-negated", "a negated content with a position cannot preselect the rule");
+        builder.error_text(c.where, 1, "fast-pattern-negated",
+                           "a negated content with a position cannot preselect the rule");
       }
     }
   }
 }
 
-bool is_transaction_list(const BufferMatch& list) { return buffer_table()[list.buffer].get != nullptr; }
+bool is_transaction_list(const BufferMatch& list) {
+  return buffer_table()[list.buffer].get != nullptr;
+}
 
 // Packet properties and packet buffers bind the rule to single packets.
 bool needs_packet(const Rule& rule) {
@@ -154,15 +161,17 @@ bool is_transaction_rule(const Rule& rule) {
 
 bool has_positions(const BufferMatch& list) {
   return std::any_of(list.ops.begin(), list.ops.end(), [](const BufferOp& op) {
-    return op.kind == BufferOp::Kind::content && (op.content.has_offset || op.content.has_depth || op.content.startswith);
+    return op.kind == BufferOp::Kind::content &&
+           (op.content.has_offset || op.content.has_depth || op.content.startswith);
   });
 }
 
 void classify(RuleBuilder& builder) {
   Rule& rule = builder.rule;
   const bool tcp_only = rule.ip_protocols.size() == 1 && rule.ip_protocols[0] == kProtoTcp;
-  const bool can_be_tcp = rule.ip_protocols.empty() ||
-                          std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(), kProtoTcp) != rule.ip_protocols.end();
+  const bool can_be_tcp =
+      rule.ip_protocols.empty() ||
+      std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(), kProtoTcp) != rule.ip_protocols.end();
   const auto payload = std::find_if(rule.buffers.begin(), rule.buffers.end(),
                                     [](const BufferMatch& list) { return list.buffer == kPayloadBuffer; });
   const bool has_payload = payload != rule.buffers.end();
@@ -170,7 +179,8 @@ void classify(RuleBuilder& builder) {
     rule.rule_class = RuleClass::transaction;
   } else if (!rule.decode_events.empty() || !rule.stream_events.empty() || !rule.app_events.empty()) {
     rule.rule_class = RuleClass::event;
-  } else if (has_payload && can_be_tcp && (!needs_packet(rule) || rule.flow.only_stream || rule.stream_only)) {
+  } else if (has_payload && can_be_tcp &&
+             (!needs_packet(rule) || rule.flow.only_stream || rule.stream_only)) {
     rule.rule_class = RuleClass::stream;
     const bool stream_only = rule.flow.only_stream || rule.stream_only;
     // On other transports the packet is all there is; a position may count from a packet's start.
@@ -179,10 +189,10 @@ void classify(RuleBuilder& builder) {
     rule.rule_class = RuleClass::packet;
   }
   const bool bare = rule.buffers.empty() && rule.rule_class == RuleClass::packet && builder.header_like;
-  const bool any_port = rule.source_port.any && rule.destination_port.any;
   rule.on_detection = bare && builder.has_app_layer_protocol && rule.app_protocols.empty();
-  rule.once_per_direction = bare && !rule.on_detection && !builder.has_flow && any_port && rule.app_protocols.empty() &&
-                            !rule.packet_only && !rule.any_packet && rule.flowbit_tests.empty() && builder.flowbits_only_set;
+  rule.once_per_direction = bare && !rule.on_detection && !builder.has_flow && rule.app_protocols.empty() &&
+                            !rule.packet_only && !rule.any_packet && rule.flowbit_tests.empty() &&
+                            builder.flowbits_only_set;
 }
 
 void check_directions(RuleBuilder& builder) {
@@ -213,15 +223,17 @@ void check_protocols(RuleBuilder& builder) {
   });
   if (!some) {
     const lang::RuleHeader& h = builder.ast.header;
-    builder.error_text(h.protocol_at, static_cast<std::uint32_t>(h.protocol.size()), "keyword-protocol",
-                       "the keywords of this rule are about a protocol that does not run over `" + h.protocol + "`");
+    builder.error_text(
+        h.protocol_at, static_cast<std::uint32_t>(h.protocol.size()), "keyword-protocol",
+        "the keywords of this rule are about a protocol that does not run over `" + h.protocol + "`");
   }
 }
 
 void finish(RuleBuilder& builder) {
   Rule& rule = builder.rule;
   if (!builder.has_sid) {
-    builder.error_text(0, static_cast<std::uint32_t>(builder.ast.header.action.size()), "sid-missing", "the rule has no `sid`");
+    builder.error_text(0, static_cast<std::uint32_t>(builder.ast.header.action.size()), "sid-missing",
+                       "the rule has no `sid`");
   }
   check_contents(builder);
   check_directions(builder);
@@ -230,7 +242,8 @@ void finish(RuleBuilder& builder) {
   for (const BufferMatch& list : rule.buffers) {
     if (list.ops.empty() && !list.absent && list.buffer != kPayloadBuffer) {
       builder.diagnostics.warning("buffer-unused", builder.ast.position(0),
-                                  "the buffer `" + std::string(buffer_table()[list.buffer].name) + "` is named, but nothing is looked for in it");
+                                  "the buffer `" + std::string(buffer_table()[list.buffer].name) +
+                                      "` is named, but nothing is looked for in it");
     }
   }
   std::erase_if(rule.buffers, [](const BufferMatch& list) { return list.ops.empty() && !list.absent; });
@@ -274,7 +287,8 @@ class RuleChecker {
  private:
   void check_duplicate(RuleBuilder& builder) {
     if (!builder.has_sid || !builder.ok) return;
-    const std::uint64_t key = static_cast<std::uint64_t>(builder.rule.meta.gid) << 32U | builder.rule.meta.sid;
+    const std::uint64_t key =
+        static_cast<std::uint64_t>(builder.rule.meta.gid) << 32U | builder.rule.meta.sid;
     const auto [found, fresh] = sids_.try_emplace(key, builder.ast.position(0));
     if (fresh) return;
     const auto option = std::find_if(builder.ast.options.begin(), builder.ast.options.end(),

@@ -70,7 +70,8 @@ std::map<std::string, RuleEnvironment::Classification, std::less<>> default_clas
   return out;
 }
 
-bool parse_classifications(const core::SourceText& source, RuleEnvironment& environment, core::Diagnostics& diagnostics) {
+bool parse_classifications(const core::SourceText& source, RuleEnvironment& environment,
+                           core::Diagnostics& diagnostics) {
   const std::size_t errors_before = diagnostics.error_count();
   std::size_t start = 0;
   const std::string_view text = source.text();

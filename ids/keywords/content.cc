@@ -47,7 +47,8 @@ bool decode_hex(RuleBuilder& builder, const lang::RuleOption& option, const Quot
   return false;
 }
 
-bool decode_content(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text, std::string& out) {
+bool decode_content(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text,
+                    std::string& out) {
   std::size_t at = 0;
   while (at < text.text.size()) {
     const char c = text.text[at];
@@ -56,8 +57,8 @@ bool decode_content(RuleBuilder& builder, const lang::RuleOption& option, const 
       continue;
     }
     if (c == '"') {
-      builder.error_at(option, text.at + at, 1, "content-escape", "a `\"` inside a string must be escaped").hint =
-          "write `\\\"` or |22|";
+      builder.error_at(option, text.at + at, 1, "content-escape", "a `\"` inside a string must be escaped")
+          .hint = "write `\\\"` or |22|";
       return false;
     }
     if (c == '\\') {
@@ -79,7 +80,8 @@ bool decode_content(RuleBuilder& builder, const lang::RuleOption& option, const 
     return false;
   }
   if (out.size() > kMaxPattern) {
-    builder.error(option, "content-size", "the content is too long").hint = "at most " + std::to_string(kMaxPattern);
+    builder.error(option, "content-size", "the content is too long").hint =
+        "at most " + std::to_string(kMaxPattern);
     return false;
   }
   return true;
@@ -120,13 +122,15 @@ void apply_uricontent(RuleBuilder& builder, const lang::RuleOption& option) {
 ContentOp* modified(RuleBuilder& builder, const lang::RuleOption& option) {
   ContentOp* content = builder.last_content();
   if (content == nullptr) {
-    builder.error_name(option, "modifier-without-content", "`" + option.name + "` modifies a content, and none stands before it");
+    builder.error_name(option, "modifier-without-content",
+                       "`" + option.name + "` modifies a content, and none stands before it");
   }
   return content;
 }
 
 bool twice(RuleBuilder& builder, const lang::RuleOption& option, bool before) {
-  if (before) builder.error_name(option, "modifier-twice", "`" + option.name + "` was already given for this content");
+  if (before)
+    builder.error_name(option, "modifier-twice", "`" + option.name + "` was already given for this content");
   return before;
 }
 
@@ -139,12 +143,14 @@ bool conflict(RuleBuilder& builder, const lang::RuleOption& option, bool present
 }
 
 // A literal within bounds or the name of a byte_extract variable.
-bool parse_argument(RuleBuilder& builder, const lang::RuleOption& option, std::int64_t smallest, std::int64_t largest,
-                    NumberArg& out) {
+bool parse_argument(RuleBuilder& builder, const lang::RuleOption& option, std::int64_t smallest,
+                    std::int64_t largest, NumberArg& out) {
   if (is_variable_name(option.value)) {
     out.slot = builder.variable(option.value);
     if (out.slot >= 0) return true;
-    builder.error(option, "unknown-byte-variable", "no byte_extract or byte_math before this sets `" + option.value + "`")
+    builder
+        .error(option, "unknown-byte-variable",
+               "no byte_extract or byte_math before this sets `" + option.value + "`")
         .hint = core::did_you_mean(option.value, builder.variables);
     return false;
   }
@@ -170,7 +176,8 @@ void apply_depth(RuleBuilder& builder, const lang::RuleOption& option) {
   if (conflict(builder, option, content->startswith, "startswith")) return;
   if (!parse_argument(builder, option, 1, 65535, content->depth)) return;
   content->has_depth = true;
-  if (content->depth.slot < 0 && content->depth.literal < static_cast<std::int64_t>(content->pattern.size())) {
+  if (content->depth.slot < 0 &&
+      content->depth.literal < static_cast<std::int64_t>(content->pattern.size())) {
     builder.error(option, "depth-too-small", "the content is longer than the depth it is searched in").hint =
         "at least " + std::to_string(content->pattern.size());
   }
@@ -189,16 +196,18 @@ void apply_within(RuleBuilder& builder, const lang::RuleOption& option) {
   if (conflict(builder, option, content->startswith, "startswith")) return;
   if (!parse_argument(builder, option, 1, 1048576, content->within)) return;
   content->has_within = true;
-  if (content->within.slot < 0 && content->within.literal < static_cast<std::int64_t>(content->pattern.size())) {
-    builder.error(option, "within-too-small", "the content is longer than the space it must lie within").hint =
-        "at least " + std::to_string(content->pattern.size());
+  if (content->within.slot < 0 &&
+      content->within.literal < static_cast<std::int64_t>(content->pattern.size())) {
+    builder.error(option, "within-too-small", "the content is longer than the space it must lie within")
+        .hint = "at least " + std::to_string(content->pattern.size());
   }
 }
 
 void apply_startswith(RuleBuilder& builder, const lang::RuleOption& option) {
   ContentOp* content = modified(builder, option);
   if (content == nullptr || twice(builder, option, content->startswith)) return;
-  if (conflict(builder, option, content->has_offset, "offset") || conflict(builder, option, content->has_depth, "depth") ||
+  if (conflict(builder, option, content->has_offset, "offset") ||
+      conflict(builder, option, content->has_depth, "depth") ||
       conflict(builder, option, content->has_distance, "distance") ||
       conflict(builder, option, content->has_within, "within")) {
     return;
@@ -248,8 +257,10 @@ void apply_fast_pattern(RuleBuilder& builder, const lang::RuleOption& option) {
     parse_chop(builder, option, *content);
     return;
   }
-  if (content->negated || content->has_offset || content->has_depth || content->has_distance || content->has_within) {
-    builder.error(option, "modifier-conflict", "fast_pattern:only leaves no place to check negation or position");
+  if (content->negated || content->has_offset || content->has_depth || content->has_distance ||
+      content->has_within) {
+    builder.error(option, "modifier-conflict",
+                  "fast_pattern:only leaves no place to check negation or position");
     return;
   }
   content->fast_pattern_only = true;
@@ -264,6 +275,9 @@ void apply_rawbytes(RuleBuilder& builder, const lang::RuleOption& option) {
   }
 }
 
+// Asks for preselection by a packet property. Such rules are grouped by port and direction anyway.
+void apply_prefilter(RuleBuilder&, const lang::RuleOption&) {}
+
 constexpr KeywordDescriptor kKeywords[] = {
     {"content", ValueNeed::required, "bytes that must (or, with !, must not) occur", apply_content},
     {"uricontent", ValueNeed::required, "old form of http.uri; content", apply_uricontent},
@@ -275,11 +289,15 @@ constexpr KeywordDescriptor kKeywords[] = {
     {"startswith", ValueNeed::none, "the match is at the start of the buffer", apply_startswith},
     {"endswith", ValueNeed::none, "the match is at the end of the buffer", apply_endswith},
     {"fast_pattern", ValueNeed::optional, "this content preselects the rule", apply_fast_pattern},
+    {"prefilter", ValueNeed::none, "the option before it preselects the rule (always so here)",
+     apply_prefilter},
     {"rawbytes", ValueNeed::none, "the payload as sent (always so)", apply_rawbytes},
 };
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_content() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_content() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

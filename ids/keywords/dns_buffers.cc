@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::string_view kDns[] = {"dns"};
 
-const DnsTransaction& dns(const Transaction& tx) { return static_cast<const DnsTransaction&>(tx); }
+const DnsTransaction& dns(const Transaction& tx) {
+  return static_cast<const DnsTransaction&>(tx);
+}
 
 bool name_at(std::string_view name, BufferView& out) {
   out = {core::as_bytes(name), true};
@@ -44,8 +46,9 @@ bool response_name(const Transaction& tx, Direction direction, unsigned i, Buffe
   return false;
 }
 
-constexpr BufferDescriptor row(std::string_view name, std::string_view alias, std::optional<Direction> direction,
-                               TransactionGetter get, std::string_view summary) {
+constexpr BufferDescriptor row(std::string_view name, std::string_view alias,
+                               std::optional<Direction> direction, TransactionGetter get,
+                               std::string_view summary) {
   BufferDescriptor d;
   d.name = name;
   d.alias = alias;
@@ -62,7 +65,8 @@ constexpr BufferDescriptor row(std::string_view name, std::string_view alias, st
 const BufferDescriptor kBuffers[] = {
     row("dns.query", "dns_query", Direction::to_server, query, "each name asked for"),
     row("dns.queries.rrname", "", std::nullopt, query, "each name of the question section, both directions"),
-    row("dns.answers.rrname", "", std::nullopt, record<&DnsTransaction::answers>, "each name of the answer section"),
+    row("dns.answers.rrname", "", std::nullopt, record<&DnsTransaction::answers>,
+        "each name of the answer section"),
     row("dns.authorities.rrname", "", std::nullopt, record<&DnsTransaction::authorities>,
         "each name of the authority section"),
     row("dns.additionals.rrname", "", std::nullopt, record<&DnsTransaction::additionals>,
@@ -87,8 +91,12 @@ class MessageNumber : public Condition {
   Read read_;
 };
 
-bool opcode(const DnsTransaction& m, const NumberTest& test) { return test.holds(m.opcode()); }
-bool rcode(const DnsTransaction& m, const NumberTest& test) { return m.is_response && test.holds(m.rcode()); }
+bool opcode(const DnsTransaction& m, const NumberTest& test) {
+  return test.holds(m.opcode());
+}
+bool rcode(const DnsTransaction& m, const NumberTest& test) {
+  return test.holds(m.rcode());
+}
 bool rrtype(const DnsTransaction& m, const NumberTest& test) {
   for (const DnsQuestion& q : m.queries) {
     if (test.holds(q.type)) return true;
@@ -116,7 +124,11 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const BufferDescriptor> buffer_family_dns_buffers() { return kBuffers; }
-std::span<const KeywordDescriptor> keyword_family_dns_buffers() { return kKeywords; }
+std::span<const BufferDescriptor> buffer_family_dns_buffers() {
+  return kBuffers;
+}
+std::span<const KeywordDescriptor> keyword_family_dns_buffers() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

@@ -58,6 +58,8 @@ const BufferDescriptor kBuffers[] = {
 
 }  // namespace
 
-std::span<const BufferDescriptor> buffer_family_file_buffers() { return kBuffers; }
+std::span<const BufferDescriptor> buffer_family_file_buffers() {
+  return kBuffers;
+}
 
 }  // namespace gatehouse::ids

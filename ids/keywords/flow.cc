@@ -5,10 +5,12 @@
 namespace gatehouse::ids {
 namespace {
 
-bool set_direction(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, Direction direction) {
+bool set_direction(RuleBuilder& builder, const lang::RuleOption& option, const Part& part,
+                   Direction direction) {
   auto& known = builder.rule.flow.direction;
   if (known && *known != direction) {
-    builder.error_at(option, part.at, part.text.size(), "flow-conflict", "the flow keyword names both directions");
+    builder.error_at(option, part.at, part.text.size(), "flow-conflict",
+                     "the flow keyword names both directions");
     return false;
   }
   known = direction;
@@ -47,9 +49,12 @@ bool apply_flow_word(RuleBuilder& builder, const lang::RuleOption& option, const
     if (flow.only_stream) return conflict("only_stream");
     flow.no_stream = true;
   } else {
-    static const std::vector<std::string> kWords = {"to_server", "to_client",   "from_server", "from_client", "established",
-                                                    "stateless", "not_established", "only_stream", "no_stream"};
-    builder.error_at(option, part.at, part.text.size(), "flow-value", "unknown flow state `" + std::string(part.text) + "`")
+    static const std::vector<std::string> kWords = {"to_server",       "to_client",   "from_server",
+                                                    "from_client",     "established", "stateless",
+                                                    "not_established", "only_stream", "no_stream"};
+    builder
+        .error_at(option, part.at, part.text.size(), "flow-value",
+                  "unknown flow state `" + std::string(part.text) + "`")
         .hint = core::did_you_mean(part.text, kWords);
     return false;
   }
@@ -110,14 +115,15 @@ void apply_stream_size(RuleBuilder& builder, const lang::RuleOption& option) {
   } else if (parts[0].text == "either") {
     side = Side::either;
   } else if (parts[0].text != "server") {
-    builder.error_at(option, parts[0].at, parts[0].text.size(), "stream-size-side", "unknown side of the stream").hint =
-        "server, client, both or either";
+    builder
+        .error_at(option, parts[0].at, parts[0].text.size(), "stream-size-side", "unknown side of the stream")
+        .hint = "server, client, both or either";
     return;
   }
   NumberTest test;
   using Op = NumberTest::Op;
-  const std::pair<std::string_view, Op> operators[] = {{"=", Op::equal},      {"!=", Op::not_equal},
-                                                       {"<", Op::less},       {">", Op::greater},
+  const std::pair<std::string_view, Op> operators[] = {{"=", Op::equal},       {"!=", Op::not_equal},
+                                                       {"<", Op::less},        {">", Op::greater},
                                                        {"<=", Op::less_equal}, {">=", Op::greater_equal}};
   bool known = false;
   for (const auto& [text, op] : operators) {
@@ -126,8 +132,8 @@ void apply_stream_size(RuleBuilder& builder, const lang::RuleOption& option) {
     test.op = op;
   }
   if (!known) {
-    builder.error_at(option, parts[1].at, parts[1].text.size(), "stream-size-operator", "unknown operator").hint =
-        "=, !=, <, >, <= or >=";
+    builder.error_at(option, parts[1].at, parts[1].text.size(), "stream-size-operator", "unknown operator")
+        .hint = "=, !=, <, >, <= or >=";
     return;
   }
   std::int64_t bytes = 0;
@@ -143,6 +149,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_flow() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_flow() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

@@ -13,7 +13,8 @@ void apply_flowbits(RuleBuilder& builder, const lang::RuleOption& option) {
   const std::string_view command = parts[0].text;
   if (command == "noalert") {
     if (parts.size() > 1) {
-      builder.error_at(option, parts[1].at, parts[1].text.size(), "flowbits-syntax", "`noalert` takes no name");
+      builder.error_at(option, parts[1].at, parts[1].text.size(), "flowbits-syntax",
+                       "`noalert` takes no name");
       return;
     }
     builder.rule.noalert = true;
@@ -33,13 +34,15 @@ void apply_flowbits(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   if (!known) {
     static const std::vector<std::string> kNames = {"set", "unset", "toggle", "isset", "isnotset", "noalert"};
-    builder.error_at(option, parts[0].at, parts[0].text.size(), "flowbits-command",
-                     "unknown flowbits command `" + std::string(command) + "`")
+    builder
+        .error_at(option, parts[0].at, parts[0].text.size(), "flowbits-command",
+                  "unknown flowbits command `" + std::string(command) + "`")
         .hint = core::did_you_mean(command, kNames);
     return;
   }
   if (parts.size() != 2 || parts[1].text.empty()) {
-    builder.error(option, "flowbits-syntax", "flowbits needs a command and a name").hint = "flowbits:set,name;";
+    builder.error(option, "flowbits-syntax", "flowbits needs a command and a name").hint =
+        "flowbits:set,name;";
     return;
   }
   const bool tests = op.command == BitCommand::isset || op.command == BitCommand::isnotset;
@@ -51,7 +54,8 @@ void apply_flowbits(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   for (const Part& name : names) {
     if (!good_name(name.text)) {
-      builder.error_at(option, parts[1].at + name.at, name.text.size(), "flowbits-name", "this is no flowbit name");
+      builder.error_at(option, parts[1].at + name.at, name.text.size(), "flowbits-name",
+                       "this is no flowbit name");
       return;
     }
     op.bits.push_back(builder.flowbits.id_of(name.text));
@@ -66,6 +70,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_flowbits() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_flowbits() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

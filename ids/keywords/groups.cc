@@ -21,11 +21,13 @@ Wide to_wide(const IpAddress& address) {
 IpAddress from_wide(Wide value, std::uint8_t version) {
   IpAddress address;
   address.version = version;
-  for (std::size_t i = address.size(); i-- > 0; value >>= 8U) address.bytes[i] = static_cast<std::uint8_t>(value);
+  for (std::size_t i = address.size(); i-- > 0; value >>= 8U)
+    address.bytes[i] = static_cast<std::uint8_t>(value);
   return address;
 }
 
-bool fail(GroupError& error, const GroupExpr& group, std::string code, std::string message, std::string hint = {}) {
+bool fail(GroupError& error, const GroupExpr& group, std::string code, std::string message,
+          std::string hint = {}) {
   error = {std::move(code), std::move(message), std::move(hint), group.at, group.length};
   return false;
 }
@@ -42,7 +44,8 @@ bool parse_block(std::string_view text, IpAddress& address, Wide& first, Wide& l
   const std::string_view length_text = text.substr(slash + 1);
   const unsigned width = address.is_v4() ? 32 : 128;
   unsigned length = 0;
-  const auto [end, failure] = std::from_chars(length_text.data(), length_text.data() + length_text.size(), length);
+  const auto [end, failure] =
+      std::from_chars(length_text.data(), length_text.data() + length_text.size(), length);
   if (failure != std::errc{} || end != length_text.data() + length_text.size()) {
     const auto mask = IpAddress::parse(length_text);
     if (!mask || !mask->is_v4() || !address.is_v4()) return false;
@@ -61,7 +64,8 @@ bool parse_block(std::string_view text, IpAddress& address, Wide& first, Wide& l
 bool parse_port(std::string_view text, Wide& port) {
   unsigned value = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || failure != std::errc{} || end != text.data() + text.size() || value > 65535) return false;
+  if (text.empty() || failure != std::errc{} || end != text.data() + text.size() || value > 65535)
+    return false;
   port = value;
   return true;
 }
@@ -84,14 +88,16 @@ bool GroupResolver::resolve_base(const GroupExpr& group, GroupKind kind, Sets& o
     Wide last = kLargestPort;
     const bool literal = group.kind == GroupExpr::Kind::literal;
     if (!group.text.empty() && !parse_port(group.text, first)) {
-      return fail(error, group, "port-syntax", "`" + group.text + "` is no port", "0 to 65535, or a $VARIABLE");
+      return fail(error, group, "port-syntax", "`" + group.text + "` is no port",
+                  "0 to 65535, or a $VARIABLE");
     }
     if (literal) {
       last = first;
     } else if (!group.text_last.empty() && !parse_port(group.text_last, last)) {
       return fail(error, group, "port-syntax", "`" + group.text_last + "` is no port", "0 to 65535");
     }
-    if (first > last) return fail(error, group, "range-order", "the range is empty", "write the smaller port first");
+    if (first > last)
+      return fail(error, group, "range-order", "the range is empty", "write the smaller port first");
     out.v4 = RangeSet::of(first, last);
     return true;
   }
@@ -108,7 +114,8 @@ bool GroupResolver::resolve_base(const GroupExpr& group, GroupKind kind, Sets& o
       return fail(error, group, "address-syntax", "this is no address range", "write `10.0.0.1-10.0.0.9`");
     }
     last = to_wide(*end);
-    if (first > last) return fail(error, group, "range-order", "the range is empty", "write the lower address first");
+    if (first > last)
+      return fail(error, group, "range-order", "the range is empty", "write the lower address first");
   }
   (address.is_v4() ? out.v4 : out.v6) = RangeSet::of(first, last);
   return true;
@@ -146,8 +153,8 @@ bool GroupResolver::resolve_variable(const GroupExpr& group, GroupKind kind, Set
   resolving_.erase(key);
   if (!done) {
     const std::string code = inner.code == "variable-cycle" ? inner.code : "variable-value";
-    return fail(error, group, code, "the variable $" + group.text + " is `" + found->second + "`: " + inner.message,
-                inner.hint);
+    return fail(error, group, code,
+                "the variable $" + group.text + " is `" + found->second + "`: " + inner.message, inner.hint);
   }
   variables_.emplace(key, out);
   return true;
@@ -209,8 +216,10 @@ const AddressSet* GroupResolver::addresses(const GroupExpr& group, GroupError& e
   if (!resolve(group, GroupKind::address, sets, error)) return nullptr;
   AddressSet result;
   result.any = sets.v4.is_all(kLargestV4) && sets.v6.is_all(kLargestV6);
-  for (const WideRange& r : sets.v4.ranges()) result.v4.push_back({from_wide(r.first, 4), from_wide(r.last, 4)});
-  for (const WideRange& r : sets.v6.ranges()) result.v6.push_back({from_wide(r.first, 6), from_wide(r.last, 6)});
+  for (const WideRange& r : sets.v4.ranges())
+    result.v4.push_back({from_wide(r.first, 4), from_wide(r.last, 4)});
+  for (const WideRange& r : sets.v6.ranges())
+    result.v6.push_back({from_wide(r.first, 6), from_wide(r.last, 6)});
   return &address_cache_.emplace(key, std::move(result)).first->second;
 }
 
@@ -232,14 +241,16 @@ bool AddressSet::contains(const IpAddress& a) const {
   if (any) return true;
   const std::vector<Range>& ranges = a.is_v4() ? v4 : v6;
   if (a.version == 0) return false;
-  const auto next = std::upper_bound(ranges.begin(), ranges.end(), a,
-                                     [](const IpAddress& x, const Range& r) { return x.bytes < r.first.bytes; });
+  const auto next = std::upper_bound(ranges.begin(), ranges.end(), a, [](const IpAddress& x, const Range& r) {
+    return x.bytes < r.first.bytes;
+  });
   return next != ranges.begin() && a.bytes <= (next - 1)->last.bytes;
 }
 
 bool PortSet::contains(std::uint16_t port) const {
   if (any) return true;
-  return std::any_of(ranges.begin(), ranges.end(), [&](const Range& r) { return port >= r.first && port <= r.last; });
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const Range& r) { return port >= r.first && port <= r.last; });
 }
 
 }  // namespace gatehouse::ids

@@ -32,13 +32,15 @@ constexpr ProtocolRow kProtocols[] = {
 };
 
 // Names of the field's rule language for protocols that have another name here.
-constexpr std::pair<std::string_view, std::string_view> kParserAliases[] = {{"http1", "http"}, {"ssl", "tls"}};
+constexpr std::pair<std::string_view, std::string_view> kParserAliases[] = {{"http1", "http"},
+                                                                            {"ssl", "tls"}};
 
 // Protocols of the field's rule sets: their lack is worth another message than a typo.
 constexpr std::string_view kFieldProtocols[] = {
-    "smtp", "ftp",  "ftp-data", "ssh",   "smb",  "nfs",  "dcerpc", "modbus", "dnp3",      "enip", "ike",  "krb5", "ntp",
-    "dhcp", "snmp", "tftp",     "sip",   "rfb",  "mqtt", "rdp",    "http2",  "quic",      "imap", "pop3", "telnet",
-    "websocket",    "ldap",     "mdns",  "pgsql", "bittorrent-dht", "doh2",  "arp"};
+    "smtp", "ftp",   "ftp-data",       "ssh",  "smb",  "nfs",  "dcerpc", "modbus",    "dnp3",
+    "enip", "ike",   "krb5",           "ntp",  "dhcp", "snmp", "tftp",   "sip",       "rfb",
+    "mqtt", "rdp",   "http2",          "quic", "imap", "pop3", "telnet", "websocket", "ldap",
+    "mdns", "pgsql", "bittorrent-dht", "doh2", "arp"};
 
 void apply_transport(Rule& rule, AppTransport transport) {
   const auto bits = static_cast<unsigned>(transport);
@@ -50,8 +52,12 @@ void check_protocol(RuleBuilder& builder) {
   const lang::RuleHeader& h = builder.ast.header;
   Rule& rule = builder.rule;
   const auto length = static_cast<std::uint32_t>(h.protocol.size());
+  std::string word = h.protocol;
+  for (char& c : word) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
   for (const ProtocolRow& row : kProtocols) {
-    if (row.name != h.protocol) continue;
+    if (row.name != word) continue;
     for (const std::uint8_t number : row.numbers) {
       if (number != 0) rule.ip_protocols.push_back(number);
     }
@@ -61,7 +67,7 @@ void check_protocol(RuleBuilder& builder) {
     rule.any_packet = row.any_packet;
     return;
   }
-  std::string_view name = h.protocol;
+  std::string_view name = word;
   for (const auto& [alias, parser] : kParserAliases) {
     if (name == alias) name = parser;
   }
@@ -69,7 +75,7 @@ void check_protocol(RuleBuilder& builder) {
   if (proto != kAppUnknown) {
     rule.app_protocols.push_back(proto);
     // HTTP/2 is the same to a rule that says http; `http1` means HTTP/1 only.
-    const AppProto second = h.protocol == "http" ? find_parser("http2") : kAppUnknown;
+    const AppProto second = word == "http" ? find_parser("http2") : kAppUnknown;
     if (second != kAppUnknown) rule.app_protocols.push_back(second);
     apply_transport(rule, parser_of(proto).transport);
     return;
@@ -82,14 +88,15 @@ void check_protocol(RuleBuilder& builder) {
   std::vector<std::string> names;
   for (const ProtocolRow& row : kProtocols) names.emplace_back(row.name);
   for (const ParserDescriptor* parser : parser_table()) names.emplace_back(parser->name);
-  builder.error_text(h.protocol_at, length, "unknown-protocol", "unknown protocol `" + h.protocol + "`").hint =
-      core::did_you_mean(h.protocol, names);
+  builder.error_text(h.protocol_at, length, "unknown-protocol", "unknown protocol `" + h.protocol + "`")
+      .hint = core::did_you_mean(h.protocol, names);
 }
 
 void check_action(RuleBuilder& builder) {
   static const std::pair<std::string_view, RuleAction> kActions[] = {
-      {"alert", RuleAction::alert},       {"pass", RuleAction::pass},         {"drop", RuleAction::drop},
-      {"reject", RuleAction::reject},     {"rejectsrc", RuleAction::reject},  {"rejectdst", RuleAction::reject},
+      {"alert", RuleAction::alert},       {"pass", RuleAction::pass},
+      {"drop", RuleAction::drop},         {"reject", RuleAction::reject},
+      {"rejectsrc", RuleAction::reject},  {"rejectdst", RuleAction::reject},
       {"rejectboth", RuleAction::reject}, {"config", RuleAction::config}};
   const lang::RuleHeader& h = builder.ast.header;
   std::vector<std::string> names;
@@ -100,8 +107,9 @@ void check_action(RuleBuilder& builder) {
     }
     names.emplace_back(name);
   }
-  builder.error_text(h.action_at, static_cast<std::uint32_t>(h.action.size()), "unknown-action",
-                     "unknown action `" + h.action + "`")
+  builder
+      .error_text(h.action_at, static_cast<std::uint32_t>(h.action.size()), "unknown-action",
+                  "unknown action `" + h.action + "`")
       .hint = core::did_you_mean(h.action, names);
 }
 
@@ -131,8 +139,10 @@ void check_header(RuleBuilder& builder, GroupResolver& groups) {
   builder.rule.bidirectional = h.direction == lang::RuleDirection::both;
   builder.rule.transactional = h.direction == lang::RuleDirection::transaction;
   if (builder.rule.transactional && builder.rule.app_protocols.empty() && builder.ok) {
-    builder.error_text(h.direction_at, 2, "transaction-protocol", "`=>` needs an application protocol in the header").hint =
-        "alert http ... => ...";
+    builder
+        .error_text(h.direction_at, 2, "transaction-protocol",
+                    "`=>` needs an application protocol in the header")
+        .hint = "alert http ... => ...";
   }
 }
 

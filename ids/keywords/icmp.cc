@@ -30,7 +30,8 @@ std::optional<std::uint64_t> sequence(const Packet& p) {
 }
 // RFC 4443 3.2: Packet Too Big carries the MTU.
 std::optional<std::uint64_t> icmp6_mtu(const Packet& p) {
-  if (!p.is_icmp() || p.protocol != kProtoIcmp6 || p.icmp.type != 2 || p.transport_header.size() < 8) return std::nullopt;
+  if (!p.is_icmp() || p.protocol != kProtoIcmp6 || p.icmp.type != 2 || p.transport_header.size() < 8)
+    return std::nullopt;
   core::ByteReader reader(p.transport_header);
   reader.skip(4);
   return reader.u32();
@@ -48,11 +49,14 @@ constexpr KeywordDescriptor kKeywords[] = {
     {"icode", ValueNeed::required, "ICMP code", apply_number<code, 255>},
     {"icmp_id", ValueNeed::required, "ICMP identifier", apply_number<identifier, 65535>},
     {"icmp_seq", ValueNeed::required, "ICMP sequence number", apply_number<sequence, 65535>},
-    {"icmpv6.mtu", ValueNeed::required, "MTU of a Packet Too Big message", apply_number<icmp6_mtu, 0xffff'ffff>},
+    {"icmpv6.mtu", ValueNeed::required, "MTU of a Packet Too Big message",
+     apply_number<icmp6_mtu, 0xffff'ffff>},
 };
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_icmp() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_icmp() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

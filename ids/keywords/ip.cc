@@ -35,14 +35,16 @@ void apply_number(RuleBuilder& builder, const lang::RuleOption& option) {
 
 // Names IANA gives, for ip_proto.
 constexpr std::pair<std::string_view, std::uint8_t> kProtocolNames[] = {
-    {"icmp", 1}, {"igmp", 2}, {"ipip", 4},   {"tcp", 6},    {"udp", 17},       {"ipv6", 41}, {"gre", 47},
+    {"icmp", 1}, {"igmp", 2}, {"ipip", 4},   {"tcp", 6},   {"udp", 17},       {"ipv6", 41}, {"gre", 47},
     {"esp", 50}, {"ah", 51},  {"icmp6", 58}, {"ospf", 89}, {"ipv6-icmp", 58}, {"pim", 103}, {"sctp", 132}};
 
 void apply_ip_proto(RuleBuilder& builder, const lang::RuleOption& option) {
   Part part = trim(whole(option));
   std::string text;
   std::size_t start = 0;
-  while (start < part.text.size() && std::string_view("!<>= ").find(part.text[start]) != std::string_view::npos) ++start;
+  while (start < part.text.size() &&
+         std::string_view("!<>= ").find(part.text[start]) != std::string_view::npos)
+    ++start;
   const std::string_view word = part.text.substr(start);
   NumberTest test;
   for (const auto& [name, number] : kProtocolNames) {
@@ -60,7 +62,8 @@ void apply_ip_proto(RuleBuilder& builder, const lang::RuleOption& option) {
 
 class FragmentBits : public Condition {
  public:
-  FragmentBits(char mode, bool more, bool dont, bool reserved) : mode_(mode), more_(more), dont_(dont), reserved_(reserved) {}
+  FragmentBits(char mode, bool more, bool dont, bool reserved)
+      : mode_(mode), more_(more), dont_(dont), reserved_(reserved) {}
   bool holds(const InspectContext& context) const override {
     const Packet& p = context.packet;
     if (p.ip_version != 4 || p.ip_header.size() < 20) return false;
@@ -103,7 +106,8 @@ void apply_fragbits(RuleBuilder& builder, const lang::RuleOption& option) {
     } else if (part.text[i] == 'R') {
       reserved = true;
     } else {
-      builder.error_at(option, part.at + i, 1, "fragbits-letter", "this letter is no fragment bit").hint = "M, D or R";
+      builder.error_at(option, part.at + i, 1, "fragbits-letter", "this letter is no fragment bit").hint =
+          "M, D or R";
       return;
     }
   }
@@ -152,9 +156,9 @@ class IpOption : public Condition {
 };
 
 void apply_ipopts(RuleBuilder& builder, const lang::RuleOption& option) {
-  static const std::pair<std::string_view, int> kOptions[] = {{"any", -1},  {"eol", 0},     {"nop", 1},   {"rr", 7},
-                                                              {"ts", 68},   {"sec", 130},   {"lsrr", 131}, {"esec", 133},
-                                                              {"cipso", 134}, {"satid", 136}, {"ssrr", 137}, {"rtralt", 148}};
+  static const std::pair<std::string_view, int> kOptions[] = {
+      {"any", -1},   {"eol", 0},    {"nop", 1},     {"rr", 7},      {"ts", 68},    {"sec", 130},
+      {"lsrr", 131}, {"esec", 133}, {"cipso", 134}, {"satid", 136}, {"ssrr", 137}, {"rtralt", 148}};
   std::vector<std::string> names;
   for (const auto& [name, kind] : kOptions) {
     if (option.value == name) {
@@ -171,7 +175,8 @@ constexpr KeywordDescriptor kKeywords[] = {
     {"ttl", ValueNeed::required, "time to live, hop limit", apply_number<ttl, 255>},
     {"tos", ValueNeed::required, "IPv4 type of service", apply_number<tos, 255>},
     {"id", ValueNeed::required, "IPv4 identification", apply_number<ip_id, 65535>},
-    {"fragoffset", ValueNeed::required, "fragment offset in units of 8 bytes", apply_number<fragment_offset, 8191>},
+    {"fragoffset", ValueNeed::required, "fragment offset in units of 8 bytes",
+     apply_number<fragment_offset, 8191>},
     {"ip_proto", ValueNeed::required, "protocol number or name", apply_ip_proto},
     {"fragbits", ValueNeed::required, "IPv4 fragment bits M, D, R", apply_fragbits},
     {"sameip", ValueNeed::none, "source and destination are the same", apply_sameip},
@@ -180,6 +185,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_ip() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_ip() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

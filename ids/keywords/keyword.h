@@ -40,29 +40,30 @@ struct RuleBuilder {
   bool ok = true;  // false: the rule is refused
 
   // Where the next content goes: the list of a sticky buffer, or the payload when there is none.
-  int sticky = -1;                         // index into rule.buffers
+  int sticky = -1;  // index into rule.buffers
   const lang::RuleOption* sticky_option = nullptr;
-  bool sticky_fresh = false;               // nothing was added since the buffer was named
+  bool sticky_fresh = false;  // nothing was added since the buffer was named
   // What the next modifier modifies: rule.buffers[content_list].ops[content_op]; -1: nothing.
   int content_list = -1, content_op = -1;
-  int last_list = -1;  // the list that got the last op
-  std::vector<std::string> variables;      // byte_extract names, by slot
+  int last_list = -1;                  // the list that got the last op
+  std::vector<std::string> variables;  // byte_extract names, by slot
   const lang::RuleOption* fast_pattern_option = nullptr;
   bool has_sid = false, has_priority = false;
-  bool has_flow = false;                   // a flow keyword was given
+  bool has_flow = false;  // a flow keyword was given
   bool flowbits_only_set = true;
-  bool header_like = true;                 // nothing but what may stand in a header-only rule
+  bool header_like = true;  // nothing but what may stand in a header-only rule
   bool has_app_layer_protocol = false;
-  std::optional<Direction> buffer_direction;       // what a buffer so far implies
+  std::optional<Direction> buffer_direction;  // what a buffer so far implies
   const lang::RuleOption* direction_option = nullptr;
 
   // Report a mistake and refuse the rule. The first points at the whole value (the name when there
   // is none), the second at `length` bytes of the value from `offset` on.
   core::Diagnostic& error(const lang::RuleOption& option, std::string code, std::string message);
-  core::Diagnostic& error_at(const lang::RuleOption& option, std::size_t offset, std::size_t length, std::string code,
-                             std::string message);
+  core::Diagnostic& error_at(const lang::RuleOption& option, std::size_t offset, std::size_t length,
+                             std::string code, std::string message);
   core::Diagnostic& error_name(const lang::RuleOption& option, std::string code, std::string message);
-  core::Diagnostic& error_text(lang::TextOffset at, std::uint32_t length, std::string code, std::string message);
+  core::Diagnostic& error_text(lang::TextOffset at, std::uint32_t length, std::string code,
+                               std::string message);
   core::Diagnostic& warning(const lang::RuleOption& option, std::string code, std::string message);
 
   // The list the next op goes to, made on demand.

@@ -8,7 +8,8 @@ namespace {
 std::string unescape(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '\\' && i + 1 < text.size() && std::string_view("\\\";:").find(text[i + 1]) != std::string_view::npos;
+    const bool escape = text[i] == '\\' && i + 1 < text.size() &&
+                        std::string_view("\\\";:").find(text[i + 1]) != std::string_view::npos;
     if (escape) ++i;
     out += text[i];
   }
@@ -25,7 +26,8 @@ void apply_msg(RuleBuilder& builder, const lang::RuleOption& option) {
   builder.rule.meta.message = unescape(text.text);
 }
 
-bool parse_identity(RuleBuilder& builder, const lang::RuleOption& option, std::int64_t smallest, std::uint32_t& out) {
+bool parse_identity(RuleBuilder& builder, const lang::RuleOption& option, std::int64_t smallest,
+                    std::uint32_t& out) {
   std::int64_t number = 0;
   if (!parse_bounded(builder, option, whole(option), smallest, 0xffff'ffff, number)) return false;
   out = static_cast<std::uint32_t>(number);
@@ -78,9 +80,12 @@ void apply_classtype(RuleBuilder& builder, const lang::RuleOption& option) {
 void apply_reference(RuleBuilder& builder, const lang::RuleOption& option) {
   const std::size_t comma = option.value.find(',');
   const Part scheme = trim({std::string_view(option.value).substr(0, comma), 0});
-  const Part text = comma == std::string::npos ? Part{} : trim({std::string_view(option.value).substr(comma + 1), comma + 1});
+  const Part text = comma == std::string::npos
+                        ? Part{}
+                        : trim({std::string_view(option.value).substr(comma + 1), comma + 1});
   if (scheme.text.empty() || text.text.empty()) {
-    builder.error(option, "reference-syntax", "a reference is a scheme and a value").hint = "reference:url,example.org/x;";
+    builder.error(option, "reference-syntax", "a reference is a scheme and a value").hint =
+        "reference:url,example.org/x;";
     return;
   }
   builder.rule.meta.references.emplace_back(scheme.text, unescape(text.text));
@@ -94,11 +99,14 @@ void apply_metadata(RuleBuilder& builder, const lang::RuleOption& option) {
       builder.rule.meta.metadata.emplace_back(part.text, "");
       continue;
     }
-    builder.rule.meta.metadata.emplace_back(part.text.substr(0, blank), trim({part.text.substr(blank), 0}).text);
+    builder.rule.meta.metadata.emplace_back(part.text.substr(0, blank),
+                                            trim({part.text.substr(blank), 0}).text);
   }
 }
 
-void apply_noalert(RuleBuilder& builder, const lang::RuleOption&) { builder.rule.noalert = true; }
+void apply_noalert(RuleBuilder& builder, const lang::RuleOption&) {
+  builder.rule.noalert = true;
+}
 
 void apply_alert(RuleBuilder& builder, const lang::RuleOption& option) {
   if (builder.rule.noalert) builder.error_name(option, "modifier-conflict", "`alert` contradicts `noalert`");
@@ -131,6 +139,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_meta() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_meta() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

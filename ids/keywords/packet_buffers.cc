@@ -27,18 +27,28 @@ constexpr BufferDescriptor row(std::string_view name, PacketGetter get, std::str
 // The payload's bytes come from the packet or the stream by the kind of rule: the engine knows.
 const BufferDescriptor kBuffers[] = {
     row("pkt_data", nullptr, "the payload of the packet or the data of the stream"),
-    row("ipv4.hdr", [](const Packet& p, BufferView& out) { return ip_header(p, 4, out); }, "the IPv4 header"),
-    row("ipv6.hdr", [](const Packet& p, BufferView& out) { return ip_header(p, 6, out); }, "the IPv6 header"),
-    row("tcp.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoTcp, out); }, "the TCP header"),
-    row("udp.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoUdp, out); }, "the UDP header"),
-    row("icmpv4.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoIcmp, out); },
+    row(
+        "ipv4.hdr", [](const Packet& p, BufferView& out) { return ip_header(p, 4, out); }, "the IPv4 header"),
+    row(
+        "ipv6.hdr", [](const Packet& p, BufferView& out) { return ip_header(p, 6, out); }, "the IPv6 header"),
+    row(
+        "tcp.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoTcp, out); },
+        "the TCP header"),
+    row(
+        "udp.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoUdp, out); },
+        "the UDP header"),
+    row(
+        "icmpv4.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoIcmp, out); },
         "the ICMP header"),
-    row("icmpv6.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoIcmp6, out); },
+    row(
+        "icmpv6.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoIcmp6, out); },
         "the ICMPv6 header"),
 };
 
 }  // namespace
 
-std::span<const BufferDescriptor> buffer_family_packet_buffers() { return kBuffers; }
+std::span<const BufferDescriptor> buffer_family_packet_buffers() {
+  return kBuffers;
+}
 
 }  // namespace gatehouse::ids

@@ -27,7 +27,8 @@ struct PcreValue {
   const BufferFlag* buffer = nullptr;
 };
 
-bool parse_flag(RuleBuilder& builder, const lang::RuleOption& option, char flag, std::size_t at, PcreValue& out) {
+bool parse_flag(RuleBuilder& builder, const lang::RuleOption& option, char flag, std::size_t at,
+                PcreValue& out) {
   switch (flag) {
     case 'i':
       out.options.caseless = true;
@@ -59,8 +60,8 @@ bool parse_flag(RuleBuilder& builder, const lang::RuleOption& option, char flag,
     default:
       break;
   }
-  const auto* found =
-      std::find_if(std::begin(kBufferFlags), std::end(kBufferFlags), [&](const BufferFlag& f) { return f.flag == flag; });
+  const auto* found = std::find_if(std::begin(kBufferFlags), std::end(kBufferFlags),
+                                   [&](const BufferFlag& f) { return f.flag == flag; });
   if (found == std::end(kBufferFlags)) {
     builder.error_at(option, at, 1, "pcre-flag", std::string("unknown regex flag `") + flag + "`");
     return false;
@@ -75,12 +76,14 @@ bool parse_flag(RuleBuilder& builder, const lang::RuleOption& option, char flag,
 
 bool parse_value(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text, PcreValue& out) {
   if (!text.text.starts_with('/')) {
-    builder.error_at(option, text.at, 1, "pcre-syntax", "a regex is written between slashes").hint = "pcre:\"/regex/flags\"";
+    builder.error_at(option, text.at, 1, "pcre-syntax", "a regex is written between slashes").hint =
+        "pcre:\"/regex/flags\"";
     return false;
   }
   const std::size_t end = text.text.rfind('/');
   if (end == 0) {
-    builder.error_at(option, text.at, text.text.size(), "pcre-syntax", "the closing slash of this regex is missing");
+    builder.error_at(option, text.at, text.text.size(), "pcre-syntax",
+                     "the closing slash of this regex is missing");
     return false;
   }
   out.pattern = text.text.substr(1, end - 1);
@@ -101,10 +104,21 @@ bool looks_ahead(std::string_view pattern) {
          pattern.find("\\Z") != std::string_view::npos || pattern.find("(?!") != std::string_view::npos;
 }
 
+// Quotes may be left away around /.../.
+bool read_text(RuleBuilder& builder, const lang::RuleOption& option, Quoted& text) {
+  const std::size_t slash = option.value.find_first_not_of("! \t");
+  if (slash == std::string::npos || option.value[slash] != '/')
+    return parse_quoted(builder, option, true, text);
+  text.negated = option.value[0] == '!';
+  text.at = slash;
+  text.text = std::string_view(option.value).substr(slash);
+  return true;
+}
+
 void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
   Quoted text;
   PcreValue value;
-  if (!parse_quoted(builder, option, true, text) || !parse_value(builder, option, text, value)) return;
+  if (!read_text(builder, option, text) || !parse_value(builder, option, text, value)) return;
   RegexError error;
   BufferOp op;
   op.kind = BufferOp::Kind::pcre;
@@ -112,7 +126,8 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
                                          builder.environment.pcre_recursion_limit, error);
   if (!op.pcre.regex) {
     const std::size_t at = std::min(error.offset, value.pattern.size() - 1);
-    builder.error_at(option, value.pattern_at + at, 1, "pcre-compile", "the regex is wrong here: " + error.message);
+    builder.error_at(option, value.pattern_at + at, 1, "pcre-compile",
+                     "the regex is wrong here: " + error.message);
     return;
   }
   op.pcre.negated = text.negated;
@@ -125,8 +140,10 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
   const auto buffer = find_buffer(value.buffer->buffer);
   if (builder.sticky >= 0) {
     if (builder.current().buffer == buffer->id) return builder.add_op(std::move(op), value.relative);
-    builder.error(option, "pcre-flag", "another buffer is already chosen by `" + builder.sticky_option->name + "`").hint =
-        "leave the buffer flag away";
+    builder
+        .error(option, "pcre-flag",
+               "another buffer is already chosen by `" + builder.sticky_option->name + "`")
+        .hint = "leave the buffer flag away";
     return;
   }
   const BufferDescriptor& descriptor = buffer_table()[buffer->id];
@@ -143,6 +160,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_pcre() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_pcre() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

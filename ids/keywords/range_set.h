@@ -54,7 +54,8 @@ class RangeSet {
 
  private:
   void normalise() {
-    std::sort(ranges_.begin(), ranges_.end(), [](const WideRange& a, const WideRange& b) { return a.first < b.first; });
+    std::sort(ranges_.begin(), ranges_.end(),
+              [](const WideRange& a, const WideRange& b) { return a.first < b.first; });
     std::vector<WideRange> merged;
     for (const WideRange& r : ranges_) {
       // Touching ranges merge; r.first > 0 holds where the second test is reached.

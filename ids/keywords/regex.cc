@@ -99,13 +99,15 @@ std::uint32_t flags_of(const RegexOptions& options) {
 
 }  // namespace
 
-std::shared_ptr<const CompiledRegex> CompiledRegex::compile(std::string_view pattern, const RegexOptions& options,
-                                                            std::uint32_t match_limit, std::uint32_t recursion_limit,
+std::shared_ptr<const CompiledRegex> CompiledRegex::compile(std::string_view pattern,
+                                                            const RegexOptions& options,
+                                                            std::uint32_t match_limit,
+                                                            std::uint32_t recursion_limit,
                                                             RegexError& error) {
   int number = 0;
   PCRE2_SIZE offset = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), flags_of(options),
-                                   &number, &offset, nullptr);
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                   flags_of(options), &number, &offset, nullptr);
   if (code == nullptr) {
     std::array<PCRE2_UCHAR, 256> text{};
     pcre2_get_error_message(number, text.data(), text.size());

@@ -10,13 +10,13 @@
 namespace gatehouse::ids {
 
 struct RegexOptions {
-  bool caseless = false;   // i
-  bool dot_all = false;    // s
-  bool multiline = false;  // m
-  bool extended = false;   // x
-  bool anchored = false;   // A
-  bool dollar_end = false; // E
-  bool ungreedy = false;   // G
+  bool caseless = false;    // i
+  bool dot_all = false;     // s
+  bool multiline = false;   // m
+  bool extended = false;    // x
+  bool anchored = false;    // A
+  bool dollar_end = false;  // E
+  bool ungreedy = false;    // G
 };
 
 struct RegexError {
@@ -36,8 +36,8 @@ class CompiledRegex {
   virtual unsigned captures() const = 0;  // number of capture groups
 
   static std::shared_ptr<const CompiledRegex> compile(std::string_view pattern, const RegexOptions& options,
-                                                      std::uint32_t match_limit, std::uint32_t recursion_limit,
-                                                      RegexError& error);
+                                                      std::uint32_t match_limit,
+                                                      std::uint32_t recursion_limit, RegexError& error);
 };
 
 }  // namespace gatehouse::ids

@@ -34,7 +34,8 @@ std::vector<BufferDescriptor> collect_buffers() {
 #include "ids/keywords/buffer_table.inc"
 #undef ROW
   // kPayloadBuffer is a constant other layers rely on.
-  const auto payload = std::find_if(all.begin(), all.end(), [](const auto& b) { return b.name == "pkt_data"; });
+  const auto payload =
+      std::find_if(all.begin(), all.end(), [](const auto& b) { return b.name == "pkt_data"; });
   std::iter_swap(all.begin() + kPayloadBuffer, payload);
   return all;
 }

@@ -52,7 +52,8 @@ bool check_range(std::string_view text, bool& good) {
       break;
     }
     const std::size_t start = text.find_first_not_of(" \t", op_end);
-    const std::size_t end = start == std::string_view::npos ? start : std::min(text.find_first_of(" \t<>=", start), text.size());
+    const std::size_t end =
+        start == std::string_view::npos ? start : std::min(text.find_first_of(" \t<>=", start), text.size());
     Version wanted;
     bool known = false;
     if (start == std::string_view::npos || !parse_version(text.substr(start, end - start), wanted)) {
@@ -89,8 +90,9 @@ Requirement check_one(RuleBuilder& builder, const lang::RuleOption& option) {
       good = false;
     }
     if (!good) {
-      builder.error_at(option, part.at, part.text.size(), "requires-syntax", "this requirement cannot be read").hint =
-          "version >= 7.0.3 < 8 | >= 9, feature <name>, keyword <name>";
+      builder
+          .error_at(option, part.at, part.text.size(), "requires-syntax", "this requirement cannot be read")
+          .hint = "version >= 7.0.3 < 8 | >= 9, feature <name>, keyword <name>";
       return Requirement::malformed;
     }
     if (!holds) return Requirement::unmet;

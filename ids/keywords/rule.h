@@ -216,12 +216,12 @@ struct Rule {
   // Names of decode, stream and application events; any of them makes the rule a candidate.
   std::vector<std::uint16_t> decode_events, stream_events;
   std::vector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
-  bool once_per_direction = false;         // header only: decided once per flow direction
-  bool on_detection = false;               // decided when the application protocol becomes known
-  bool also_packet = false;                // stream rule that looks into each packet, too
-  bool transactional = false;              // =>: both directions of one transaction
+  bool once_per_direction = false;                        // header only: decided once per flow direction
+  bool on_detection = false;   // decided when the application protocol becomes known
+  bool also_packet = false;    // stream rule that looks into each packet, too
+  bool transactional = false;  // =>: both directions of one transaction
   bool noalert = false;
-  bool always_alert = false;  // `alert;`: even a pass rule reports
+  bool always_alert = false;             // `alert;`: even a pass rule reports
   std::optional<bool> target_is_source;  // target:src_ip / dest_ip
 };
 

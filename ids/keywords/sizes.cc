@@ -7,7 +7,9 @@ namespace {
 class BufferSize : public BufferTest {
  public:
   explicit BufferSize(const NumberTest& test) : test_(test) {}
-  bool holds(InspectContext&, ByteView buffer, std::size_t&) const override { return test_.holds(buffer.size()); }
+  bool holds(InspectContext&, ByteView buffer, std::size_t&) const override {
+    return test_.holds(buffer.size());
+  }
   bool needs_final() const override { return true; }
 
  private:
@@ -17,11 +19,13 @@ class BufferSize : public BufferTest {
 // A byte at `count` (counted from 0), or `count` bytes after the previous match.
 class DataAt : public BufferTest {
  public:
-  DataAt(const NumberArg& count, bool relative, bool negated) : count_(count), relative_(relative), negated_(negated) {}
+  DataAt(const NumberArg& count, bool relative, bool negated)
+      : count_(count), relative_(relative), negated_(negated) {}
   bool holds(InspectContext& context, ByteView buffer, std::size_t& cursor) const override {
     const std::uint64_t count = count_.slot >= 0 ? context.variables[static_cast<std::size_t>(count_.slot)]
                                                  : static_cast<std::uint64_t>(count_.literal);
-    const bool there = relative_ ? cursor + count <= buffer.size() && count <= buffer.size() : count < buffer.size();
+    const bool there =
+        relative_ ? cursor + count <= buffer.size() && count <= buffer.size() : count < buffer.size();
     return there != negated_;
   }
   bool relative() const override { return relative_; }
@@ -32,7 +36,9 @@ class DataAt : public BufferTest {
   bool relative_, negated_;
 };
 
-std::optional<std::uint64_t> payload_size(const Packet& packet) { return packet.payload.size(); }
+std::optional<std::uint64_t> payload_size(const Packet& packet) {
+  return packet.payload.size();
+}
 
 void apply_dsize(RuleBuilder& builder, const lang::RuleOption& option) {
   NumberTest test;
@@ -42,8 +48,10 @@ void apply_dsize(RuleBuilder& builder, const lang::RuleOption& option) {
 
 void apply_bsize(RuleBuilder& builder, const lang::RuleOption& option) {
   if (builder.sticky < 0) {
-    builder.error_name(option, "keyword-without-buffer", "`bsize` measures a buffer, and none is chosen before it").hint =
-        "use dsize for the payload";
+    builder
+        .error_name(option, "keyword-without-buffer",
+                    "`bsize` measures a buffer, and none is chosen before it")
+        .hint = "use dsize for the payload";
     return;
   }
   NumberTest test;
@@ -79,8 +87,10 @@ void apply_isdataat(RuleBuilder& builder, const lang::RuleOption& option) {
     if (parts[i].text == "relative") {
       relative = true;
     } else if (parts[i].text != "rawbytes") {
-      builder.error_at(option, parts[i].at, parts[i].text.size(), "isdataat-argument", "unknown argument of isdataat").hint =
-          "isdataat:[!]<count>[,relative]";
+      builder
+          .error_at(option, parts[i].at, parts[i].text.size(), "isdataat-argument",
+                    "unknown argument of isdataat")
+          .hint = "isdataat:[!]<count>[,relative]";
       return;
     }
   }
@@ -91,8 +101,9 @@ void apply_isdataat(RuleBuilder& builder, const lang::RuleOption& option) {
   if (is_variable_name(count.text)) {
     arg.slot = builder.variable(count.text);
     if (arg.slot < 0) {
-      builder.error_at(option, count.at, count.text.size(), "unknown-byte-variable",
-                       "no byte_extract or byte_math before this sets `" + std::string(count.text) + "`")
+      builder
+          .error_at(option, count.at, count.text.size(), "unknown-byte-variable",
+                    "no byte_extract or byte_math before this sets `" + std::string(count.text) + "`")
           .hint = core::did_you_mean(count.text, builder.variables);
       return;
     }
@@ -111,6 +122,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_sizes() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_sizes() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

@@ -91,7 +91,8 @@ bool parse_flags(RuleBuilder& builder, const lang::RuleOption& option, Part part
 void apply_flags(RuleBuilder& builder, const lang::RuleOption& option) {
   const auto parts = split(option.value, ',');
   if (parts.size() > 2) {
-    builder.error(option, "flags-syntax", "flags has at most two parts").hint = "flags:[!*+]<flags>[,<ignored flags>];";
+    builder.error(option, "flags-syntax", "flags has at most two parts").hint =
+        "flags:[!*+]<flags>[,<ignored flags>];";
     return;
   }
   Part part = parts[0];
@@ -156,6 +157,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_tcp() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_tcp() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

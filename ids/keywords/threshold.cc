@@ -33,7 +33,8 @@ bool parse_track(RuleBuilder& builder, const lang::RuleOption& option, const Par
   return false;
 }
 
-bool parse_kind(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, Threshold::Kind& kind) {
+bool parse_kind(RuleBuilder& builder, const lang::RuleOption& option, const Part& part,
+                Threshold::Kind& kind) {
   if (part.text == "limit") {
     kind = Threshold::Kind::limit;
   } else if (part.text == "threshold") {
@@ -74,18 +75,24 @@ bool parse_threshold(RuleBuilder& builder, const lang::RuleOption& option, bool 
       good = parse_bounded(builder, option, value, 1, 0x7fff'ffff, number);
       out.seconds = static_cast<std::uint32_t>(number);
     } else {
-      builder.error_at(option, key.at, key.text.size(), "threshold-key", "unknown part of `" + option.name + "`").hint =
-          typed ? "type, track, count and seconds" : "track, count and seconds";
+      builder
+          .error_at(option, key.at, key.text.size(), "threshold-key", "unknown part of `" + option.name + "`")
+          .hint = typed ? "type, track, count and seconds" : "track, count and seconds";
       return false;
     }
     if (!good) return false;
     if (*seen) {
-      builder.error_at(option, key.at, key.text.size(), "threshold-key", "`" + std::string(key.text) + "` is given twice");
+      builder.error_at(option, key.at, key.text.size(), "threshold-key",
+                       "`" + std::string(key.text) + "` is given twice");
       return false;
     }
     *seen = true;
   }
-  const char* missing = !has_type ? "type" : !has_track ? "track" : !has_count ? "count" : !has_seconds ? "seconds" : nullptr;
+  const char* missing = !has_type      ? "type"
+                        : !has_track   ? "track"
+                        : !has_count   ? "count"
+                        : !has_seconds ? "seconds"
+                                       : nullptr;
   if (missing != nullptr) {
     builder.error(option, "threshold-incomplete", "`" + option.name + "` lacks `" + missing + "`");
     return false;
@@ -116,11 +123,14 @@ void apply_detection_filter(RuleBuilder& builder, const lang::RuleOption& option
 
 constexpr KeywordDescriptor kKeywords[] = {
     {"threshold", ValueNeed::required, "limits how often the rule alerts", apply_threshold},
-    {"detection_filter", ValueNeed::required, "matches to be seen before the rule alerts", apply_detection_filter},
+    {"detection_filter", ValueNeed::required, "matches to be seen before the rule alerts",
+     apply_detection_filter},
 };
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_threshold() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_threshold() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

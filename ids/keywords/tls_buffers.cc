@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::string_view kTls[] = {"tls"};
 
-const TlsTransaction& tls(const Transaction& tx) { return static_cast<const TlsTransaction&>(tx); }
+const TlsTransaction& tls(const Transaction& tx) {
+  return static_cast<const TlsTransaction&>(tx);
+}
 const TlsCertificate& certificate(const Transaction& tx, Direction direction) {
   return tls(tx).certificate[index(direction)];
 }
@@ -50,9 +52,9 @@ bool random(const Transaction& tx, Direction direction, unsigned i, BufferView& 
   return true;
 }
 
-constexpr BufferDescriptor row(std::string_view name, std::string_view alias, std::optional<Direction> direction,
-                               std::uint8_t progress, TransactionGetter get, std::string_view summary,
-                               bool multiple = false) {
+constexpr BufferDescriptor row(std::string_view name, std::string_view alias,
+                               std::optional<Direction> direction, std::uint8_t progress,
+                               TransactionGetter get, std::string_view summary, bool multiple = false) {
   BufferDescriptor d;
   d.name = name;
   d.alias = alias;
@@ -68,48 +70,65 @@ constexpr BufferDescriptor row(std::string_view name, std::string_view alias, st
 
 #define GET [](const Transaction& tx, [[maybe_unused]] Direction d, unsigned i, BufferView& out)
 const BufferDescriptor kBuffers[] = {
-    row("tls.sni", "tls_sni", Direction::to_server, kTlsHello, GET { return one(tls(tx).sni, i, out); },
+    row(
+        "tls.sni", "tls_sni", Direction::to_server, kTlsHello, GET { return one(tls(tx).sni, i, out); },
         "the server name the client asks for"),
-    row("tls.cert_subject", "tls_cert_subject", std::nullopt, kTlsCertificate,
+    row(
+        "tls.cert_subject", "tls_cert_subject", std::nullopt, kTlsCertificate,
         GET { return one(certificate(tx, d).subject, i, out); }, "the subject of the certificate"),
-    row("tls.cert_issuer", "tls_cert_issuer", std::nullopt, kTlsCertificate,
+    row(
+        "tls.cert_issuer", "tls_cert_issuer", std::nullopt, kTlsCertificate,
         GET { return one(certificate(tx, d).issuer, i, out); }, "the issuer of the certificate"),
-    row("tls.cert_serial", "tls_cert_serial", std::nullopt, kTlsCertificate,
+    row(
+        "tls.cert_serial", "tls_cert_serial", std::nullopt, kTlsCertificate,
         GET { return one(certificate(tx, d).serial, i, out); }, "the serial number of the certificate"),
-    row("tls.cert_fingerprint", "tls_cert_fingerprint", std::nullopt, kTlsCertificate,
-        GET { return one(certificate(tx, d).fingerprint, i, out); }, "SHA-1 of the certificate, hex with colons"),
+    row(
+        "tls.cert_fingerprint", "tls_cert_fingerprint", std::nullopt, kTlsCertificate,
+        GET { return one(certificate(tx, d).fingerprint, i, out); },
+        "SHA-1 of the certificate, hex with colons"),
     row("tls.certs", "", std::nullopt, kTlsCertificate, chain, "each certificate of the chain, DER", true),
-    row("tls.subjectaltname", "", std::nullopt, kTlsCertificate, alternative_name, "each alternative name", true),
+    row("tls.subjectaltname", "", std::nullopt, kTlsCertificate, alternative_name, "each alternative name",
+        true),
     row("tls.alpn", "", std::nullopt, kTlsHello, alpn, "each application protocol offered or chosen", true),
     row("tls.random", "", std::nullopt, kTlsHello, random, "the 32 random bytes of the hello"),
-    row("tls.random_bytes", "", std::nullopt, kTlsHello, GET {
+    row(
+        "tls.random_bytes", "", std::nullopt, kTlsHello,
+        GET {
           if (!random(tx, d, i, out) || out.data.size() < 32) return false;
           out.data = out.data.subspan(4);
           return true;
         },
         "the random bytes without the time"),
-    row("tls.random_time", "", std::nullopt, kTlsHello, GET {
+    row(
+        "tls.random_time", "", std::nullopt, kTlsHello,
+        GET {
           if (!random(tx, d, i, out) || out.data.size() < 32) return false;
           out.data = out.data.first(4);
           return true;
         },
         "the time in the random bytes"),
-    row("ja3.hash", "ja3_hash", Direction::to_server, kTlsHello, GET { return one(tls(tx).ja3_hash, i, out); },
-        "JA3 hash of the client"),
-    row("ja3.string", "ja3_string", Direction::to_server, kTlsHello, GET { return one(tls(tx).ja3, i, out); },
+    row(
+        "ja3.hash", "ja3_hash", Direction::to_server, kTlsHello,
+        GET { return one(tls(tx).ja3_hash, i, out); }, "JA3 hash of the client"),
+    row(
+        "ja3.string", "ja3_string", Direction::to_server, kTlsHello, GET { return one(tls(tx).ja3, i, out); },
         "JA3 string of the client"),
-    row("ja3s.hash", "", Direction::to_client, kTlsHello, GET { return one(tls(tx).ja3s_hash, i, out); },
+    row(
+        "ja3s.hash", "", Direction::to_client, kTlsHello, GET { return one(tls(tx).ja3s_hash, i, out); },
         "JA3S hash of the server"),
-    row("ja3s.string", "", Direction::to_client, kTlsHello, GET { return one(tls(tx).ja3s, i, out); },
+    row(
+        "ja3s.string", "", Direction::to_client, kTlsHello, GET { return one(tls(tx).ja3s, i, out); },
         "JA3S string of the server"),
-    row("ja4.hash", "", Direction::to_server, kTlsHello, GET { return one(tls(tx).ja4, i, out); },
+    row(
+        "ja4.hash", "", Direction::to_server, kTlsHello, GET { return one(tls(tx).ja4, i, out); },
         "JA4 fingerprint of the client"),
 };
 #undef GET
 
 class TlsVersion : public Condition {
  public:
-  explicit TlsVersion(std::vector<std::uint16_t> versions, bool negated) : versions_(std::move(versions)), negated_(negated) {}
+  explicit TlsVersion(std::vector<std::uint16_t> versions, bool negated)
+      : versions_(std::move(versions)), negated_(negated) {}
   bool holds(const InspectContext& context) const override {
     if (context.tx == nullptr) return false;
     const std::uint16_t version = tls(*context.tx).version;
@@ -124,7 +143,8 @@ class TlsVersion : public Condition {
   bool negated_;
 };
 
-void add_version(RuleBuilder& builder, const lang::RuleOption& option, std::vector<std::uint16_t> versions, bool negated) {
+void add_version(RuleBuilder& builder, const lang::RuleOption& option, std::vector<std::uint16_t> versions,
+                 bool negated) {
   if (!builder.require_protocols(kTls, option)) return;
   builder.add_condition(std::make_unique<TlsVersion>(std::move(versions), negated));
 }
@@ -138,7 +158,8 @@ void apply_tls_version(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   const auto number = parse_number(option.value);
   if (!option.value.starts_with("0x") || !number || *number < 0 || *number > 0xffff) {
-    builder.error(option, "tls-version", "unknown TLS version").hint = "1.0, 1.1, 1.2, 1.3, or its number as 0x0303";
+    builder.error(option, "tls-version", "unknown TLS version").hint =
+        "1.0, 1.1, 1.2, 1.3, or its number as 0x0303";
     return;
   }
   add_version(builder, option, {static_cast<std::uint16_t>(*number)}, false);
@@ -146,8 +167,9 @@ void apply_tls_version(RuleBuilder& builder, const lang::RuleOption& option) {
 
 // ssl_version:sslv3,tls1.0 or !tls1.3
 void apply_ssl_version(RuleBuilder& builder, const lang::RuleOption& option) {
-  static const std::pair<std::string_view, std::uint16_t> kVersions[] = {{"sslv2", 0x0002},  {"sslv3", 0x0300},  {"tls1.0", 0x0301},
-                                                                         {"tls1.1", 0x0302}, {"tls1.2", 0x0303}, {"tls1.3", 0x0304}};
+  static const std::pair<std::string_view, std::uint16_t> kVersions[] = {
+      {"sslv2", 0x0002},  {"sslv3", 0x0300},  {"tls1.0", 0x0301},
+      {"tls1.1", 0x0302}, {"tls1.2", 0x0303}, {"tls1.3", 0x0304}};
   std::vector<std::uint16_t> versions;
   std::size_t negations = 0;
   const auto parts = split(option.value, ',');
@@ -157,7 +179,8 @@ void apply_ssl_version(RuleBuilder& builder, const lang::RuleOption& option) {
       part = trim({part.text.substr(1), part.at + 1});
     }
     std::string word(part.text);
-    std::transform(word.begin(), word.end(), word.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     std::vector<std::string> names;
     const std::size_t before = versions.size();
     for (const auto& [name, number] : kVersions) {
@@ -207,7 +230,11 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const BufferDescriptor> buffer_family_tls_buffers() { return kBuffers; }
-std::span<const KeywordDescriptor> keyword_family_tls_buffers() { return kKeywords; }
+std::span<const BufferDescriptor> buffer_family_tls_buffers() {
+  return kBuffers;
+}
+std::span<const KeywordDescriptor> keyword_family_tls_buffers() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

@@ -11,9 +11,15 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-std::uint8_t lower(std::uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 32) : c; }
-std::uint8_t upper(std::uint8_t c) { return c >= 'a' && c <= 'z' ? static_cast<std::uint8_t>(c - 32) : c; }
+bool is_space(std::uint8_t c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+std::uint8_t lower(std::uint8_t c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 32) : c;
+}
+std::uint8_t upper(std::uint8_t c) {
+  return c >= 'a' && c <= 'z' ? static_cast<std::uint8_t>(c - 32) : c;
+}
 
 bool to_lowercase(ByteView in, Bytes& out) {
   out.resize(in.size());
@@ -86,7 +92,9 @@ bool strip_pseudo_headers(ByteView in, Bytes& out) {
     const auto end = std::find(in.begin() + static_cast<std::ptrdiff_t>(start), in.end(), '\n');
     std::size_t stop = static_cast<std::size_t>(end - in.begin());
     if (stop < in.size()) ++stop;
-    if (in[start] != ':') out.insert(out.end(), in.begin() + static_cast<std::ptrdiff_t>(start), in.begin() + static_cast<std::ptrdiff_t>(stop));
+    if (in[start] != ':')
+      out.insert(out.end(), in.begin() + static_cast<std::ptrdiff_t>(start),
+                 in.begin() + static_cast<std::ptrdiff_t>(stop));
     start = stop;
   }
   return true;
@@ -99,9 +107,15 @@ bool digest(const EVP_MD* kind, ByteView in, Bytes& out) {
   out.resize(size);
   return true;
 }
-bool to_md5(ByteView in, Bytes& out) { return digest(EVP_md5(), in, out); }
-bool to_sha1(ByteView in, Bytes& out) { return digest(EVP_sha1(), in, out); }
-bool to_sha256(ByteView in, Bytes& out) { return digest(EVP_sha256(), in, out); }
+bool to_md5(ByteView in, Bytes& out) {
+  return digest(EVP_md5(), in, out);
+}
+bool to_sha1(ByteView in, Bytes& out) {
+  return digest(EVP_sha1(), in, out);
+}
+bool to_sha256(ByteView in, Bytes& out) {
+  return digest(EVP_sha256(), in, out);
+}
 
 using PlainFunction = bool (*)(ByteView, Bytes&);
 struct PlainRow {
@@ -109,11 +123,16 @@ struct PlainRow {
   PlainFunction function;
 };
 constexpr PlainRow kPlain[] = {
-    {"to_lowercase", to_lowercase},         {"to_uppercase", to_uppercase},
-    {"strip_whitespace", strip_whitespace}, {"compress_whitespace", compress_whitespace},
-    {"url_decode", url_decode},             {"dotprefix", dotprefix},
-    {"header_lowercase", header_lowercase}, {"strip_pseudo_headers", strip_pseudo_headers},
-    {"to_md5", to_md5},                     {"to_sha1", to_sha1},
+    {"to_lowercase", to_lowercase},
+    {"to_uppercase", to_uppercase},
+    {"strip_whitespace", strip_whitespace},
+    {"compress_whitespace", compress_whitespace},
+    {"url_decode", url_decode},
+    {"dotprefix", dotprefix},
+    {"header_lowercase", header_lowercase},
+    {"strip_pseudo_headers", strip_pseudo_headers},
+    {"to_md5", to_md5},
+    {"to_sha1", to_sha1},
     {"to_sha256", to_sha256},
 };
 
@@ -153,7 +172,8 @@ class RegexTransform : public Transform {
     std::size_t end = 0;
     out.clear();
     if (regex_->capture(in, begin, end)) {
-      out.assign(in.begin() + static_cast<std::ptrdiff_t>(begin), in.begin() + static_cast<std::ptrdiff_t>(end));
+      out.assign(in.begin() + static_cast<std::ptrdiff_t>(begin),
+                 in.begin() + static_cast<std::ptrdiff_t>(end));
     }
     return true;
   }
@@ -192,7 +212,8 @@ BufferMatch* target(RuleBuilder& builder, const lang::RuleOption& option) {
 void apply_plain(RuleBuilder& builder, const lang::RuleOption& option) {
   BufferMatch* list = target(builder, option);
   if (list == nullptr) return;
-  const auto* row = std::find_if(std::begin(kPlain), std::end(kPlain), [&](const PlainRow& r) { return r.name == option.name; });
+  const auto* row = std::find_if(std::begin(kPlain), std::end(kPlain),
+                                 [&](const PlainRow& r) { return r.name == option.name; });
   list->transforms.push_back(std::make_shared<PlainTransform>(*row));
 }
 
@@ -237,7 +258,8 @@ void apply_pcrexform(RuleBuilder& builder, const lang::RuleOption& option) {
 
 void apply_absent(RuleBuilder& builder, const lang::RuleOption& option) {
   if (builder.sticky < 0) {
-    builder.error_name(option, "keyword-without-buffer", "`absent` speaks of a buffer, and none is chosen before it");
+    builder.error_name(option, "keyword-without-buffer",
+                       "`absent` speaks of a buffer, and none is chosen before it");
     return;
   }
   if (option.has_value && option.value != "or_else") {
@@ -246,7 +268,8 @@ void apply_absent(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   BufferMatch& list = builder.rule.buffers[static_cast<std::size_t>(builder.sticky)];
   if (!list.ops.empty()) {
-    builder.error_name(option, "absent-after-content", "`absent` must stand before the contents of its buffer");
+    builder.error_name(option, "absent-after-content",
+                       "`absent` must stand before the contents of its buffer");
     return;
   }
   list.absent = true;
@@ -272,6 +295,8 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_transforms() { return kKeywords; }
+std::span<const KeywordDescriptor> keyword_family_transforms() {
+  return kKeywords;
+}
 
 }  // namespace gatehouse::ids

@@ -5,7 +5,9 @@
 namespace gatehouse::ids {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
 
 class PacketNumberCondition : public Condition {
  public:
@@ -41,8 +43,8 @@ bool take_number(RuleBuilder& builder, const lang::RuleOption& option, Part part
     return false;
   }
   if (*value > largest) {
-    builder.error_at(option, part.at, part.text.size(), "number-range",
-                     "this number is too large").hint = "at most " + std::to_string(largest);
+    builder.error_at(option, part.at, part.text.size(), "number-range", "this number is too large").hint =
+        "at most " + std::to_string(largest);
     return false;
   }
   out = *value;
@@ -75,15 +77,16 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
   const bool negative = !text.empty() && text[0] == '-';
   if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
   const auto value = parse_unsigned(text);
-  if (!value || *value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
+  if (!value || *value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+    return std::nullopt;
   return negative ? -static_cast<std::int64_t>(*value) : static_cast<std::int64_t>(*value);
 }
 
 bool is_variable_name(std::string_view text) {
   if (text.empty() || (text[0] >= '0' && text[0] <= '9') || text[0] == '-') return false;
   for (const char c : text) {
-    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                      c == '.' || c == '-';
+    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || c == '.' || c == '-';
     if (!good) return false;
   }
   return true;
@@ -133,7 +136,7 @@ bool parse_number_test(RuleBuilder& builder, const lang::RuleOption& option, Par
   }
   if (part.text.starts_with('=')) return take_number(builder, option, after(1), largest, test.first);
   const bool negated = part.text.starts_with('!');
-  const Part rest = negated ? after(1) : part;
+  const Part rest = negated ? after(part.text.starts_with("!=") ? 2 : 1) : part;
   std::size_t split_at = rest.text.find("<>");
   std::size_t width = 2;
   if (split_at == std::string_view::npos) {
@@ -145,7 +148,8 @@ bool parse_number_test(RuleBuilder& builder, const lang::RuleOption& option, Par
     return take_number(builder, option, rest, largest, test.first);
   }
   test.op = negated ? NumberTest::Op::outside : NumberTest::Op::between;
-  if (!take_number(builder, option, trim({rest.text.substr(0, split_at), rest.at}), largest, test.first)) return false;
+  if (!take_number(builder, option, trim({rest.text.substr(0, split_at), rest.at}), largest, test.first))
+    return false;
   const Part last = trim({rest.text.substr(split_at + width), rest.at + split_at + width});
   if (!take_number(builder, option, last, largest, test.second)) return false;
   if (test.first >= test.second) {

@@ -20,7 +20,9 @@ struct Part {
 Part trim(Part part);
 // Pieces between `separator`s, trimmed; there is always at least one, possibly empty.
 std::vector<Part> split(std::string_view value, char separator);
-inline Part whole(const lang::RuleOption& option) { return {option.value, 0}; }
+inline Part whole(const lang::RuleOption& option) {
+  return {option.value, 0};
+}
 
 // Decimal or 0x hexadecimal, optionally signed; the whole text.
 std::optional<std::int64_t> parse_number(std::string_view text);
@@ -28,7 +30,16 @@ bool is_variable_name(std::string_view text);
 
 // `5`, `!5`, `=5`, `<5`, `>5`, `<=5`, `>=5`, `5<>9` or `5-9` (both ends excluded).
 struct NumberTest {
-  enum class Op : std::uint8_t { equal, not_equal, less, greater, less_equal, greater_equal, between, outside };
+  enum class Op : std::uint8_t {
+    equal,
+    not_equal,
+    less,
+    greater,
+    less_equal,
+    greater_equal,
+    between,
+    outside
+  };
   Op op = Op::equal;
   std::uint64_t first = 0, second = 0;
 

@@ -32,7 +32,8 @@ class GroupScanner {
     list.kind = GroupExpr::Kind::list;
     list.items.push_back(std::move(group));
     while (take(',')) {
-      if (++items_ > kMaxGroupItems) return fail("group-size", "this list has too many members", "", start, 1);
+      if (++items_ > kMaxGroupItems)
+        return fail("group-size", "this list has too many members", "", start, 1);
       list.items.emplace_back();
       if (!scan(list.items.back(), 1)) return false;
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ids/flow/flow_table.h"
 #include "ids/flow/tcp.h"
 #include "ids/match/flow_state.h"
 #include "ids/match/plan.h"
@@ -46,27 +47,30 @@ class DetectorImpl : public Detector {
     found_.clear();
     const Direction direction = flow == nullptr ? Direction::to_server : packet.direction;
     FlowDetect* state = flow == nullptr ? nullptr : &state_of(*flow);
-    const StreamView stream = take_stream(packet, flow, state, direction);
+    const StreamView stream = take_stream(flow, state, direction);
     collect_packet(packet, flow, state, direction);
-    collect_stream(packet, stream, direction);
-    evaluate_candidates(packet, flow, direction, stream);
+    collect_stream(packet, state, stream, direction);
+    evaluate_candidates(packet, flow, state, direction, stream);
     if (flow != nullptr) inspect_transactions(packet, *flow, direction, stream);
     finish_stream(flow, state, direction, stream);
+    inspect_after_gaps(packet, flow, state, direction);
     report(packet, flow, out);
   }
 
-  void finish_flow(const Packet& packet, Flow& flow, std::vector<Match>& out) override {
+  void finish_flow(const Packet& last, Flow& flow, std::vector<Match>& out) override {
     if (flow.drop || (flow.pass && engine_->pass_rank == 0)) return;
     FlowDetect& state = state_of(flow);
     for (const Direction direction : {Direction::to_server, Direction::to_client}) {
       found_.clear();
-      const StreamView stream = take_stream(packet, &flow, &state, direction);
+      const Packet packet = make_flow_end_packet(flow, direction, last.time_us);
+      const StreamView stream = take_stream(&flow, &state, direction);
       begin_candidates();
-      collect_stream(packet, stream, direction);
+      collect_stream(packet, &state, stream, direction);
       collect_detection(flow, state, direction);
-      evaluate_candidates(packet, &flow, direction, stream);
+      evaluate_candidates(packet, &flow, &state, direction, stream);
       inspect_transactions(packet, flow, direction, stream);
       finish_stream(&flow, &state, direction, stream);
+      inspect_after_gaps(packet, &flow, &state, direction);
       report(packet, &flow, out);
     }
   }
@@ -92,7 +96,8 @@ class DetectorImpl : public Detector {
   FlowDetect& state_of(Flow& flow) const {
     auto* state = static_cast<FlowDetect*>(flow.detect.get());
     if (state == nullptr || state->engine_id != engine_->id) {
-      const std::array<std::uint64_t, 2> scanned = state == nullptr ? std::array<std::uint64_t, 2>{} : state->scanned_to;
+      const std::array<std::uint64_t, 2> scanned =
+          state == nullptr ? std::array<std::uint64_t, 2>{} : state->scanned_to;
       flow.detect = std::make_unique<FlowDetect>(engine_->id);
       state = static_cast<FlowDetect*>(flow.detect.get());
       state->scanned_to = scanned;
@@ -102,13 +107,19 @@ class DetectorImpl : public Detector {
 
   // ---- stream window
 
-  StreamView take_stream(const Packet& packet, Flow* flow, const FlowDetect* state, Direction direction) const {
+  StreamView take_stream(Flow* flow, const FlowDetect* state, Direction direction) const {
     StreamView view;
     if (flow == nullptr || !flow->tcp || flow->key.protocol != kProtoTcp) return view;
-    (void)packet;
-    const auto window = flow->tcp->inspectable(direction);
-    const std::uint64_t end = window.offset + window.data.size();
-    const std::uint64_t scanned = std::clamp(state->scanned_to[index(direction)], window.offset, end);
+    auto window = flow->tcp->inspectable(direction);
+    std::uint64_t end = window.offset + window.data.size();
+    std::uint64_t scanned = std::clamp(state->scanned_to[index(direction)], window.offset, end);
+    // All before a gap was seen: what follows it is a window of its own.
+    while (scanned == end && window.gap_follows) {
+      flow->tcp->release_inspected(direction, end);
+      window = flow->tcp->inspectable(direction);
+      end = window.offset + window.data.size();
+      scanned = std::clamp(scanned, window.offset, end);
+    }
     if (scanned == end) return view;
     view.old = static_cast<std::size_t>(scanned - window.offset);
     view.data = window.data;
@@ -120,12 +131,30 @@ class DetectorImpl : public Detector {
     if (view.data.empty()) return;
     const std::uint64_t end = view.base + view.data.size();
     state->scanned_to[index(direction)] = end;
+    const std::uint64_t kept = end - std::min<std::uint64_t>(kOverlap, view.data.size());
+    std::erase_if(state->waiting[index(direction)],
+                  [&](const FlowDetect::Waiting& w) { return w.until <= kept; });
     if (view.data.size() > kOverlap) flow->tcp->release_inspected(direction, end - kOverlap);
   }
 
+  // Lost bytes split the stream into windows; take_stream() has nothing when the last is seen.
+  void inspect_after_gaps(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction) {
+    for (;;) {
+      const StreamView stream = take_stream(flow, state, direction);
+      if (stream.data.empty()) return;
+      begin_candidates();
+      collect_stream(packet, state, stream, direction);
+      evaluate_candidates(packet, flow, state, direction, stream);
+      finish_stream(flow, state, direction, stream);
+    }
+  }
+
   static void release_stream(Flow& flow, Direction direction) {
-    const auto window = flow.tcp->inspectable(direction);
-    flow.tcp->release_inspected(direction, window.offset + window.data.size());
+    auto window = flow.tcp->inspectable(direction);
+    for (bool more = true; more; window = flow.tcp->inspectable(direction)) {
+      more = window.gap_follows;
+      flow.tcp->release_inspected(direction, window.offset + window.data.size());
+    }
   }
 
   // ---- candidates outside of transactions
@@ -176,7 +205,8 @@ class DetectorImpl : public Detector {
     const std::size_t d = index(direction);
     if (!e.any_packet.empty()) add_all(e.any_packet, kOnPacket);
     for (std::size_t i = 0; i < packet.event_count; ++i) add_event(e.by_decode_event, packet.events[i]);
-    for (std::size_t i = 0; i < packet.stream_event_count; ++i) add_event(e.by_stream_event, packet.stream_events[i]);
+    for (std::size_t i = 0; i < packet.stream_event_count; ++i)
+      add_event(e.by_stream_event, packet.stream_events[i]);
     if (packet.ip_version == 0) return;
     if (state == nullptr || !state->once_done[d]) {
       if (state != nullptr) state->once_done[d] = true;
@@ -193,7 +223,8 @@ class DetectorImpl : public Detector {
     }
   }
 
-  void collect_stream(const Packet& packet, const StreamView& stream, Direction direction) {
+  void collect_stream(const Packet& packet, const FlowDetect* state, const StreamView& stream,
+                      Direction direction) {
     if (stream.data.empty()) return;
     const Prefilter& prefilter = engine_->stream[index(direction)];
     // A literal that begins in old data can end in new data.
@@ -201,9 +232,25 @@ class DetectorImpl : public Detector {
     const ByteView fresh = stream.data.subspan(stream.old - back);
     prefilter.scan(fresh, scratch_, [this](PlanId plan) { add(plan, kOnStream); });
     add_all(engine_->stream_without_literal[index(direction)].at(packet.destination_port), kOnStream);
+    for (const FlowDetect::Waiting& w : state->waiting[index(direction)]) {
+      if (w.until > stream.base) add(w.plan, kOnStream);
+    }
   }
 
-  void evaluate_candidates(const Packet& packet, Flow* flow, Direction direction, const StreamView& stream) {
+  // The rule was preselected by the stream and did not match: another part of it may still come.
+  void keep_waiting(FlowDetect& state, PlanId id, Direction direction, const StreamView& stream) const {
+    const RulePlan& plan = engine_->plans[id];
+    if (plan.lists.size() == 1 && plan.lists[0].ops.size() < 2) return;
+    auto& waiting = state.waiting[index(direction)];
+    for (const FlowDetect::Waiting& w : waiting) {
+      if (w.plan == id) return;
+    }
+    if (waiting.size() == FlowDetect::kMostWaiting) waiting.erase(waiting.begin());
+    waiting.push_back({id, stream.base + stream.data.size()});
+  }
+
+  void evaluate_candidates(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,
+                           const StreamView& stream) {
     std::sort(candidates_.begin(), candidates_.end());
     counters_.candidates += candidates_.size();
     for (const PlanId id : candidates_) {
@@ -212,7 +259,8 @@ class DetectorImpl : public Detector {
       InspectContext context{packet, flow, direction, nullptr, {}};
       if (!conditions_hold(*plan.rule, context)) continue;
       const bool on_stream = (modes_[id] & kOnStream) != 0 && matches_stream(plan, context, stream);
-      if (!on_stream && !((modes_[id] & kOnPacket) != 0 && matches_packet(plan, context, stream))) continue;
+      if (!on_stream && (modes_[id] & kOnStream) != 0) keep_waiting(*state, id, direction, stream);
+      if (!on_stream && !((modes_[id] & kOnPacket) != 0 && matches_packet(plan, context))) continue;
       if (!flowbits_hold(*plan.rule, flow)) continue;
       accept(id, flow, direction, nullptr, on_stream);
     }
@@ -224,19 +272,19 @@ class DetectorImpl : public Detector {
     return stream.old == 0 || !lists_hold(plan, context, stream.data.first(stream.old), stream.base);
   }
 
-  bool matches_packet(const RulePlan& plan, InspectContext& context, const StreamView& stream) const {
+  bool matches_packet(const RulePlan& plan, InspectContext& context) const {
     const Rule& rule = *plan.rule;
     if (rule.rule_class == RuleClass::stream && context.packet.is_tcp()) {
       if (rule.stream_only || rule.flow.only_stream) return false;
       // The stream rule itself will see these bytes; the packet counts only as a place of its own.
       if (context.packet.payload_in_stream && !rule.also_packet) return false;
-      if (context.packet.payload_in_stream && starts_stream(context, stream)) return false;
+      if (context.packet.payload_in_stream && starts_stream(context)) return false;
     }
     return lists_hold(plan, context, context.packet.payload, 0);
   }
 
   // Is this packet's payload the first of its direction?
-  static bool starts_stream(const InspectContext& context, const StreamView&) {
+  static bool starts_stream(const InspectContext& context) {
     if (context.flow == nullptr || !context.flow->tcp) return false;
     const auto& peer = context.flow->tcp->peer(context.direction);
     return context.packet.tcp.sequence == peer.isn + 1;
@@ -259,22 +307,25 @@ class DetectorImpl : public Detector {
 
   static bool protocol_holds(const Rule& rule, const Packet& packet, const Flow* flow) {
     if (rule.ip_version != 0 && packet.ip_version != rule.ip_version) return false;
-    if (!rule.ip_protocols.empty() &&
-        std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(), packet.protocol) == rule.ip_protocols.end()) {
+    if (!rule.ip_protocols.empty() && std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(),
+                                                packet.protocol) == rule.ip_protocols.end()) {
       return false;
     }
     if (rule.app_protocols.empty()) return true;
     const AppFlow* app = flow == nullptr ? nullptr : app_flow(*flow);
-    return app != nullptr && std::find(rule.app_protocols.begin(), rule.app_protocols.end(), app->proto) != rule.app_protocols.end();
+    return app != nullptr && std::find(rule.app_protocols.begin(), rule.app_protocols.end(), app->proto) !=
+                                 rule.app_protocols.end();
   }
 
   static bool endpoints_hold(const Rule& rule, const Packet& p) {
     if (rule.source.contains(p.source) && rule.destination.contains(p.destination) &&
-        port_holds(rule.source_port, p, p.source_port) && port_holds(rule.destination_port, p, p.destination_port)) {
+        port_holds(rule.source_port, p, p.source_port) &&
+        port_holds(rule.destination_port, p, p.destination_port)) {
       return true;
     }
     return rule.bidirectional && rule.source.contains(p.destination) && rule.destination.contains(p.source) &&
-           port_holds(rule.source_port, p, p.destination_port) && port_holds(rule.destination_port, p, p.source_port);
+           port_holds(rule.source_port, p, p.destination_port) &&
+           port_holds(rule.destination_port, p, p.source_port);
   }
   static bool port_holds(const PortSet& ports, const Packet& packet, std::uint16_t port) {
     return ports.any || (packet.has_transport && ports.contains(port));
@@ -283,14 +334,17 @@ class DetectorImpl : public Detector {
   static bool header_holds(const Rule& rule, const Packet& packet, const Flow* flow, Direction direction) {
     const FlowConditions& f = rule.flow;
     if (f.direction && (flow == nullptr || direction != *f.direction)) return false;
-    if (f.established && (flow == nullptr || !packet.established)) return false;
-    if (f.not_established && flow != nullptr && packet.established) return false;
+    // A session that is being closed was established: what it said is still decided.
+    const bool established = flow != nullptr && (packet.established || flow->state == FlowState::closed);
+    if (f.established && !established) return false;
+    if (f.not_established && established) return false;
     if (rule.any_packet) return true;
     return protocol_holds(rule, packet, flow) && endpoints_hold(rule, packet);
   }
 
   static bool conditions_hold(const Rule& rule, const InspectContext& context) {
-    return std::all_of(rule.conditions.begin(), rule.conditions.end(), [&](const auto& c) { return c->holds(context); });
+    return std::all_of(rule.conditions.begin(), rule.conditions.end(),
+                       [&](const auto& c) { return c->holds(context); });
   }
 
   static bool has_bit(const Flow& flow, std::uint32_t bit) {
@@ -300,8 +354,10 @@ class DetectorImpl : public Detector {
   static bool flowbits_hold(const Rule& rule, const Flow* flow) {
     for (const FlowbitOp& op : rule.flowbit_tests) {
       if (flow == nullptr) return false;
-      const bool any = std::any_of(op.bits.begin(), op.bits.end(), [&](std::uint32_t bit) { return has_bit(*flow, bit); });
-      const bool all = std::all_of(op.bits.begin(), op.bits.end(), [&](std::uint32_t bit) { return has_bit(*flow, bit); });
+      const bool any =
+          std::any_of(op.bits.begin(), op.bits.end(), [&](std::uint32_t bit) { return has_bit(*flow, bit); });
+      const bool all =
+          std::all_of(op.bits.begin(), op.bits.end(), [&](std::uint32_t bit) { return has_bit(*flow, bit); });
       // isset:a|b: one of them; isnotset:a|b: one of them is not set.
       if (op.command == BitCommand::isset ? !any : all) return false;
     }
@@ -327,7 +383,8 @@ class DetectorImpl : public Detector {
   }
 
   void report(const Packet& packet, Flow* flow, std::vector<Match>& out) {
-    std::stable_sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.plan < b.plan; });
+    std::stable_sort(found_.begin(), found_.end(),
+                     [](const Found& a, const Found& b) { return a.plan < b.plan; });
     const bool flow_passed = flow != nullptr && flow->pass;
     bool passed = false;
     unsigned reported = 0;
@@ -335,9 +392,12 @@ class DetectorImpl : public Detector {
       const RulePlan& plan = engine_->plans[f.plan];
       const Rule& rule = *plan.rule;
       // Pass silences what is ordered behind it; what is ordered before it still speaks.
-      if (rule.action != RuleAction::pass && (passed || (flow_passed && plan.action_rank > engine_->pass_rank))) continue;
+      if (rule.action != RuleAction::pass &&
+          (passed || (flow_passed && plan.action_rank > engine_->pass_rank)))
+        continue;
       const bool whole_flow = f.tx != nullptr || f.from_stream || rule.once_per_direction;
       if (rule.action == RuleAction::pass) {
+        if (flow_passed) continue;
         passed = true;
         if (flow != nullptr && whole_flow) flow->pass = true;
         if (!rule.always_alert) continue;
@@ -374,7 +434,7 @@ class DetectorImpl : public Detector {
     if (sides[0].empty() && sides[1].empty()) return;
     const std::uint8_t complete = parser_of(app->proto).complete[index(direction)];
     for (const auto& tx : app->session->transactions()) {
-      if (tx->progress[index(direction)] == 0) continue;
+      if (tx->progress[index(direction)] == 0 || tx->skip_inspect[index(direction)]) continue;
       TransactionDetect& state = state_of(*tx);
       TransactionDetect::Side& side = state.sides[index(direction)];
       if (side.done) continue;
@@ -391,14 +451,15 @@ class DetectorImpl : public Detector {
     return *state;
   }
 
-  void inspect_side(const Packet& packet, Flow& flow, Direction direction, const StreamView& stream, Transaction& tx,
-                    TransactionDetect& state, TransactionDetect::Side& side, const TransactionGroup& group,
-                    std::uint8_t complete) {
+  void inspect_side(const Packet& packet, Flow& flow, Direction direction, const StreamView& stream,
+                    Transaction& tx, TransactionDetect& state, TransactionDetect::Side& side,
+                    const TransactionGroup& group, std::uint8_t complete) {
     const std::uint8_t progress = tx.progress[index(direction)];
     const bool finished = progress >= complete;
     begin_candidates();
     bool changed = progress != side.progress;
-    if (side.scanned.size() != group.buffers.size()) {
+    if (!side.started) {
+      side.started = true;
       side.scanned.assign(group.buffers.size(), 0);
       add_all(group.without_literal, 0);
     }
@@ -493,12 +554,13 @@ class DetectorImpl : public Detector {
     }
   }
 
-  Verdict judge(const RulePlan& plan, const Packet& packet, Flow& flow, Direction direction, const StreamView& stream,
-                const Transaction& tx) {
+  Verdict judge(const RulePlan& plan, const Packet& packet, Flow& flow, Direction direction,
+                const StreamView& stream, const Transaction& tx) {
     const Rule& rule = *plan.rule;
     if (!header_holds(rule, packet, &flow, direction)) {
       // In `=>` rules the header speaks of the request; the response comes the other way.
-      if (!rule.transactional || !transaction_header_holds(rule, packet, direction)) return Verdict::undecided;
+      if (!rule.transactional || !transaction_header_holds(rule, packet, direction))
+        return Verdict::undecided;
     }
     InspectContext context{packet, &flow, direction, &tx, {}};
     if (!conditions_hold(rule, context)) return Verdict::undecided;
@@ -540,11 +602,13 @@ class DetectorImpl : public Detector {
     return judge_instances(list, buffer, context, side);
   }
 
-  Verdict judge_instances(const ListPlan& list, const BufferDescriptor& buffer, InspectContext& context, Direction side) {
+  Verdict judge_instances(const ListPlan& list, const BufferDescriptor& buffer, InspectContext& context,
+                          Direction side) {
     const Transaction& tx = *context.tx;
     const std::uint8_t progress = tx.progress[index(side)];
     const AppFlow* app = app_flow(*context.flow);
-    const bool settled = progress >= buffer.final_progress || progress >= parser_of(app->proto).complete[index(side)];
+    const bool settled =
+        progress >= buffer.final_progress || progress >= parser_of(app->proto).complete[index(side)];
     if (progress < buffer.min_progress) return Verdict::undecided;
     bool present = false;
     bool open = false;

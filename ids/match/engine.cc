@@ -67,7 +67,8 @@ ChosenLiteral choose_literal(const Rule& rule) {
 // sets another) are followed as far as they go without a cycle.
 class FlowbitRanks {
  public:
-  explicit FlowbitRanks(const RuleList& rules) : setters_(rules.flowbit_names.size()), ranks_(rules.rules.size(), kUnknown) {
+  explicit FlowbitRanks(const RuleList& rules)
+      : setters_(rules.flowbit_names.size()), ranks_(rules.rules.size(), kUnknown) {
     for (const auto& rule : rules.rules) {
       for (const FlowbitOp& op : rule->flowbit_actions) {
         for (const std::uint32_t bit : op.bits) setters_[bit].push_back(rule->order);
@@ -113,7 +114,8 @@ std::string chain_key(const BufferMatch& list) {
 
 class EngineBuilder {
  public:
-  EngineBuilder(RuleList rules, const EngineOptions& options) : engine_(std::make_shared<EngineImpl>()), options_(options) {
+  EngineBuilder(RuleList rules, const EngineOptions& options)
+      : engine_(std::make_shared<EngineImpl>()), options_(options) {
     static std::atomic<std::uint64_t> next{1};
     engine_->id = next++;
     engine_->rules_ = std::move(rules);
@@ -157,7 +159,8 @@ class EngineBuilder {
       plan.lists.push_back(plan_list(list));
       if (list.buffer == kPayloadBuffer) plan.needs_stream = true;
     }
-    for (const std::uint8_t number : rule.ip_protocols) plan.transports[static_cast<std::size_t>(kind_of_number(number))] = true;
+    for (const std::uint8_t number : rule.ip_protocols)
+      plan.transports[static_cast<std::size_t>(kind_of_number(number))] = true;
     if (rule.ip_protocols.empty()) plan.transports.fill(true);
     return plan;
   }
@@ -202,7 +205,9 @@ class EngineBuilder {
   }
 
   // A bidirectional rule's destination ports may be on either side.
-  static PortSet destination_ports(const Rule& rule) { return rule.bidirectional ? PortSet{} : rule.destination_port; }
+  static PortSet destination_ports(const Rule& rule) {
+    return rule.bidirectional ? PortSet{} : rule.destination_port;
+  }
 
   void place_payload(PlanId id, std::size_t kind, std::size_t direction) {
     const Rule& rule = *engine_->plans[id].rule;
@@ -284,7 +289,8 @@ class EngineBuilder {
         // Growth of a body must be noticed even when no literal of the rule is looked for in it.
         for (const BufferMatch& list : rule.buffers) {
           const BufferDescriptor& buffer = buffer_table()[list.buffer];
-          if (buffer.get != nullptr && buffer.final_progress > buffer.min_progress) buffer_for(sides[direction], list);
+          if (buffer.get != nullptr && buffer.final_progress > buffer.min_progress)
+            buffer_for(sides[direction], list);
         }
         if (!rule.app_events.empty()) {
           for (const auto& [owner, event] : rule.app_events) sides[direction].by_event[event].push_back(id);

@@ -13,7 +13,9 @@ constexpr std::size_t kNone = std::string::npos;
 // product of their counts. The same order as the field uses.
 constexpr unsigned kMostSteps = 3000;
 
-std::uint8_t lower(std::uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 32) : c; }
+std::uint8_t lower(std::uint8_t c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 32) : c;
+}
 
 bool equal_folded(const std::uint8_t* bytes, std::string_view folded) {
   for (std::size_t i = 0; i < folded.size(); ++i) {
@@ -173,12 +175,14 @@ bool needs_final(const BufferOp& op) {
 
 }  // namespace
 
-std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern, bool nocase) {
+std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern,
+                       bool nocase) {
   to = std::min(to, buffer.size());
   if (from > to || pattern.size() > to - from) return kNone;
   if (nocase) return find_folded(buffer, from, to, pattern);
   const void* found = memmem(buffer.data() + from, to - from, pattern.data(), pattern.size());
-  return found == nullptr ? kNone : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - buffer.data());
+  return found == nullptr ? kNone
+                          : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - buffer.data());
 }
 
 ListPlan plan_list(const BufferMatch& match) {
@@ -198,8 +202,9 @@ ListPlan plan_list(const BufferMatch& match) {
   }
   // A relative op can stand behind a negated one: what precedes that must stay free to move, too.
   for (std::size_t i = plan.ops.size(); i-- > 1;) {
-    const bool moves_cursor = !(plan.ops[i].op->kind == BufferOp::Kind::content && plan.ops[i].op->content.negated) &&
-                              !(plan.ops[i].op->kind == BufferOp::Kind::pcre && plan.ops[i].op->pcre.negated);
+    const bool moves_cursor =
+        !(plan.ops[i].op->kind == BufferOp::Kind::content && plan.ops[i].op->content.negated) &&
+        !(plan.ops[i].op->kind == BufferOp::Kind::pcre && plan.ops[i].op->pcre.negated);
     if (plan.ops[i].relative_next && !moves_cursor) plan.ops[i - 1].relative_next = true;
   }
   return plan;

@@ -32,6 +32,7 @@ bool holds_in(const ListPlan& list, InspectContext& context, ByteView buffer, st
 
 // The first place of `pattern` at or after `from` that ends at or before `to`; npos: none.
 // `pattern` is in lower case when `nocase`.
-std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern, bool nocase);
+std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern,
+                       bool nocase);
 
 }  // namespace gatehouse::ids

@@ -18,6 +18,14 @@ class FlowDetect : public FlowAttachment {
   std::uint64_t engine_id;
   std::array<std::uint64_t, 2> scanned_to{};  // stream offset up to which rules have looked
   std::array<bool, 2> once_done{}, detection_done{};
+  // Stream rules whose literal is still in the window but that did not match yet: what they lack
+  // may come. Few; when there are too many, the oldest are given up.
+  struct Waiting {
+    PlanId plan = 0;
+    std::uint64_t until = 0;  // the literal lies before this stream offset
+  };
+  static constexpr std::size_t kMostWaiting = 32;
+  std::array<std::vector<Waiting>, 2> waiting;
   std::size_t detection_events = 0;  // how many of AppFlow::detection_events were seen
 };
 
@@ -33,7 +41,7 @@ class TransactionDetect : public TransactionAttachment {
     std::uint8_t progress = 0;           // at the last inspection
     std::size_t events = 0;
     bool retry_always = false;  // a pending rule waits for something outside of the transaction
-    bool done = false;
+    bool started = false, done = false;
   };
 
   std::uint64_t engine_id;

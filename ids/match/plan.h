@@ -117,13 +117,13 @@ class EngineImpl : public Engine {
   // [kind][direction]
   using ByKind = std::array<std::array<Prefilter, 2>, kPacketKinds>;
   using PortsByKind = std::array<std::array<PortGroups, 2>, kPacketKinds>;
-  ByKind packet;                           // payload of single packets
+  ByKind packet;  // payload of single packets
   PortsByKind packet_without_literal;
-  std::array<Prefilter, 2> stream;         // reassembled TCP data
+  std::array<Prefilter, 2> stream;  // reassembled TCP data
   std::array<PortGroups, 2> stream_without_literal;
   std::array<std::array<std::vector<PlanId>, 2>, kPacketKinds> once;  // header-only rules
   std::array<std::vector<PlanId>, 2> on_detection;
-  std::vector<PlanId> any_packet;          // pkthdr rules
+  std::vector<PlanId> any_packet;  // pkthdr rules
   std::map<std::uint16_t, std::vector<PlanId>> by_decode_event, by_stream_event, by_detection_event;
   std::vector<std::array<TransactionGroup, 2>> transactions;  // by AppProto
   unsigned packet_alert_max = 15;

@@ -18,7 +18,8 @@ constexpr std::size_t kCacheLimit = 256U << 20U;
 std::string sha256(std::string_view text) {
   std::string out(kDigestBytes, '\0');
   unsigned size = 0;
-  EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(out.data()), &size, EVP_sha256(), nullptr);
+  EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(out.data()), &size, EVP_sha256(),
+             nullptr);
   return out;
 }
 
@@ -91,9 +92,13 @@ int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void
 
 }  // namespace
 
-ScanScratch::~ScanScratch() { hs_free_scratch(scratch_); }
+ScanScratch::~ScanScratch() {
+  hs_free_scratch(scratch_);
+}
 
-LiteralSet::~LiteralSet() { hs_free_database(database_); }
+LiteralSet::~LiteralSet() {
+  hs_free_database(database_);
+}
 
 core::Result<std::unique_ptr<const LiteralSet>> LiteralSet::build(const std::vector<Literal>& literals,
                                                                   const std::string& cache_dir) {
@@ -102,7 +107,7 @@ core::Result<std::unique_ptr<const LiteralSet>> LiteralSet::build(const std::vec
     path = cache_dir + "/" + cache_key(literals) + ".hsdb";
     if (hs_database_t* cached = load(path)) return std::unique_ptr<const LiteralSet>(new LiteralSet(cached));
   }
-  GH_TRY(hs_database_t* database, compile(literals));
+  GH_TRY(hs_database_t * database, compile(literals));
   std::unique_ptr<const LiteralSet> set(new LiteralSet(database));
   if (!path.empty()) store(cache_dir, path, database);
   return set;
@@ -115,8 +120,8 @@ core::Status LiteralSet::prepare(ScanScratch& scratch) const {
 
 void LiteralSet::scan(ByteView data, ScanScratch& scratch, LiteralSink& sink) const {
   if (data.empty() || data.size() > std::numeric_limits<unsigned>::max()) return;
-  hs_scan(database_, reinterpret_cast<const char*>(data.data()), static_cast<unsigned>(data.size()), 0, scratch.get(),
-          on_match, &sink);
+  hs_scan(database_, reinterpret_cast<const char*>(data.data()), static_cast<unsigned>(data.size()), 0,
+          scratch.get(), on_match, &sink);
 }
 
 std::size_t LiteralSet::bytes() const {

@@ -23,7 +23,8 @@ std::uint64_t mix(std::uint64_t h, const IpAddress& address) {
 }
 
 std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet& packet, const Flow* flow) {
-  std::uint64_t h = mix(0x5851'f42d'4c95'7f2dULL, static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid);
+  std::uint64_t h =
+      mix(0x5851'f42d'4c95'7f2dULL, static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid);
   h = mix(h, static_cast<std::uint64_t>(threshold.track));
   switch (threshold.track) {
     case TrackBy::by_src:
@@ -34,7 +35,8 @@ std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet&
       break;
     case TrackBy::by_both:
       // The pair, whichever way the packet goes.
-      h = mix(mix(h, std::min(packet.source, packet.destination)), std::max(packet.source, packet.destination));
+      h = mix(mix(h, std::min(packet.source, packet.destination)),
+              std::max(packet.source, packet.destination));
       break;
     case TrackBy::by_flow:
       h = mix(h, flow == nullptr ? 0 : flow->id);
@@ -47,23 +49,28 @@ std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet&
 
 }  // namespace
 
-ThresholdTable::ThresholdTable(std::size_t entries) : entries_(std::bit_ceil(std::max<std::size_t>(entries, kProbes))) {}
+ThresholdTable::ThresholdTable(std::size_t entries)
+    : entries_(std::bit_ceil(std::max<std::size_t>(entries, kProbes))) {}
 
-void ThresholdTable::clear() { std::fill(entries_.begin(), entries_.end(), Entry{}); }
+void ThresholdTable::clear() {
+  std::fill(entries_.begin(), entries_.end(), Entry{});
+}
 
 ThresholdTable::Entry& ThresholdTable::find(std::uint64_t key, std::int64_t now_us) {
   Entry* oldest = nullptr;
   for (std::size_t i = 0; i < kProbes; ++i) {
     Entry& entry = entries_[(key + i) & (entries_.size() - 1)];
     if (entry.key == key) return entry;
-    if (oldest == nullptr || (oldest->key != 0 && (entry.key == 0 || entry.start_us < oldest->start_us))) oldest = &entry;
+    if (oldest == nullptr || (oldest->key != 0 && (entry.key == 0 || entry.start_us < oldest->start_us)))
+      oldest = &entry;
   }
   if (oldest->key != 0) ++evictions_;
   *oldest = {key, now_us, 0};
   return *oldest;
 }
 
-bool ThresholdTable::admit(const Rule& rule, const Threshold& threshold, const Packet& packet, const Flow* flow) {
+bool ThresholdTable::admit(const Rule& rule, const Threshold& threshold, const Packet& packet,
+                           const Flow* flow) {
   Entry& entry = find(key_of(rule, threshold, packet, flow), packet.time_us);
   const std::int64_t window_us = static_cast<std::int64_t>(threshold.seconds) * 1'000'000;
   if (packet.time_us - entry.start_us >= window_us) {
