@@ -25,7 +25,7 @@ Result<Outcome> tcp_scan(const Context& context, int version) {
   if (version == 6) command.emplace_back("-6");
   command.push_back(context.target(version));
   CommandOptions options;
-  options.limit = std::chrono::seconds(60);
+  options.limit = std::chrono::seconds(120);
   GH_TRY(CommandResult result, context.outside(std::move(command), options));
   GH_TRY(NmapPorts ports, parse_nmap_xml(result.output));
   Outcome outcome;

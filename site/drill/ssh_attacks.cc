@@ -53,6 +53,10 @@ Result<CommandResult> session(const Context& context, const std::string& key, co
   return ssh(context, Login{key, account, std::move(options), fmt::format("echo {}", kSessionWorked)});
 }
 
+std::string fact_of(const CommandResult& result) {
+  return result.says(kSessionWorked) ? "a session was opened" : brief(result.output);
+}
+
 core::Error no_role() {
   return {core::Errc::not_found, "the site policy has no role of this kind", {}};
 }
@@ -61,7 +65,7 @@ Result<Outcome> certificate(const Context& context) {
   const site::Role* member = role(context, false);
   if (member == nullptr) return tl::make_unexpected(no_role());
   GH_TRY(CommandResult result, session(context, member->name, member->account));
-  return Outcome{result.ok() && result.says(kSessionWorked), brief(result.output)};
+  return Outcome{result.ok() && result.says(kSessionWorked), fact_of(result)};
 }
 
 // Refused means that the server heard the attempt and said no; silence is another safeguard's work.
@@ -70,7 +74,7 @@ Result<Outcome> refused(const Context& context, const std::string& key,
   const site::Role* member = role(context, false);
   if (member == nullptr) return tl::make_unexpected(no_role());
   GH_TRY(CommandResult result, session(context, key, member->account, std::move(options)));
-  return Outcome{result.exit_status == 255 && result.says("Permission denied"), brief(result.output)};
+  return Outcome{result.exit_status == 255 && result.says("Permission denied"), fact_of(result)};
 }
 Result<Outcome> wrong_principal(const Context& context) {
   return refused(context, "stranger");
@@ -108,7 +112,7 @@ Result<Outcome> password(const Context& context) {
                                          "ConnectTimeout=3",
                                          member->account + "@" + context.target(4),
                                          fmt::format("echo {}", kSessionWorked)}));
-  return Outcome{result.exit_status == 255 && result.says("Permission denied"), brief(result.output)};
+  return Outcome{result.exit_status == 255 && result.says("Permission denied"), fact_of(result)};
 }
 
 Result<Outcome> other_host(const Context& context) {
@@ -116,7 +120,7 @@ Result<Outcome> other_host(const Context& context) {
   if (member == nullptr) return tl::make_unexpected(no_role());
   const std::string other = context.lab().machine(context.lab().administration).other_address(4);
   GH_TRY(CommandResult result, session(context, member->name, member->account, {"-b", other}));
-  return Outcome{result.exit_status == 255 && result.says("timed out"), brief(result.output)};
+  return Outcome{result.exit_status == 255 && result.says("timed out"), fact_of(result)};
 }
 
 // The file's permission bits let everyone read it: what decides is the role.
