@@ -44,8 +44,8 @@ void classification(const SettingValue& v) {
   if (auto text = v.text()) v.settings.classification_file = std::move(*text);
 }
 void threshold_file(const SettingValue& v) {
-  if (!v.node.is_null())
-    v.unsupported("a threshold file: write threshold, detection_filter or noalert in the rule");
+  if (v.node.is_null()) return;
+  if (auto text = v.text()) v.settings.threshold_file = std::move(*text);
 }
 void reputation(const SettingValue& v) {
   if (!v.words().empty()) v.unsupported("IP reputation");

@@ -39,7 +39,22 @@ core::Result<std::vector<core::SourceText>> read_rule_files(const std::vector<st
   return out;
 }
 
+namespace {
+
+core::Status load_thresholds(Settings& settings, core::Diagnostics& diagnostics) {
+  if (settings.threshold_file.empty()) return {};
+  GH_TRY(std::string text, core::read_file(settings.threshold_file));
+  const core::SourceText source(settings.threshold_file, std::move(text));
+  if (!parse_threshold_file(source, settings.environment, diagnostics)) {
+    return core::fail(core::Errc::invalid_input, settings.threshold_file + " is no threshold file");
+  }
+  return {};
+}
+
+}  // namespace
+
 core::Status load_classifications(Settings& settings, core::Diagnostics& diagnostics) {
+  GH_CHECK(load_thresholds(settings, diagnostics));
   if (settings.classification_file.empty()) return {};
   GH_TRY(std::string text, core::read_file(settings.classification_file));
   const core::SourceText source(settings.classification_file, std::move(text));

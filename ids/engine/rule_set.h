@@ -20,7 +20,7 @@ struct RuleSet {
 // The *.rules files of a directory, sorted; any other path as it is.
 core::Result<std::vector<std::string>> rule_files(const std::vector<std::string>& paths);
 core::Result<std::vector<core::SourceText>> read_rule_files(const std::vector<std::string>& paths);
-// Reads the classification file the settings name, if any, into the rule environment.
+// Reads the classification and threshold files the settings name, if any, into the rule environment.
 core::Status load_classifications(Settings& settings, core::Diagnostics& diagnostics);
 
 // An unreadable file is an Error. A bad rule has a diagnostic and is left out.

@@ -272,6 +272,7 @@ class RuleChecker {
       ++list_.failed;
       return;
     }
+    apply_tunings(builder);
     builder.rule.order = static_cast<std::uint32_t>(list_.rules.size());
     builder.rule.meta.where = ast.position(0);
     builder.rule.meta.text = std::move(ast.text);
@@ -285,6 +286,17 @@ class RuleChecker {
   void add_failed(std::size_t count) { list_.failed += count; }
 
  private:
+  // The rule's own threshold wins over the file's: its author knows what it counts.
+  void apply_tunings(RuleBuilder& builder) const {
+    Rule& rule = builder.rule;
+    for (const RuleEnvironment::Tuning& tuning : environment_.tunings) {
+      if (tuning.gid != 0 && tuning.gid != rule.meta.gid) continue;
+      if (tuning.sid != 0 && tuning.sid != rule.meta.sid) continue;
+      if (tuning.suppression) rule.suppressions.push_back(*tuning.suppression);
+      if (tuning.threshold && !rule.threshold && !rule.detection_filter) rule.threshold = tuning.threshold;
+    }
+  }
+
   void check_duplicate(RuleBuilder& builder) {
     if (!builder.has_sid || !builder.ok) return;
     const std::uint64_t key =

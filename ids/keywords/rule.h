@@ -172,6 +172,13 @@ struct Threshold {
   std::uint32_t seconds = 60;
 };
 
+// Alerts of a rule that a threshold file silences: all of them, or those of some addresses.
+struct Suppression {
+  enum class Side : std::uint8_t { all, source, destination, either };
+  Side side = Side::all;
+  AddressSet addresses;
+};
+
 struct RuleMeta {
   std::uint32_t sid = 0, gid = 1, rev = 0;
   std::string message;
@@ -213,6 +220,7 @@ struct Rule {
   std::vector<BufferMatch> buffers;
   std::vector<FlowbitOp> flowbit_tests, flowbit_actions;
   std::optional<Threshold> threshold, detection_filter;
+  std::vector<Suppression> suppressions;
   // Names of decode, stream and application events; any of them makes the rule a candidate.
   std::vector<std::uint16_t> decode_events, stream_events;
   std::vector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
@@ -242,6 +250,13 @@ struct RuleEnvironment {
   };
   std::map<std::string, Classification, std::less<>> classifications;  // classtype short name
   std::uint32_t pcre_match_limit = 3500, pcre_recursion_limit = 1500;
+  // From threshold files. sid 0: every rule of the gid; gid 0 and sid 0: every rule.
+  struct Tuning {
+    std::uint32_t gid = 0, sid = 0;
+    std::optional<Threshold> threshold;
+    std::optional<Suppression> suppression;
+  };
+  std::vector<Tuning> tunings;
 };
 
 // The classification the project ships (names as the field uses them), and a reader of
@@ -249,6 +264,11 @@ struct RuleEnvironment {
 std::map<std::string, RuleEnvironment::Classification, std::less<>> default_classifications();
 bool parse_classifications(const core::SourceText& source, RuleEnvironment& environment,
                            core::Diagnostics& diagnostics);
+
+// Reads a threshold file: `threshold` and `suppress` lines; call after the address variables are
+// set. False, and nothing is kept, when a line is wrong or asks for what is not supported.
+bool parse_threshold_file(const core::SourceText& source, RuleEnvironment& environment,
+                          core::Diagnostics& diagnostics);
 
 // Checks the rules of one or more files. Unknown keywords, bad values and contradictions refuse
 // that rule alone, each with a positioned diagnostic.

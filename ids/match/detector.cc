@@ -403,7 +403,7 @@ class DetectorImpl : public Detector {
         if (!rule.always_alert) continue;
       }
       if (rule.noalert) continue;
-      if (!threshold_admits(rule, packet, flow)) {
+      if (suppressed(rule, packet) || !threshold_admits(rule, packet, flow)) {
         ++counters_.suppressed;
         continue;
       }
@@ -418,6 +418,15 @@ class DetectorImpl : public Detector {
       if (flow != nullptr) flow->alerted = true;
       out.push_back({&rule, f.direction, f.tx, f.from_stream});
     }
+  }
+
+  static bool suppressed(const Rule& rule, const Packet& packet) {
+    return std::any_of(rule.suppressions.begin(), rule.suppressions.end(), [&](const Suppression& s) {
+      const bool source = s.side != Suppression::Side::destination && s.addresses.contains(packet.source);
+      const bool destination =
+          s.side != Suppression::Side::source && s.addresses.contains(packet.destination);
+      return s.side == Suppression::Side::all || source || destination;
+    });
   }
 
   bool threshold_admits(const Rule& rule, const Packet& packet, const Flow* flow) {
