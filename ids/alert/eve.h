@@ -54,6 +54,8 @@ struct FlowFields {
   std::string_view state, reason;
   bool alerted = false;
   std::string_view action;              // "drop", "pass"; empty: not acted on
+  std::uint64_t transactions = 0;       // 0: not written
+  std::string_view exception_target;    // "stream_midstream": what its start was exempt from; empty: nothing
   core::IpAddress source, destination;  // initiator first
   std::uint16_t source_port = 0, destination_port = 0;
   bool has_ports = false;
@@ -64,10 +66,27 @@ struct TcpFields {
   std::string_view state;
 };
 
+// One direction of a flow.
+struct NetflowFields {
+  std::uint64_t packets = 0, bytes = 0;
+  std::int64_t start_us = 0, end_us = 0;
+  std::uint8_t min_ttl = 0, max_ttl = 0;
+};
+
+// The packet an alerting packet travelled in.
+struct TunnelFields {
+  core::IpAddress source, destination;
+  std::uint16_t source_port = 0, destination_port = 0;
+  bool has_ports = false;
+  std::uint8_t protocol = 0;
+  std::uint8_t depth = 0;
+};
+
 struct AnomalyFields {
   std::string_view type;  // "decode", "stream", "applayer"
   std::string_view event;
-  std::string_view layer;  // "proto_parser", "proto_detect"; empty: not written
+  std::string_view layer;           // "proto_parser", "proto_detect"; empty: not written
+  std::string_view app_proto = {};  // applayer only
 };
 
 // Bytes that an alert may carry, as the options ask.

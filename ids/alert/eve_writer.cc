@@ -159,6 +159,12 @@ void EveWriter::flow(const FlowFields& fields) {
   json_->field("reason", fields.reason);
   json_->field("alerted", fields.alerted);
   if (!fields.action.empty()) json_->field("action", fields.action);
+  if (fields.transactions != 0) json_->field("tx_cnt", fields.transactions);
+  if (!fields.exception_target.empty()) {
+    json_->key("exception_policy").begin_array().begin_object();
+    json_->field("target", fields.exception_target).field("policy", "ignore");
+    json_->end_object().end_array();
+  }
   json_->end_object();
 }
 
@@ -172,11 +178,62 @@ void EveWriter::tcp(const TcpFields& fields) {
   json_->end_object();
 }
 
+void EveWriter::netflow(const NetflowFields& fields) {
+  json_->key("netflow").begin_object();
+  json_->field("pkts", fields.packets);
+  json_->field("bytes", fields.bytes);
+  time_member("start", fields.start_us);
+  time_member("end", fields.end_us);
+  json_->field("age", fields.end_us / 1'000'000 - fields.start_us / 1'000'000);
+  json_->field("min_ttl", fields.min_ttl);
+  json_->field("max_ttl", fields.max_ttl);
+  json_->end_object();
+}
+
+void EveWriter::tcp_one_way(std::uint8_t flags) {
+  json_->key("tcp").begin_object();
+  hex_member("tcp_flags", flags);
+  append_flag_names(*json_, flags);
+  json_->end_object();
+}
+
+void EveWriter::tunnel(const TunnelFields& fields) {
+  json_->key("tunnel").begin_object();
+  address_member("src_ip", fields.source);
+  if (fields.has_ports) json_->field("src_port", fields.source_port);
+  address_member("dest_ip", fields.destination);
+  if (fields.has_ports) json_->field("dest_port", fields.destination_port);
+  scratch_.clear();
+  append_protocol(scratch_, fields.protocol);
+  json_->field("proto", scratch_);
+  json_->field("depth", fields.depth);
+  json_->end_object();
+}
+
+void EveWriter::ether_lists(std::span<const std::array<std::uint8_t, 6>> sources,
+                            std::span<const std::array<std::uint8_t, 6>> destinations) {
+  json_->key("ether").begin_object();
+  mac_list("src_macs", sources);
+  mac_list("dest_macs", destinations);
+  json_->end_object();
+}
+
+void EveWriter::mac_list(std::string_view name, std::span<const std::array<std::uint8_t, 6>> addresses) {
+  json_->key(name).begin_array();
+  for (const auto& address : addresses) {
+    scratch_.clear();
+    append_mac(scratch_, address);
+    json_->string(scratch_);
+  }
+  json_->end_array();
+}
+
 void EveWriter::anomaly(const AnomalyFields& fields) {
   json_->key("anomaly").begin_object();
   json_->field("type", fields.type);
   json_->field("event", fields.event);
   if (!fields.layer.empty()) json_->field("layer", fields.layer);
+  if (!fields.app_proto.empty()) json_->field("app_proto", fields.app_proto);
   json_->end_object();
 }
 

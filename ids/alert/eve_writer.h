@@ -22,6 +22,13 @@ class EveWriter {
   // `flow` of a flow event: with its end.
   void flow(const FlowFields& fields);
   void tcp(const TcpFields& fields);
+  void netflow(const NetflowFields& fields);
+  // `tcp` of a netflow event: one direction's flags.
+  void tcp_one_way(std::uint8_t flags);
+  void tunnel(const TunnelFields& fields);
+  // `ether` of a flow event: every address seen.
+  void ether_lists(std::span<const std::array<std::uint8_t, 6>> sources,
+                   std::span<const std::array<std::uint8_t, 6>> destinations);
   void anomaly(const AnomalyFields& fields);
   void detection(const DetectionFields& fields);
   // payload, payload_printable, packet: what the options ask for.
@@ -51,6 +58,7 @@ class EveWriter {
   void address_member(std::string_view name, const core::IpAddress& address);
   void flow_counters(const FlowFields& fields);
   void hex_member(std::string_view name, std::uint8_t value);
+  void mac_list(std::string_view name, std::span<const std::array<std::uint8_t, 6>> addresses);
   void base64_member(std::string_view name, core::ByteView data);
   void address_list(std::string_view name, std::span<const core::IpAddress> addresses);
 

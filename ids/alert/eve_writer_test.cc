@@ -143,7 +143,7 @@ TEST(EveWriter, PortlessProtocolsHaveNoPortsAndIpv6IsWrittenInFull) {
   const std::uint16_t vlan[] = {6, 10};
   header.vlan = vlan;
   writer.begin(header);
-  writer.anomaly({"decode", "decoder.icmpv6.unknown_type", {}});
+  writer.anomaly({"decode", "decoder.icmpv6.unknown_type", {}, {}});
   const json event = parsed(writer.end());
   expect_keys(event, {"timestamp", "event_type", "src_ip", "dest_ip", "proto", "ip_v", "icmp_type",
                       "icmp_code", "community_id", "vlan", "anomaly"});

@@ -12,7 +12,7 @@ constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 // IANA names as the field writes them; sorted by number.
 constexpr std::array<std::pair<std::uint8_t, std::string_view>, 24> kProtocols = {{
-    {1, "ICMP"},       {2, "IGMP"},        {4, "IP-ENCAP"},   {6, "TCP"},    {8, "EGP"},
+    {1, "ICMP"},       {2, "IGMP"},        {4, "IP-in-IP"},   {6, "TCP"},    {8, "EGP"},
     {9, "IGP"},        {17, "UDP"},        {33, "DCCP"},      {41, "IPv6"},  {43, "IPv6-Route"},
     {44, "IPv6-Frag"}, {46, "RSVP"},       {47, "GRE"},       {50, "ESP"},   {51, "AH"},
     {58, "IPv6-ICMP"}, {59, "IPv6-NoNxt"}, {60, "IPv6-Opts"}, {88, "EIGRP"}, {89, "OSPFIGP"},

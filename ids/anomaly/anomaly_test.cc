@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "ids/anomaly/bucket_table.h"
 #include "ids/anomaly/detector.h"
 #include "ids/anomaly/distinct.h"
@@ -31,7 +33,7 @@ class Lab : public DetectionSink {
                      d.target.to_string(), d.update, d.time_us, d.sources.size()});
   }
   void contact(Contact contact, std::uint32_t client, std::uint32_t server, std::uint16_t port,
-               std::uint16_t client_port = 40000) {
+               std::uint16_t client_port = 40000, std::uint8_t flags = 0x02) {
     Observation o;
     o.time_us = now;
     o.client = IpAddress::v4(client);
@@ -39,6 +41,7 @@ class Lab : public DetectionSink {
     o.client_port = client_port;
     o.server_port = port;
     o.contact = contact;
+    o.tcp_flags = flags;
     monitor_.advance(now);
     monitor_.observe(o);
   }
@@ -85,6 +88,33 @@ TEST(SynScan, HorizontalScanOfSilentHosts) {
   lab.wait(3 * kSecond);
   ASSERT_EQ(lab.found.size(), 1u);
   EXPECT_EQ(lab.found[0].sid, kSidScanHorizontal);
+}
+
+TEST(SynScan, ProbesThatAreNoSynHaveTheirNames) {
+  const std::tuple<std::uint8_t, Contact, std::uint32_t> rows[] = {{0x01, Contact::tcp_refused, kSidScanFin},
+                                                                   {0x00, Contact::tcp_refused, kSidScanNull},
+                                                                   {0x29, Contact::tcp_refused, kSidScanXmas},
+                                                                   {0x10, Contact::tcp_refused, kSidScanAck}};
+  for (const auto& [flags, outcome, sid] : rows) {
+    Lab lab;
+    for (std::uint16_t port = 1; port <= 25; ++port) {
+      lab.contact(Contact::tcp_stray, kAttacker, kServer, port, 40000, flags);
+      lab.contact(outcome, kAttacker, kServer, port);
+      lab.wait(kMs);
+    }
+    ASSERT_EQ(lab.found.size(), 1u);
+    EXPECT_EQ(lab.found[0].sid, sid);
+  }
+}
+
+TEST(SynScan, ConnectionsSeenFromTheirMiddleAreNoAckScan) {
+  Lab lab;
+  for (std::uint16_t port = 1; port <= 200; ++port) {
+    lab.contact(Contact::tcp_stray, kAttacker, kServer + port, 443, port, 0x10);
+    lab.wait(10 * kMs);
+  }
+  lab.wait(10 * kSecond);
+  EXPECT_TRUE(lab.found.empty());
 }
 
 TEST(SynScan, SlowScanIsSeenOverHours) {

@@ -14,7 +14,8 @@ struct Attempt {
   std::int64_t time_us = 0;
   IpAddress client, server;
   std::uint16_t server_port = 0;
-  bool silent = false;  // was counted as unanswered
+  std::uint8_t flags = 0;  // TCP flags of the first packet
+  bool silent = false;     // was counted as unanswered
 };
 
 // A ring of attempts and an index into it. When the ring is full the oldest attempt is forgotten:

@@ -27,6 +27,19 @@ constexpr std::int32_t kSlowTargets = 10;
 
 constexpr std::size_t kSamples = 6;
 
+// What a probe looks like. Only the first packet counts.
+enum class Probe : std::uint8_t { syn, fin, null, xmas, ack };
+constexpr std::size_t kProbes = 5;
+
+constexpr std::uint8_t kFin = 0x01, kSyn = 0x02, kPsh = 0x08, kAck = 0x10, kUrg = 0x20;
+
+Probe probe_of(std::uint8_t flags) {
+  if ((flags & kSyn) != 0) return Probe::syn;
+  if ((flags & kAck) != 0) return Probe::ack;
+  if ((flags & (kFin | kPsh | kUrg)) == (kFin | kPsh | kUrg)) return Probe::xmas;
+  return (flags & kFin) != 0 ? Probe::fin : Probe::null;
+}
+
 struct Source {
   std::uint64_t tag = 0;
   IpAddress address;
@@ -36,6 +49,7 @@ struct Source {
   std::int32_t evidence = 0;         // of the whole life
   std::uint32_t failed = 0, good = 0;
   std::uint32_t window_failed = 0, window_good = 0;
+  std::array<std::uint16_t, kProbes> probes{};  // failed ones, by their look
   Distinct<2> pairs;
   Distinct<1> ports, hosts;
   std::array<IpAddress, kSamples> samples{};
@@ -58,7 +72,8 @@ class SynScan : public AnomalyDetector {
   void observe(const Observation& o, DetectionSink& sink) override {
     switch (o.contact) {
       case Contact::tcp_attempt:
-        pending_.add({key(o), o.time_us, o.client, o.server, o.server_port, false});
+      case Contact::tcp_stray:
+        pending_.add({key(o), o.time_us, o.client, o.server, o.server_port, o.tcp_flags, false});
         return;
       case Contact::tcp_retry:
         return retried(o);
@@ -82,8 +97,9 @@ class SynScan : public AnomalyDetector {
       if (attempt.time_us + kSilentAfterUs > now_us) return false;
       if (attempt.key != 0 && !attempt.silent) {
         attempt.silent = true;
-        failure(attempt.client, attempt.server, attempt.server_port, kSilent,
-                attempt.time_us + kSilentAfterUs, sink);
+        // A lone ACK whose answer we miss is the middle of a connection, not a probe.
+        if (probe_of(attempt.flags) != Probe::ack)
+          failure(attempt, kSilent, attempt.time_us + kSilentAfterUs, sink);
       }
       return true;
     });
@@ -111,9 +127,13 @@ class SynScan : public AnomalyDetector {
   void settle(const Observation& o, DetectionSink& sink, bool refused) {
     Attempt* attempt = pending_.find(key(o));
     if (refused) {
-      const bool silent = attempt != nullptr && attempt->silent;
+      // Forgotten under a flood: what it looked like is not known any more.
+      Attempt known = attempt != nullptr
+                          ? *attempt
+                          : Attempt{0, o.time_us, o.client, o.server, o.server_port, kSyn, false};
       if (attempt != nullptr) attempt->key = 0;
-      failure(o.client, o.server, o.server_port, silent ? kRefused - kSilent : kRefused, o.time_us, sink);
+      const bool counted = known.silent && probe_of(known.flags) != Probe::ack;
+      failure(known, counted ? kRefused - kSilent : kRefused, o.time_us, sink);
       return;
     }
     if (attempt != nullptr) attempt->key = 0;
@@ -126,8 +146,10 @@ class SynScan : public AnomalyDetector {
     ++source->window_good;
   }
 
-  void failure(const IpAddress& client, const IpAddress& server, std::uint16_t port, std::int32_t weight,
-               std::int64_t now_us, DetectionSink& sink) {
+  void failure(const Attempt& attempt, std::int32_t weight, std::int64_t now_us, DetectionSink& sink) {
+    const IpAddress& client = attempt.client;
+    const IpAddress& server = attempt.server;
+    const std::uint16_t port = attempt.server_port;
     bool fresh = false;
     Source& s = sources_.get(hash_(client), fresh);
     if (fresh || now_us - s.last_us > kEvidenceLivesUs) start(s, client, now_us);
@@ -140,6 +162,7 @@ class SynScan : public AnomalyDetector {
     s.window_evidence += weight;
     ++s.failed;
     ++s.window_failed;
+    ++s.probes[static_cast<std::size_t>(probe_of(attempt.flags))];
     judge(s, server, now_us, sink);
   }
 
@@ -187,7 +210,21 @@ class SynScan : public AnomalyDetector {
     d.source = s.address;
     d.target = server;
     d.severity = 2;
-    if (!fast) {
+    const auto most = std::max_element(s.probes.begin(), s.probes.end()) - s.probes.begin();
+    if (most != 0) {
+      struct Look {
+        std::uint32_t sid;
+        std::string_view klass, message;
+      };
+      constexpr Look kLooks[] = {{kSidScanFin, "scan.fin", "GATEHOUSE port scan with FIN"},
+                                 {kSidScanNull, "scan.null", "GATEHOUSE port scan with no flags"},
+                                 {kSidScanXmas, "scan.xmas", "GATEHOUSE port scan with FIN, PSH and URG"},
+                                 {kSidScanAck, "scan.ack", "GATEHOUSE port scan with ACK"}};
+      const Look& look = kLooks[most - 1];
+      d.sid = look.sid;
+      d.klass = look.klass;
+      d.message = look.message;
+    } else if (!fast) {
       d.sid = kSidScanSlow;
       d.klass = "scan.slow";
       d.message = "GATEHOUSE slow port scan";

@@ -36,7 +36,15 @@ std::optional<Observation> contact_of_tcp(const Flow& flow, const Packet& packet
     if ((flags & kTcpRst) != 0 || (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck)) return std::nullopt;
     return observation(flow, packet, Contact::tcp_stray);
   }
-  if (before == after && (flags & (kTcpSyn | kTcpRst)) == 0) return std::nullopt;
+  if (before == after && (flags & (kTcpSyn | kTcpRst)) == 0) {
+    // A connection that was there before we looked: its first answer takes the suspicion away.
+    const bool first_answer = after == TcpState::none && !from_client && flow.counters[1].packets == 1;
+    if (first_answer) return observation(flow, packet, Contact::tcp_answered);
+    // We see one direction only: the client goes on, so it was answered.
+    if (after == TcpState::syn_sent && from_client && (flags & kTcpAck) != 0 && flow.counters[1].packets == 0)
+      return observation(flow, packet, Contact::tcp_completed);
+    return std::nullopt;
+  }
   if (before == TcpState::syn_sent || before == TcpState::none) {
     if ((flags & kTcpRst) != 0) {
       if (!from_client) return observation(flow, packet, Contact::tcp_refused);

@@ -1,11 +1,13 @@
 #include "ids/engine/event_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ids/anomaly/sids.h"
 #include "ids/decode/events.h"
 #include "ids/flow/stream_events.h"
 #include "ids/flow/tcp.h"
+#include "ids/parsers/dns_transaction.h"
 
 namespace gatehouse::ids::engine {
 namespace {
@@ -42,6 +44,23 @@ std::string_view link_name(int link_type) {
       return {};
   }
 }
+
+// What flow and netflow events tell and the flow itself does not know. Made only when configured.
+class FlowFacts : public FlowAttachment {
+ public:
+  static constexpr std::size_t kMostMacs = 8;
+  struct Macs {
+    std::array<std::array<std::uint8_t, 6>, kMostMacs> seen{};
+    std::size_t count = 0;
+    void add(const std::array<std::uint8_t, 6>& mac) {
+      const auto end = seen.begin() + static_cast<std::ptrdiff_t>(count);
+      if (count < kMostMacs && std::find(seen.begin(), end, mac) == end) seen[count++] = mac;
+    }
+    std::span<const std::array<std::uint8_t, 6>> all() const { return std::span(seen).first(count); }
+  };
+  std::array<Macs, 2> macs;                                  // of the client's and of the server's side
+  std::array<std::uint8_t, 2> min_ttl{255, 255}, max_ttl{};  // per direction
+};
 
 bool has_ports(std::uint8_t protocol) {
   return protocol == kProtoTcp || protocol == kProtoUdp || protocol == kProtoSctp;
@@ -91,7 +110,32 @@ EventLog::EventLog(const Settings& settings, OutputPort& port, std::string inter
       alerts_(settings.eve.enabled("alert")),
       anomalies_(settings.eve.enabled("anomaly")),
       flows_(settings.eve.enabled("flow")),
-      files_(settings.eve.enabled("files")) {}
+      files_(settings.eve.enabled("files")),
+      netflows_(settings.eve.enabled("netflow")) {
+  alert_options_ = settings.eve.log;
+  alert_options_.dns_version = 3;
+}
+
+void EventLog::note(const Packet& packet, Flow* flow) {
+  if (packet.tunnel_depth == 0) {
+    carrier_ = {packet.source,
+                packet.destination,
+                packet.source_port,
+                packet.destination_port,
+                packet.has_transport && has_ports(packet.protocol),
+                packet.protocol,
+                0};
+  }
+  if (flow == nullptr || (!netflows_ && !settings_.eve.options.ethernet)) return;
+  if (flow->facts == nullptr) flow->facts = std::make_unique<FlowFacts>();
+  auto& facts = static_cast<FlowFacts&>(*flow->facts);
+  const std::size_t side = index(packet.direction);
+  facts.min_ttl[side] = std::min(facts.min_ttl[side], packet.ttl);
+  facts.max_ttl[side] = std::max(facts.max_ttl[side], packet.ttl);
+  if (!packet.has_ether) return;
+  facts.macs[side].add(packet.ether_source);
+  facts.macs[1 - side].add(packet.ether_destination);
+}
 
 void EventLog::common(alert::EventHeader& h, const Packet& packet, const Flow* flow) const {
   h.time_us = packet.time_us;
@@ -172,8 +216,7 @@ alert::FlowFields EventLog::flow_fields(const Flow& flow) const {
   return f;
 }
 
-void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
-                     const std::vector<std::string>& flowbit_names, ByteView stream) {
+void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match, ByteView stream) {
   ++counters_.alerts;
   if (!alerts_) return;
   const RuleMeta& meta = match.rule->meta;
@@ -196,23 +239,21 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
 
   writer_.begin(header);
   writer_.alert(fields, header);
-  if (match.tx != nullptr) protocol_object(*flow, *match.tx);
+  if (packet.tunnel_depth > 0) {
+    alert::TunnelFields tunnel = carrier_;
+    tunnel.depth = packet.tunnel_depth;
+    writer_.tunnel(tunnel);
+  }
+  if (match.tx != nullptr) protocol_object(*flow, *match.tx, alert_options_);
   if (flow != nullptr) {
-    if (settings_.eve.alert_flow_metadata && !flow->flowbits.empty()) {
-      core::JsonWriter& json = writer_.member("metadata").begin_object();
-      json.key("flowbits").begin_array();
-      for (const std::uint32_t bit : flow->flowbits) {
-        if (bit < flowbit_names.size()) json.string(flowbit_names[bit]);
-      }
-      json.end_array().end_object();
-    }
+    if (settings_.eve.alert_flow_metadata) flowbits(*flow);
     writer_.flow_so_far(flow_fields(*flow));
   }
   if (settings_.eve.alert_verdict) {
+    // The verdict is that on the packet: a pass rule may have come after this one.
     const bool dropped = match.rule->action == RuleAction::drop || match.rule->action == RuleAction::reject;
-    const std::string_view verdict = match.rule->action == RuleAction::pass ? "pass"
-                                     : dropped                              ? "drop"
-                                                                            : "alert";
+    const bool passed = flow != nullptr && flow->pass;
+    const std::string_view verdict = passed ? "pass" : dropped ? "drop" : "alert";
     writer_.member("verdict").begin_object().field("action", verdict).end_object();
   }
   alert::PayloadFields payload;
@@ -244,7 +285,7 @@ void EventLog::decode_events(const Packet& packet, const Flow* flow) {
   for (std::uint8_t i = 0; i < packet.event_count; ++i) {
     scratch_ = "decoder.";
     scratch_ += decode_event_name(packet.events[i]);
-    anomaly_line(header, {"decode", scratch_, {}}, packet);
+    anomaly_line(header, {"decode", scratch_, {}, {}}, packet);
   }
 }
 
@@ -255,7 +296,7 @@ void EventLog::stream_events(const Packet& packet, const Flow* flow) {
   for (std::uint8_t i = 0; i < packet.stream_event_count; ++i) {
     scratch_ = "stream.";
     scratch_ += stream_event_name(packet.stream_events[i]);
-    anomaly_line(header, {"stream", scratch_, {}}, packet);
+    anomaly_line(header, {"stream", scratch_, {}, {}}, packet);
   }
 }
 
@@ -265,6 +306,7 @@ void EventLog::app_anomalies(const Packet& packet, Flow& flow, const Transaction
   if (!anomalies_ || !settings_.eve.anomaly_applayer) return;
   alert::EventHeader header = packet_header(packet, &flow);
   header.event_type = "anomaly";
+  const std::string_view app_proto = std::exchange(header.app_proto, {});
   if (tx != nullptr) header.tx_id = tx->id;
   for (const AppEvent event : events) {
     if (event >= names.size()) continue;
@@ -277,7 +319,7 @@ void EventLog::app_anomalies(const Packet& packet, Flow& flow, const Transaction
         std::end(kUpperCaseEvents)) {
       for (char& c : scratch_) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     }
-    anomaly_line(header, {"applayer", scratch_, layer}, packet);
+    anomaly_line(header, {"applayer", scratch_, layer, app_proto}, packet);
   }
 }
 
@@ -305,36 +347,50 @@ void EventLog::application(const Packet& packet, Flow& flow, bool last) {
   }
 }
 
-// A message on its own (DNS in the v3 layout) is told from its sender's side.
-bool EventLog::wants(const Transaction& tx, Direction from) const {
-  (void)tx;
-  if (from == Direction::to_server) return settings_.eve.dns_requests;
-  return settings_.eve.dns_responses;
+// `record`: of the version 2 layout, which writes one event a question.
+bool EventLog::wants_dns(const Transaction& tx, Direction sender, unsigned record) const {
+  const EveSettings& eve = settings_.eve;
+  if (sender == Direction::to_server ? !eve.dns_requests : !eve.dns_responses) return false;
+  if (eve.dns_types.empty()) return true;
+  const auto& queries = static_cast<const DnsTransaction&>(tx).queries;
+  const auto listed = [&](const DnsQuestion& query) {
+    return std::find(eve.dns_types.begin(), eve.dns_types.end(), dns_type_text(query.type)) !=
+           eve.dns_types.end();
+  };
+  if (eve.log.dns_version == 2 && sender == Direction::to_server)
+    return record < queries.size() && listed(queries[record]);
+  return std::any_of(queries.begin(), queries.end(), listed);
 }
 
 void EventLog::transaction(const Packet& packet, const Flow& flow, const Transaction& tx) {
   const ParserDescriptor& parser = parser_of(app_flow(flow)->proto);
   if (parser.event_type.empty() || parser.write_log == nullptr || !settings_.eve.enabled(parser.event_type))
     return;
+  // A message on its own is told from its sender's side, but for the version 2 layout of DNS.
   const bool one_message = tx.skip_inspect[0] != tx.skip_inspect[1];
   const Direction sender = one_message && tx.skip_inspect[0] ? Direction::to_client : Direction::to_server;
-  if (parser.name == "dns" && one_message && !wants(tx, sender)) return;
-  const bool sender_first = one_message && !(parser.name == "dns" && settings_.eve.log.dns_version == 2);
+  const bool dns = parser.name == "dns";
+  const bool sender_first = one_message && !(dns && settings_.eve.log.dns_version == 2);
   alert::EventHeader header = flow_header(flow, packet, sender_first ? sender : Direction::to_server);
   header.event_type = parser.event_type;
   header.app_proto = {};
   header.tx_id = tx.id;
-  ++counters_.transactions;
-  writer_.begin(header);
-  protocol_object(flow, tx);
-  port_.write(EventKind::transaction, writer_.end());
+  LogOptions options = settings_.eve.log;
+  const unsigned records = parser.log_records == nullptr ? 1 : parser.log_records(tx, options);
+  for (options.record = 0; options.record < records; ++options.record) {
+    if (dns && !wants_dns(tx, sender, options.record)) continue;
+    ++counters_.transactions;
+    writer_.begin(header);
+    protocol_object(flow, tx, options);
+    port_.write(EventKind::transaction, writer_.end());
+  }
 }
 
-void EventLog::protocol_object(const Flow& flow, const Transaction& tx) {
+void EventLog::protocol_object(const Flow& flow, const Transaction& tx, const LogOptions& options) {
   const ParserDescriptor& parser = parser_of(app_flow(flow)->proto);
   if (parser.event_type.empty() || parser.write_log == nullptr) return;
   core::JsonWriter& json = writer_.member(parser.event_type).begin_object();
-  parser.write_log(tx, settings_.eve.log, json);
+  parser.write_log(tx, options, json);
   json.end_object();
 }
 
@@ -347,7 +403,7 @@ void EventLog::files(const Packet& packet, const Flow& flow, Transaction& tx, bo
     alert::EventHeader header = flow_header(flow, packet, file.direction);
     header.event_type = "fileinfo";
     writer_.begin(header);
-    protocol_object(flow, tx);
+    protocol_object(flow, tx, alert_options_);
     core::JsonWriter& json = writer_.member("fileinfo").begin_object();
     constexpr std::string_view kStates[] = {"UNKNOWN", "CLOSED", "TRUNCATED", "ERROR"};
     json.field("filename", file.name);
@@ -363,8 +419,61 @@ void EventLog::files(const Packet& packet, const Flow& flow, Transaction& tx, bo
   }
 }
 
+// Bits named traffic/id/X and traffic/label/X say what the flow is: they have an object of their own.
+void EventLog::flowbits(const Flow& flow) {
+  if (flow.flowbits.empty() || flowbit_names_ == nullptr) return;
+  constexpr std::string_view kId = "traffic/id/";
+  constexpr std::string_view kLabel = "traffic/label/";
+  const auto each = [&](auto&& use) {
+    for (const std::uint32_t bit : flow.flowbits) {
+      if (bit < flowbit_names_->size()) use(std::string_view((*flowbit_names_)[bit]));
+    }
+  };
+  unsigned plain = 0, ids = 0, labels = 0;
+  each([&](std::string_view name) {
+    ++(name.starts_with(kId) ? ids : name.starts_with(kLabel) ? labels : plain);
+  });
+  if (plain != 0) {
+    core::JsonWriter& json = writer_.member("metadata").begin_object();
+    json.key("flowbits").begin_array();
+    each([&](std::string_view name) {
+      if (!name.starts_with(kId) && !name.starts_with(kLabel)) json.string(name);
+    });
+    json.end_array().end_object();
+  }
+  if (ids + labels == 0) return;
+  core::JsonWriter& json = writer_.member("traffic").begin_object();
+  const auto list = [&](std::string_view key, std::string_view prefix) {
+    json.key(key).begin_array();
+    each([&](std::string_view name) {
+      if (name.starts_with(prefix)) json.string(name.substr(prefix.size()));
+    });
+    json.end_array();
+  };
+  if (ids != 0) list("id", kId);
+  if (labels != 0) list("label", kLabel);
+  json.end_object();
+}
+
+void EventLog::flow_app_protos(const Flow& flow) {
+  const AppFlow* app = app_flow(flow);
+  if (app == nullptr) return;
+  for (const Direction d : {Direction::to_server, Direction::to_client}) {
+    const AppProto detected = app->detected[index(d)];
+    if (detected != kAppUnknown && detected != app->proto)
+      writer_.member(d == Direction::to_server ? "app_proto_ts" : "app_proto_tc")
+          .string(app_proto_name(detected));
+  }
+  if (app->original != kAppUnknown && app->original != app->proto)
+    writer_.member("app_proto_orig").string(app_proto_name(app->original));
+}
+
 void EventLog::flow_end(const Flow& flow) {
   ++counters_.flows;
+  if (netflows_) {
+    netflow(flow, Direction::to_server);
+    if (flow.counters[1].packets != 0) netflow(flow, Direction::to_client);
+  }
   if (!flows_) return;
   Packet none;
   none.time_us = flow.last_us;
@@ -376,21 +485,18 @@ void EventLog::flow_end(const Flow& flow) {
   fields.state = to_string(flow.state);
   fields.reason = to_string(flow.end_reason);
   fields.alerted = flow.alerted;
-  if (flow.drop) {
-    fields.action = "drop";
-  } else if (flow.pass) {
-    fields.action = "pass";
-  }
+  fields.action = flow.drop ? "drop" : flow.pass ? "pass" : "";
+  if (const AppFlow* app = app_flow(flow); app != nullptr && app->session != nullptr)
+    fields.transactions = app->session->transaction_count();
+  if (flow.tcp != nullptr && flow.tcp->midstream()) fields.exception_target = "stream_midstream";
   writer_.begin(header);
-  if (const AppFlow* app = app_flow(flow); app != nullptr) {
-    for (const Direction d : {Direction::to_server, Direction::to_client}) {
-      const AppProto detected = app->detected[index(d)];
-      if (detected != kAppUnknown && detected != app->proto)
-        writer_.member(d == Direction::to_server ? "app_proto_ts" : "app_proto_tc")
-            .string(app_proto_name(detected));
-    }
+  flow_app_protos(flow);
+  if (flow.facts != nullptr && settings_.eve.options.ethernet) {
+    const auto& facts = static_cast<const FlowFacts&>(*flow.facts);
+    writer_.ether_lists(facts.macs[0].all(), facts.macs[1].all());
   }
   writer_.flow(fields);
+  flowbits(flow);
   if (flow.key.protocol == kProtoTcp) {
     alert::TcpFields tcp;
     tcp.flags_to_server = flow.tcp_flags[0];
@@ -398,6 +504,24 @@ void EventLog::flow_end(const Flow& flow) {
     if (flow.tcp != nullptr) tcp.state = to_string(flow.tcp->state());
     writer_.tcp(tcp);
   }
+  port_.write(EventKind::flow, writer_.end());
+}
+
+void EventLog::netflow(const Flow& flow, Direction direction) {
+  const std::size_t side = index(direction);
+  Packet none;
+  none.time_us = flow.last_us;
+  alert::EventHeader header = flow_header(flow, none, direction);
+  header.event_type = "netflow";
+  header.pkt_src = {};
+  header.pcap_cnt = 0;
+  const auto& facts = static_cast<const FlowFacts&>(*flow.facts);
+  writer_.begin(header);
+  if (settings_.eve.options.ethernet) writer_.ether_lists(facts.macs[side].all(), facts.macs[1 - side].all());
+  writer_.netflow({flow.counters[side].packets, flow.counters[side].bytes, flow.first_us, flow.last_us,
+                   facts.min_ttl[side], facts.max_ttl[side]});
+  flowbits(flow);
+  if (flow.key.protocol == kProtoTcp) writer_.tcp_one_way(flow.tcp_flags[side]);
   port_.write(EventKind::flow, writer_.end());
 }
 

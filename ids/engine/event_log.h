@@ -22,9 +22,12 @@ class EventLog {
   // `settings` and `port` must outlive it. `interface` is empty for capture files.
   EventLog(const Settings& settings, OutputPort& port, std::string interface);
 
-  // `flowbit_names` of the engine that matched; `stream` are the bytes a stream match was decided on.
-  void alert(const Packet& packet, const Flow* flow, const Match& match,
-             const std::vector<std::string>& flowbit_names, ByteView stream);
+  // Names of the bits in Flow::flowbits; must outlive the next call.
+  void use_flowbit_names(const std::vector<std::string>& names) { flowbit_names_ = &names; }
+  // Every packet, before anything is told of it.
+  void note(const Packet& packet, Flow* flow);
+  // `stream`: the bytes a stream match was decided on.
+  void alert(const Packet& packet, const Flow* flow, const Match& match, ByteView stream);
   void decode_events(const Packet& packet, const Flow* flow);
   void stream_events(const Packet& packet, const Flow* flow);
   // Everything of the flow's application layer that is due: anomalies, transactions, files. `last`:
@@ -45,9 +48,12 @@ class EventLog {
                      std::span<const AppEvent> events, std::span<const std::string_view> names,
                      std::string_view layer);
   void transaction(const Packet& packet, const Flow& flow, const Transaction& tx);
+  void netflow(const Flow& flow, Direction direction);
+  void flowbits(const Flow& flow);
+  void flow_app_protos(const Flow& flow);
   void files(const Packet& packet, const Flow& flow, Transaction& tx, bool last);
-  void protocol_object(const Flow& flow, const Transaction& tx);
-  bool wants(const Transaction& tx, Direction from) const;
+  void protocol_object(const Flow& flow, const Transaction& tx, const LogOptions& options);
+  bool wants_dns(const Transaction& tx, Direction sender, unsigned record) const;
   bool live() const { return !interface_.empty(); }
 
   const Settings& settings_;
@@ -56,8 +62,11 @@ class EventLog {
   alert::EveWriter writer_;
   EventCounters counters_;
   std::string scratch_;
+  const std::vector<std::string>* flowbit_names_ = nullptr;
+  LogOptions alert_options_;     // of protocol objects inside alerts
+  alert::TunnelFields carrier_;  // the outermost packet of the frame being worked on
   // Decided once: looked up for every packet otherwise.
-  bool alerts_, anomalies_, flows_, files_;
+  bool alerts_, anomalies_, flows_, files_, netflows_;
 };
 
 // "stream (flow timeout)", "wire/pcap" ...: EVE pkt_src.

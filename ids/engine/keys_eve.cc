@@ -60,6 +60,23 @@ void dns_version(const SettingValue& v) {
 }
 void dns_types(const SettingValue& v) {
   v.settings.eve.dns_types = v.words();
+  for (std::string& word : v.settings.eve.dns_types) {
+    for (char& c : word) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+}
+void http_headers(const SettingValue& v) {
+  const auto text = v.text();
+  if (!text) return;
+  if (*text != "none" && *text != "request" && *text != "response" && *text != "both")
+    return v.wrong("none, request, response or both");
+  v.settings.eve.log.http_request_headers = *text == "request" || *text == "both";
+  v.settings.eve.log.http_response_headers = *text == "response" || *text == "both";
+}
+void tls_custom(const SettingValue& v) {
+  for (const std::string& word : v.words()) {
+    if (word != "client_handshake") return v.unsupported("the custom TLS field `" + word + "`");
+    v.settings.eve.log.tls_client_handshake = true;
+  }
 }
 void payload_buffer(const SettingValue& v) {
   if (auto n = v.size()) v.settings.eve.payload_buffer_bytes = *n;
@@ -93,7 +110,8 @@ void not_a_list(const SettingValue& v) {
 }
 // Options of event types that are not written here anyway.
 void option_of_type(const SettingValue& v) {
-  constexpr std::string_view kHere[] = {"alert", "anomaly", "dns", "http", "tls", "files", "flow", "stats"};
+  constexpr std::string_view kHere[] = {"alert", "anomaly", "dns",   "files", "flow",
+                                        "http",  "netflow", "stats", "tls"};
   if (!check_type(v, v.stars[0])) return;
   if (std::find(std::begin(kHere), std::end(kHere), v.stars[0]) == std::end(kHere)) return;
   core::Diagnostic& d =
@@ -140,7 +158,7 @@ constexpr KeyRow kRows[] = {
     {T "anomaly.types.applayer", eve_flag<&EveSettings::anomaly_applayer>},
     {T "anomaly.packethdr", eve_flag<&EveSettings::anomaly_packet>},
     {T "http.extended", log_flag<&LogOptions::http_extended>},
-    {T "http.dump-all-headers", not_a_list},
+    {T "http.dump-all-headers", http_headers},
     {T "http.custom", not_a_list},
     {T "dns.version", dns_version},
     {T "dns.requests", eve_flag<&EveSettings::dns_requests>},
@@ -149,7 +167,7 @@ constexpr KeyRow kRows[] = {
     {T "dns.answer", eve_flag<&EveSettings::dns_responses>},
     {T "dns.types", dns_types},
     {T "tls.extended", log_flag<&LogOptions::tls_extended>},
-    {T "tls.custom", not_a_list},
+    {T "tls.custom", tls_custom},
     {T "files.force-hash", hashes},
     {T "files.force-magic", not_on},
     {T "stats.totals", eve_flag<&EveSettings::stats_totals>},

@@ -124,6 +124,13 @@ void dns_max_tx(const SettingValue& v) {
   if (auto n = v.uint(1, 1'000'000)) v.settings.parsers.dns.max_transactions = static_cast<unsigned>(*n);
 }
 
+void ja3(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.log.tls_ja3 = *on;
+}
+void ja4(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.log.tls_ja4 = *on;
+}
+
 void any_flag(const SettingValue& v) {
   (void)v.flag();
 }
@@ -192,10 +199,8 @@ constexpr KeyRow kRows[] = {
     {"app-layer.protocols.*.stream-depth", protocol_size, "one stream depth holds for all protocols"},
     {"app-layer.protocols.tls.encryption-handling", encryption_handling, "parsing ends with the handshake"},
     {"app-layer.protocols.tls.encrypt-handling", encryption_handling, "parsing ends with the handshake"},
-    {"app-layer.protocols.tls.ja3-fingerprints", any_flag,
-     "fingerprints are computed when a rule or event needs them"},
-    {"app-layer.protocols.tls.ja4-fingerprints", any_flag,
-     "fingerprints are computed when a rule or event needs them"},
+    {"app-layer.protocols.tls.ja3-fingerprints", ja3},
+    {"app-layer.protocols.tls.ja4-fingerprints", ja4},
     {"app-layer.protocols.ssh.encryption-handling", encryption_handling, "parsing ends with the handshake"},
     {"app-layer.protocols.ssh.hassh", any_flag, "not supported by this build"},
     {"app-layer.protocols.smtp.raw-extraction", not_on},

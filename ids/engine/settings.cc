@@ -47,8 +47,11 @@ std::vector<Leaf> leaves_of(const YamlNode& root) {
   std::vector<Leaf> out;
   for (std::size_t i = 0; i < root.keys.size(); ++i) {
     const YamlNode& value = root.items[i];
-    if (root.keys[i].text == "settings" && (value.is_map() || value.is_null())) {
+    const std::string& name = root.keys[i].text;
+    if (name == "settings" && (value.is_map() || value.is_null())) {
       flatten(value, "", out);
+    } else if (name == "eve" && (value.is_null() || (value.is_map() && value.keys.empty()))) {
+      continue;
     } else if (value.is_map() && !value.keys.empty()) {
       flatten(value, root.keys[i].text, out);
     } else {
@@ -106,17 +109,18 @@ const Table& table() {
   return t;
 }
 
+// As JSON, which is YAML too.
 std::string value_text(const YamlNode& node) {
-  if (node.is_scalar()) return node.text;
-  if (node.is_sequence()) {
-    std::string out = "[";
-    for (const YamlNode& item : node.items) {
-      if (out.size() > 1) out += ", ";
-      out += value_text(item);
-    }
-    return out + "]";
+  std::string out;
+  if (node.is_scalar()) {
+    core::append_json_string(out, node.text);
+  } else if (node.is_sequence()) {
+    for (const YamlNode& item : node.items) out += (out.empty() ? "" : ", ") + value_text(item);
+    out = "[" + out + "]";
+  } else {
+    out = node.is_map() ? "{}" : "null";
   }
-  return node.is_map() ? "{}" : "";
+  return out;
 }
 
 // `eve.types.dns.version` also says that dns is wanted, and so does an entry for the type alone.
@@ -260,7 +264,7 @@ void note_what_is_missing(Settings& settings) {
   if (!protocols.empty()) add_note(settings, "protocols not supported by this build: " + protocols);
   std::string types;
   for (const auto& [type, on] : settings.eve.types) {
-    constexpr std::string_view kOwn[] = {"alert", "anomaly", "files", "flow", "stats"};
+    constexpr std::string_view kOwn[] = {"alert", "anomaly", "files", "flow", "netflow", "stats"};
     if (!on || std::find(std::begin(kOwn), std::end(kOwn), type) != std::end(kOwn)) continue;
     const auto parsers = parser_table();
     const bool written = std::any_of(parsers.begin(), parsers.end(),
@@ -309,13 +313,7 @@ std::string print_settings(const Settings& settings) {
   std::string out;
   for (const auto& [key, entry] : settings.effective) {
     out += key + ": ";
-    const bool plain = entry.value == "{}" || entry.value.starts_with('[');
-    if (plain) {
-      out += entry.value;
-    } else {
-      core::append_json_string(out, entry.value);
-    }
-    out += "  # " + std::string(to_string(entry.origin));
+    out += entry.value + "  # " + std::string(to_string(entry.origin));
     if (entry.where.line != 0) out += " " + entry.where.to_string();
     if (!entry.no_effect.empty()) out += "; no effect: " + entry.no_effect;
     out += '\n';
@@ -328,7 +326,7 @@ void append_settings_json(core::JsonWriter& json, const Settings& settings) {
   for (const auto& [key, entry] : settings.effective) {
     json.begin_object();
     json.field("key", key);
-    json.field("value", entry.value);
+    json.key("value").raw(entry.value);
     json.field("origin", to_string(entry.origin));
     if (entry.where.line != 0) json.field("where", entry.where.to_string());
     if (!entry.no_effect.empty()) json.field("no_effect", entry.no_effect);

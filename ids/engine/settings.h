@@ -38,7 +38,7 @@ struct EveSettings {
   bool alert_flow_metadata = true;
   bool alert_verdict = false, alert_payload_length = false, alert_references = false, alert_rule_text = false;
   bool dns_requests = true, dns_responses = true;
-  std::vector<std::string> dns_types;  // empty: all
+  std::vector<std::string> dns_types;  // in capitals; empty: all
   std::vector<std::string> file_hashes;
   std::uint32_t stats_interval_s = 8;
   bool stats_totals = true, stats_deltas = false, stats_null_values = true;
@@ -54,7 +54,7 @@ enum class Origin : std::uint8_t { built_in, site, config };
 
 // One key as it stands in force.
 struct EffectiveSetting {
-  std::string value;
+  std::string value;  // as JSON
   Origin origin = Origin::built_in;
   core::SourcePos where;  // of the value; empty for built-in ones
   std::string no_effect;  // why the key changes nothing here; empty: it is in force

@@ -64,7 +64,7 @@ struct BadRow {
 TEST(Settings, BadValuesAreRefused) {
   const BadRow rows[] = {
       {"size", "stream.reassembly.depth: much", "size"},
-      {"flag", "stream.midstream: perhaps", "yes"},
+      {"flag", "stream.midstream: perhaps", "true or false"},
       {"number", "packet-alert-max: 0", "1"},
       {"order", "action-order: [pass, drop]", "once each"},
       {"protocol", "app-layer.protocols.htpp.enabled: yes", "http"},
@@ -75,7 +75,6 @@ TEST(Settings, BadValuesAreRefused) {
       {"ports", "decoder.vxlan.ports: $NOT_THERE", "ports"},
       {"circle", "{vars.port-groups.A: $A, decoder.vxlan.ports: $A}", "ports"},
       {"not supported", "eve: {types: {alert: {xff: {enabled: yes}}}}", "does not support"},
-      {"threshold file", "threshold-file: x", "threshold file"},
       {"list", "stream: 7", "stream"},
       {"root", "- 1", "mapping"},
       {"twice", "a: 1\na: 2", "a"},

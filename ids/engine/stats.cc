@@ -109,8 +109,8 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
   add_all(decoder.events, o.decoder.events);
   using G = DefragCounters;
   add_members(defrag, o.defrag, &G::ipv4_fragments, &G::ipv6_fragments, &G::ipv4_reassembled,
-              &G::ipv6_reassembled, &G::timeouts, &G::evicted, &G::max_fragments_hits,
-              &G::memuse, &G::active);
+              &G::ipv6_reassembled, &G::timeouts, &G::evicted, &G::max_fragments_hits, &G::memuse,
+              &G::active);
   using F = FlowTableCounters;
   add_members(flow, o.flow, &F::total, &F::active, &F::tcp, &F::udp, &F::icmpv4, &F::icmpv6, &F::other,
               &F::memuse, &F::memcap, &F::evicted_fresh, &F::evicted_established, &F::evicted_closed,

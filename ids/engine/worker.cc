@@ -1,5 +1,7 @@
 #include "ids/engine/worker.h"
 
+#include <utility>
+
 namespace gatehouse::ids::engine {
 namespace {
 
@@ -33,6 +35,7 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
       app_flows_(parser_table().size() + 2),
       port_(port) {
   matches_.reserve(settings.engine.packet_alert_max);
+  log_.use_flowbit_names(engine_->rules().flowbit_names);
 }
 
 void Worker::on_packet(const RawPacket& raw) {
@@ -50,8 +53,10 @@ void Worker::idle(std::int64_t now_us) {
 }
 
 void Worker::replace(std::shared_ptr<const Engine> engine) {
-  engine_ = std::move(engine);
+  // The old engine lives until the detector has let go of it.
+  const std::shared_ptr<const Engine> old = std::exchange(engine_, std::move(engine));
   detector_->replace(engine_);
+  log_.use_flowbit_names(engine_->rules().flowbit_names);
 }
 
 void Worker::on_packet(Packet& packet) {
@@ -65,6 +70,7 @@ void Worker::on_packet(Packet& packet) {
     }
     flows_.update(*flow);
   }
+  log_.note(packet, flow);
   inspect(packet, flow);
   if (packet.event_count != 0) log_.decode_events(packet, flow);
   if (packet.stream_event_count != 0) log_.stream_events(packet, flow);
@@ -119,7 +125,7 @@ void Worker::report(const Packet& packet, Flow* flow) {
     ByteView stream;
     if (match.from_stream && flow != nullptr && flow->tcp != nullptr)
       stream = flow->tcp->inspectable(match.direction).data;
-    log_.alert(packet, flow, match, engine_->rules().flowbit_names, stream);
+    log_.alert(packet, flow, match, stream);
   }
 }
 
