@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "ids/flow/flow_node.h"
 #include "ids/flow/flow_tuple.h"
 #include "ids/flow/hash.h"
 #include "ids/flow/tcp.h"
@@ -15,54 +16,8 @@ constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::size_t kSlab = 64;  // nodes allocated at once
 constexpr std::uint64_t kIdMask = (std::uint64_t{1} << 51U) - 1;
 
-enum Group : std::uint8_t { kOther, kTcp, kUdp, kIcmp, kGroups };
-constexpr std::size_t kStates = 3;
-constexpr std::size_t kLists = kGroups * kStates;
-
-Group group_of(std::uint8_t protocol) {
-  switch (protocol) {
-    case kProtoTcp:
-      return kTcp;
-    case kProtoUdp:
-      return kUdp;
-    case kProtoIcmp:
-    case kProtoIcmp6:
-      return kIcmp;
-    default:
-      return kOther;
-  }
-}
-
-struct Node {
-  std::optional<Flow> flow;
-  std::uint64_t hash = 0;
-  std::int64_t active_us = 0;  // never decreases along a list
-  Node* next_in_bucket = nullptr;
-  Node* newer = nullptr;
-  Node* older = nullptr;
-  std::uint8_t list = 0;
-};
-
-// Flows of one protocol group in one state, by last activity: they share one time-out, so that the
-// oldest always ends first and no timer per flow is needed.
-struct AgeList {
-  Node* oldest = nullptr;
-  Node* newest = nullptr;
-
-  void append(Node* node) {
-    node->older = newest;
-    node->newer = nullptr;
-    (newest == nullptr ? oldest : newest->newer) = node;
-    newest = node;
-  }
-  void remove(Node* node) {
-    (node->older == nullptr ? oldest : node->older->newer) = node->newer;
-    (node->newer == nullptr ? newest : node->newer->older) = node->older;
-  }
-};
-
 std::uint32_t seconds_of(const StateTimeouts& timeouts, std::size_t state) {
-  const std::uint32_t by_state[kStates] = {timeouts.fresh, timeouts.established, timeouts.closed};
+  const std::uint32_t by_state[kFlowStates] = {timeouts.fresh, timeouts.established, timeouts.closed};
   return by_state[state];
 }
 
@@ -74,7 +29,7 @@ class FlowTable::Impl {
       : options_(options), handler_(handler), seed_(seed_or_random(options.hash_seed)) {
     set_timeouts();
     buckets_.resize(1024);
-    counters_.memuse = buckets_.size() * sizeof(Node*);
+    counters_.memuse = buckets_.size() * sizeof(FlowNode*);
   }
 
   Flow* handle(Packet& packet);
@@ -86,14 +41,14 @@ class FlowTable::Impl {
   bool emergency() const { return emergency_; }
 
  private:
-  Node* find(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet, Direction& direction);
-  Node* create(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet);
-  Node* take_node();
+  FlowNode* find(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet, Direction& direction);
+  FlowNode* create(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet);
+  FlowNode* take_node();
   bool add_slab();
   bool evict();
-  void end(Node* node, FlowEndReason reason);
-  void unlink_from_bucket(Node* node);
-  void relist(Node* node);
+  void end(FlowNode* node, FlowEndReason reason);
+  void unlink_from_bucket(FlowNode* node);
+  void relist(FlowNode* node);
   void count_packet(Flow& flow, Packet& packet);
   void count_new(std::uint8_t protocol);
   void grow_buckets();
@@ -107,23 +62,23 @@ class FlowTable::Impl {
   std::uint64_t serial_ = 0;
   std::int64_t now_us_ = 0;
   bool emergency_ = false;
-  Node* last_ = nullptr;        // what handle() returned last: update() nearly always means it
-  std::vector<Node*> buckets_;  // size is a power of two
-  std::vector<std::unique_ptr<Node[]>> slabs_;
-  std::vector<Node*> free_;
-  std::array<AgeList, kLists> ages_;
-  std::array<std::int64_t, kLists> timeout_us_{};
+  FlowNode* last_ = nullptr;        // what handle() returned last: update() nearly always means it
+  std::vector<FlowNode*> buckets_;  // size is a power of two
+  std::vector<std::unique_ptr<FlowNode[]>> slabs_;
+  std::vector<FlowNode*> free_;
+  std::array<FlowAgeList, kFlowLists> ages_;
+  std::array<std::int64_t, kFlowLists> timeout_us_{};
 };
 
 void FlowTable::Impl::set_timeouts() {
   const FlowTimeouts& t = options_.timeouts;
-  const StateTimeouts* normal[kGroups] = {&t.other, &t.tcp, &t.udp, &t.icmp};
-  const StateTimeouts* hurried[kGroups] = {&t.emergency_other, &t.emergency_tcp, &t.emergency_udp,
-                                           &t.emergency_icmp};
-  for (std::size_t group = 0; group < kGroups; ++group) {
-    for (std::size_t state = 0; state < kStates; ++state) {
+  const StateTimeouts* normal[kFlowGroups] = {&t.other, &t.tcp, &t.udp, &t.icmp};
+  const StateTimeouts* hurried[kFlowGroups] = {&t.emergency_other, &t.emergency_tcp, &t.emergency_udp,
+                                               &t.emergency_icmp};
+  for (std::size_t group = 0; group < kFlowGroups; ++group) {
+    for (std::size_t state = 0; state < kFlowStates; ++state) {
       const StateTimeouts& chosen = emergency_ ? *hurried[group] : *normal[group];
-      timeout_us_[group * kStates + state] = seconds_of(chosen, state) * kSecond;
+      timeout_us_[group * kFlowStates + state] = seconds_of(chosen, state) * kSecond;
     }
   }
 }
@@ -144,7 +99,7 @@ Flow* FlowTable::Impl::handle(Packet& packet) {
   if (!tuple) return nullptr;
   const std::uint64_t hash = hash_tuple(tuple->key, seed_);
   Direction direction = Direction::to_server;
-  Node* node = find(*tuple, hash, packet, direction);
+  FlowNode* node = find(*tuple, hash, packet, direction);
   if (node != nullptr && reuses_session(*node->flow, packet)) {
     ++counters_.tcp_reuse;
     end(node, FlowEndReason::tcp_reuse);
@@ -166,9 +121,10 @@ Flow* FlowTable::Impl::handle(Packet& packet) {
   return &*node->flow;
 }
 
-Node* FlowTable::Impl::find(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet,
-                            Direction& direction) {
-  for (Node* node = buckets_[hash & (buckets_.size() - 1)]; node != nullptr; node = node->next_in_bucket) {
+FlowNode* FlowTable::Impl::find(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet,
+                                Direction& direction) {
+  for (FlowNode* node = buckets_[hash & (buckets_.size() - 1)]; node != nullptr;
+       node = node->next_in_bucket) {
     if (node->hash != hash) continue;
     const FlowKey& key = node->flow->key;
     if (same_direction(tuple.key, key)) {
@@ -185,8 +141,8 @@ Node* FlowTable::Impl::find(const FlowTuple& tuple, std::uint64_t hash, const Pa
   return nullptr;
 }
 
-Node* FlowTable::Impl::create(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet) {
-  Node* node = take_node();
+FlowNode* FlowTable::Impl::create(const FlowTuple& tuple, std::uint64_t hash, const Packet& packet) {
+  FlowNode* node = take_node();
   if (node == nullptr) return nullptr;
   node->flow.emplace();
   Flow& flow = *node->flow;
@@ -196,9 +152,9 @@ Node* FlowTable::Impl::create(const FlowTuple& tuple, std::uint64_t hash, const 
   flow.ip_version = packet.ip_version;
   node->hash = hash;
   node->active_us = std::max(now_us_, packet.time_us);
-  node->list = static_cast<std::uint8_t>(group_of(flow.key.protocol) * kStates);
+  node->list = static_cast<std::uint8_t>(group_of(flow.key.protocol) * kFlowStates);
   if (counters_.active >= buckets_.size()) grow_buckets();
-  Node*& bucket = buckets_[hash & (buckets_.size() - 1)];
+  FlowNode*& bucket = buckets_[hash & (buckets_.size() - 1)];
   node->next_in_bucket = bucket;
   bucket = node;
   ages_[node->list].append(node);
@@ -244,23 +200,24 @@ void FlowTable::Impl::count_packet(Flow& flow, Packet& packet) {
   packet.established = flow.state == FlowState::established;
 }
 
-void FlowTable::Impl::relist(Node* node) {
+void FlowTable::Impl::relist(FlowNode* node) {
   const Flow& flow = *node->flow;
   ages_[node->list].remove(node);
-  node->list =
-      static_cast<std::uint8_t>(group_of(flow.key.protocol) * kStates + static_cast<std::size_t>(flow.state));
+  node->list = static_cast<std::uint8_t>(group_of(flow.key.protocol) * kFlowStates +
+                                         static_cast<std::size_t>(flow.state));
   node->active_us = std::max(now_us_, flow.last_us);
   ages_[node->list].append(node);
 }
 
 void FlowTable::Impl::update(Flow& flow) {
-  const auto list = group_of(flow.key.protocol) * kStates + static_cast<std::size_t>(flow.state);
+  const auto list = group_of(flow.key.protocol) * kFlowStates + static_cast<std::size_t>(flow.state);
   if (last_ != nullptr && &*last_->flow == &flow) {
     if (list != last_->list) relist(last_);
     return;
   }
   const std::uint64_t hash = hash_tuple(flow.key, seed_);
-  for (Node* node = buckets_[hash & (buckets_.size() - 1)]; node != nullptr; node = node->next_in_bucket) {
+  for (FlowNode* node = buckets_[hash & (buckets_.size() - 1)]; node != nullptr;
+       node = node->next_in_bucket) {
     if (&*node->flow != &flow) continue;
     if (list != node->list) relist(node);
     return;
@@ -269,7 +226,7 @@ void FlowTable::Impl::update(Flow& flow) {
 
 void FlowTable::Impl::expire(std::int64_t now_us) {
   now_us_ = std::max(now_us_, now_us);
-  for (std::size_t list = 0; list < kLists; ++list) {
+  for (std::size_t list = 0; list < kFlowLists; ++list) {
     // A time-out of zero still lets the packets of the same moment belong together.
     const std::int64_t allowed = std::max<std::int64_t>(timeout_us_[list], 1);
     while (ages_[list].oldest != nullptr && now_us_ - ages_[list].oldest->active_us >= allowed) {
@@ -277,7 +234,7 @@ void FlowTable::Impl::expire(std::int64_t now_us) {
       end(ages_[list].oldest, FlowEndReason::timeout);
     }
   }
-  if (emergency_ && counters_.memuse - free_.size() * sizeof(Node) < options_.memcap_bytes / 10 * 7) {
+  if (emergency_ && counters_.memuse - free_.size() * sizeof(FlowNode) < options_.memcap_bytes / 10 * 7) {
     emergency_ = false;
     ++counters_.emerg_mode_over;
     set_timeouts();
@@ -286,8 +243,8 @@ void FlowTable::Impl::expire(std::int64_t now_us) {
 
 void FlowTable::Impl::finish(FlowEndReason reason) {
   for (;;) {
-    Node* oldest = nullptr;
-    for (const AgeList& list : ages_) {
+    FlowNode* oldest = nullptr;
+    for (const FlowAgeList& list : ages_) {
       if (list.oldest == nullptr) continue;
       if (oldest == nullptr || list.oldest->flow->first_us < oldest->flow->first_us) oldest = list.oldest;
     }
@@ -296,7 +253,7 @@ void FlowTable::Impl::finish(FlowEndReason reason) {
   }
 }
 
-void FlowTable::Impl::end(Node* node, FlowEndReason reason) {
+void FlowTable::Impl::end(FlowNode* node, FlowEndReason reason) {
   ages_[node->list].remove(node);
   unlink_from_bucket(node);
   --counters_.active;
@@ -307,23 +264,23 @@ void FlowTable::Impl::end(Node* node, FlowEndReason reason) {
   free_.push_back(node);
 }
 
-void FlowTable::Impl::unlink_from_bucket(Node* node) {
-  Node** link = &buckets_[node->hash & (buckets_.size() - 1)];
+void FlowTable::Impl::unlink_from_bucket(FlowNode* node) {
+  FlowNode** link = &buckets_[node->hash & (buckets_.size() - 1)];
   while (*link != node) link = &(*link)->next_in_bucket;
   *link = node->next_in_bucket;
 }
 
-Node* FlowTable::Impl::take_node() {
+FlowNode* FlowTable::Impl::take_node() {
   if (free_.empty() && !add_slab() && !evict()) return nullptr;
-  Node* node = free_.back();
+  FlowNode* node = free_.back();
   free_.pop_back();
   return node;
 }
 
 bool FlowTable::Impl::add_slab() {
-  const std::uint64_t bytes = kSlab * sizeof(Node);
+  const std::uint64_t bytes = kSlab * sizeof(FlowNode);
   if (counters_.memuse + bytes > options_.memcap_bytes) return false;
-  slabs_.push_back(std::make_unique<Node[]>(kSlab));
+  slabs_.push_back(std::make_unique<FlowNode[]>(kSlab));
   counters_.memuse += bytes;
   free_.reserve(slabs_.size() * kSlab);
   for (std::size_t i = kSlab; i-- > 0;) free_.push_back(&slabs_.back()[i]);
@@ -343,10 +300,10 @@ bool FlowTable::Impl::evict() {
   constexpr FlowState kOrder[] = {FlowState::closed, FlowState::fresh, FlowState::established};
   std::uint64_t* const counts[] = {&counters_.evicted_closed, &counters_.evicted_fresh,
                                    &counters_.evicted_established};
-  for (std::size_t i = 0; i < kStates; ++i) {
-    Node* oldest = nullptr;
-    for (std::size_t group = 0; group < kGroups; ++group) {
-      Node* candidate = ages_[group * kStates + static_cast<std::size_t>(kOrder[i])].oldest;
+  for (std::size_t i = 0; i < kFlowStates; ++i) {
+    FlowNode* oldest = nullptr;
+    for (std::size_t group = 0; group < kFlowGroups; ++group) {
+      FlowNode* candidate = ages_[group * kFlowStates + static_cast<std::size_t>(kOrder[i])].oldest;
       if (candidate != nullptr && (oldest == nullptr || candidate->active_us < oldest->active_us))
         oldest = candidate;
     }
@@ -359,8 +316,8 @@ bool FlowTable::Impl::evict() {
 }
 
 bool FlowTable::Impl::end_oldest_half_open(const Flow& keep) {
-  const std::size_t list = group_of(kProtoTcp) * kStates + static_cast<std::size_t>(FlowState::fresh);
-  Node* oldest = ages_[list].oldest;
+  const std::size_t list = group_of(kProtoTcp) * kFlowStates + static_cast<std::size_t>(FlowState::fresh);
+  FlowNode* oldest = ages_[list].oldest;
   if (oldest != nullptr && &*oldest->flow == &keep) oldest = oldest->newer;
   if (oldest == nullptr) return false;
   ++counters_.evicted_fresh;
@@ -369,16 +326,16 @@ bool FlowTable::Impl::end_oldest_half_open(const Flow& keep) {
 }
 
 void FlowTable::Impl::grow_buckets() {
-  const std::uint64_t more = buckets_.size() * sizeof(Node*);
+  const std::uint64_t more = buckets_.size() * sizeof(FlowNode*);
   // Longer chains rather than more memory than allowed.
   if (counters_.memuse + more > options_.memcap_bytes) return;
   counters_.memuse += more;
-  std::vector<Node*> old(buckets_.size() * 2);
+  std::vector<FlowNode*> old(buckets_.size() * 2);
   old.swap(buckets_);
-  for (Node* node : old) {
+  for (FlowNode* node : old) {
     while (node != nullptr) {
-      Node* next = node->next_in_bucket;
-      Node*& bucket = buckets_[node->hash & (buckets_.size() - 1)];
+      FlowNode* next = node->next_in_bucket;
+      FlowNode*& bucket = buckets_[node->hash & (buckets_.size() - 1)];
       node->next_in_bucket = bucket;
       bucket = node;
       node = next;
