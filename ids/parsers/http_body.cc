@@ -61,6 +61,7 @@ void BodyReceiver::gap(std::uint64_t bytes) {
   lost_ = true;
   HttpMessage& message = tx_->message[index(direction_)];
   message.wire_body_size += bytes;
+  if (!file_open_ && !file_name_.empty() && !multipart_.active()) begin_file(file_name_);
   for (TransferredFile& file : tx_->files) {
     if (file.direction == direction_ && file.state == FileState::open) {
       file.gaps = true;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,11 @@ class BodyFramer {
   // `bytes` of the stream were lost: true when they all belong to the body at hand.
   bool skip(std::uint64_t bytes);
 
+  // Bytes that are still due: of the body, or of the chunk at hand. Empty when that is not known.
+  std::optional<std::uint64_t> bytes_left() const {
+    const bool known = mode_ == Mode::length || (mode_ == Mode::chunked && chunk_ == Chunk::data);
+    return known && !done_ ? std::optional(left_) : std::nullopt;
+  }
   bool done() const { return done_; }
   Mode mode() const { return mode_; }
   // The last chunk was seen: trailer fields follow.

@@ -19,11 +19,10 @@ int parse_status(std::string_view text) {
   return status >= 100 ? status : -1;
 }
 
-// Certainly neither a status line nor an empty one: after blanks there is something other than
-// (the beginning of) "HTTP".
+// Certainly no status line: after blanks there is something other than (the beginning of) "HTTP".
 bool is_stray(std::string_view data) {
   const std::size_t first = data.find_first_not_of(std::string_view(" \t\v\f\0", 5));
-  if (first == std::string_view::npos || data[first] == '\r' || data[first] == '\n') return false;
+  if (first == std::string_view::npos) return false;
   const std::string_view word = data.substr(first, 4);
   return !equal_nocase(word, std::string_view("http").substr(0, word.size()));
 }
@@ -86,10 +85,15 @@ std::size_t HttpSession::response_start(std::string_view data, bool final) {
 // the end of the connection take them for content, so they are added to the last response. Takes
 // one line, or what is there of it.
 std::size_t HttpSession::stray_response_bytes(std::string_view data) {
+  Side& s = side(Direction::to_client);
   const std::size_t lf = data.find('\n');
-  side(Direction::to_client).stray_line = lf == std::string_view::npos;
-  if (lf != std::string_view::npos) data = data.substr(0, lf + 1);
-  HttpTransaction* last = find(side(Direction::to_client).last);
+  if (!s.stray_line && (data.front() == '\r' || data.front() == '\n')) {
+    data = data.substr(0, 1);  // an empty line; a response may follow
+  } else {
+    s.stray_line = lf == std::string_view::npos;
+    if (!s.stray_line) data = data.substr(0, lf + 1);
+  }
+  HttpTransaction* last = find(s.last);
   if (last == nullptr) return data.size();
   add_event(last->events, kResponseBodyUnexpected);
   HttpMessage& response = last->response();

@@ -209,11 +209,16 @@ void HttpSession::begin_upgrade() {
 bool HttpSession::on_gap(Direction d, std::uint64_t bytes) {
   Side& s = side(d);
   if (s.stopped || upgrade) return !s.stopped;
-  if (s.state == State::body && s.pending.empty() && s.framer.skip(bytes)) {
-    s.body.attach(current(d));
-    s.body.gap(bytes);
-    if (s.framer.done()) body_done(d);
-    return true;
+  if (s.state == State::body && s.pending.empty()) {
+    // As much of it as the body still wants; without a known end that is all of it.
+    const std::uint64_t count = std::min(bytes, s.framer.bytes_left().value_or(bytes));
+    if (s.framer.skip(count)) {
+      s.body.attach(current(d));
+      s.body.gap(count);
+      if (s.framer.done()) body_done(d);
+      bytes -= count;
+    }
+    if (bytes == 0) return true;
   }
   // Where the next message begins is unknown: end this one and look for a first line.
   on_end(d);

@@ -211,6 +211,20 @@ TEST(HttpSession, LosesOnlyWhatWasLost) {
   EXPECT_EQ(played.tx<HttpTransaction>(1).status, 201);
 }
 
+TEST(HttpSession, KnowsTheFileWhoseContentWasLost) {
+  Played played({client(kGet), server("HTTP/1.0 200 OK\r\nContent-Length: 12\r\n\r\n"), server_gap(100),
+                 client(kGet), server("lost\r\nHTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n")});
+  ASSERT_EQ(played.count(), 2U);
+  const auto& lost = played.tx<HttpTransaction>(0).files.at(0);
+  EXPECT_EQ(lost.size, 12U);
+  EXPECT_TRUE(lost.gaps);
+  EXPECT_EQ(lost.state, FileState::truncated);
+  // The line end behind the second body is more than was announced.
+  const auto& kept = played.tx<HttpTransaction>(1).files.at(0);
+  EXPECT_EQ(kept.size, 4U);
+  EXPECT_EQ(kept.state, FileState::closed);
+}
+
 TEST(HttpSession, RespectsItsLimits) {
   ParserConfig config;
   config.http.response_body_limit = 10;
