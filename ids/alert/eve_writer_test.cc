@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "ids/alert/allocations.h"
+#include "ids/alert/testing/allocations.h"
 
 namespace gatehouse::ids::alert {
 namespace {

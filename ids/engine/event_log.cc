@@ -62,6 +62,13 @@ class FlowFacts : public FlowAttachment {
   std::array<std::uint8_t, 2> min_ttl{255, 255}, max_ttl{};  // per direction
 };
 
+// A TCP flow whose handshake we did not see: followed all the same, or not.
+bool begun_unseen(const Flow& flow) {
+  if (flow.key.protocol != kProtoTcp) return false;
+  if (flow.tcp != nullptr) return flow.tcp->midstream();
+  return ((flow.tcp_flags[0] | flow.tcp_flags[1]) & kTcpAck) != 0;
+}
+
 bool has_ports(std::uint8_t protocol) {
   return protocol == kProtoTcp || protocol == kProtoUdp || protocol == kProtoSctp;
 }
@@ -488,7 +495,7 @@ void EventLog::flow_end(const Flow& flow) {
   fields.action = flow.drop ? "drop" : flow.pass ? "pass" : "";
   if (const AppFlow* app = app_flow(flow); app != nullptr && app->session != nullptr)
     fields.transactions = app->session->transaction_count();
-  if (flow.tcp != nullptr && flow.tcp->midstream()) fields.exception_target = "stream_midstream";
+  if (begun_unseen(flow)) fields.exception_target = "stream_midstream";
   writer_.begin(header);
   flow_app_protos(flow);
   if (flow.facts != nullptr && settings_.eve.options.ethernet) {

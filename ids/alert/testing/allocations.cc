@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "ids/alert/allocations.h"
+#include "ids/alert/testing/allocations.h"
 
 namespace {
 std::atomic<std::size_t> count{0};

@@ -1,0 +1,161 @@
+// The pipeline as a whole: frames in, events out.
+#include "ids/engine/worker.h"
+
+#include <gtest/gtest.h>
+
+#include "ids/alert/testing/allocations.h"
+#include "ids/engine/testing/replay.h"
+
+namespace gatehouse::ids::testing {
+namespace {
+
+using nlohmann::json;
+
+std::vector<Frame> web() {
+  return TcpConversation()
+      .handshake()
+      .client_sends("GET /a?b=c HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: test\r\n\r\n")
+      .server_sends("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello")
+      .close()
+      .frames();
+}
+
+TEST(Worker, OneWebRequestGivesItsEventsInOrder) {
+  const Replay result =
+      replay(web(), "alert http any any -> any any (msg:\"m\"; http.uri; content:\"/a\"; sid:1;)");
+  ASSERT_FALSE(result.diagnostics.has_errors()) << result.diagnostics.render_all();
+  std::vector<std::string> types;
+  for (const json& event : result.events) types.push_back(event["event_type"]);
+  EXPECT_EQ(types, (std::vector<std::string>{"alert", "http", "fileinfo", "flow"}));
+
+  const json& alert = result.events[0];
+  EXPECT_EQ(alert["app_proto"], "http");
+  EXPECT_EQ(alert["direction"], "to_server");
+  EXPECT_EQ(alert["tx_id"], 0);
+  EXPECT_EQ(alert["src_ip"], "192.0.2.1");
+  EXPECT_EQ(alert["http"]["url"], "/a?b=c");
+  EXPECT_EQ(alert["pkt_src"], "wire/pcap");
+  const json& flow = result.events[3];
+  EXPECT_EQ(flow["flow"]["state"], "closed");
+  EXPECT_EQ(flow["flow"]["reason"], "shutdown");
+  EXPECT_EQ(flow["flow"]["alerted"], true);
+  EXPECT_EQ(flow["flow"]["tx_cnt"], 1);
+  EXPECT_EQ(flow["flow"]["pkts_toserver"], 6);
+  for (const json& event : result.events) EXPECT_EQ(event["flow_id"], alert["flow_id"]);
+}
+
+TEST(Worker, RulesForADirectionRunOnPacketsOfThatDirection) {
+  // The request is acknowledged by packet 5; the client's next packet is number 7.
+  const Replay result =
+      replay(web(), "alert http any any -> any any (msg:\"m\"; http.uri; content:\"/a\"; sid:1;)");
+  ASSERT_EQ(result.sids(), std::vector<int>{1});
+  EXPECT_EQ(result.of_type("alert")[0]["pcap_cnt"], 7);
+}
+
+TEST(Worker, WhatIsOpenAtTheEndIsDecidedAndLogged) {
+  const auto frames =
+      TcpConversation().handshake().client_data("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n").frames();
+  const Replay result =
+      replay(frames, "alert http any any -> any any (msg:\"m\"; http.uri; content:\"/cut\"; sid:1;)");
+  ASSERT_EQ(result.sids(), std::vector<int>{1});
+  EXPECT_EQ(result.of_type("alert")[0]["pkt_src"], "stream (flow timeout)");
+  EXPECT_EQ(result.of_type("http").size(), 1u);
+  EXPECT_EQ(result.of_type("flow").size(), 1u);
+}
+
+TEST(Worker, OnlyTheListedEventTypesAreWritten) {
+  const Replay result =
+      replay(web(), "alert tcp any any -> any any (msg:\"m\"; flags:S; sid:1;)", "eve: {types: {http: {}}}");
+  ASSERT_EQ(result.events.size(), 1u);
+  EXPECT_EQ(result.events[0]["event_type"], "http");
+}
+
+TEST(Worker, FlowsEndByPacketTime) {
+  auto frames = TcpConversation().handshake().frames();
+  TcpConversation::Endpoints later;
+  later.client = "192.0.2.99";
+  later.start_us = frames.back().time_us + 3'600'000'000;
+  const auto more = TcpConversation(later).handshake().frames();
+  frames.insert(frames.end(), more.begin(), more.end());
+  const auto flows = replay(frames).of_type("flow");
+  ASSERT_EQ(flows.size(), 2u);
+  EXPECT_EQ(flows[0]["flow"]["reason"], "timeout");
+  EXPECT_EQ(flows[1]["flow"]["reason"], "shutdown");
+}
+
+TEST(Worker, BadChecksumsAreNoPartOfAStreamUnlessSwitchedOff) {
+  auto frames = web();
+  for (Frame& frame : frames) frame.data[50] ^= 0xff;  // the TCP checksum
+  EXPECT_TRUE(replay(frames).of_type("http").empty());
+  EXPECT_EQ(replay(frames, {}, "capture.checksum: none").of_type("http").size(), 1u);
+}
+
+TEST(Worker, AScanIsWrittenAsAnAlertWithItsDetection) {
+  std::vector<Frame> frames;
+  for (std::uint16_t port = 1; port <= 40; ++port) {
+    TcpConversation::Endpoints e;
+    e.server_port = port;
+    e.start_us += port * 1000;
+    TcpConversation probe(e);
+    probe.raw(true, kTcpSyn, 0, 0).raw(false, kTcpRst | kTcpAck, 0, 1);
+    frames.insert(frames.end(), probe.frames().begin(), probe.frames().end());
+  }
+  const auto alerts = replay(frames).of_type("alert");
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_EQ(alerts[0]["alert"]["gid"], 900);
+  EXPECT_EQ(alerts[0]["detection"]["class"], "scan.syn.vertical");
+  EXPECT_EQ(alerts[0]["detection"]["sources"], json({"192.0.2.1"}));
+}
+
+class Discard : public engine::EventSink {
+ public:
+  void write(engine::EventKind, std::string_view) override {}
+  void flush() override {}
+  const std::string& failure() const override { return failure_; }
+  std::uint64_t lost() const override { return 0; }
+
+ private:
+  std::string failure_;
+};
+
+// Packets of an established flow whose bytes match nothing: decode, flow, reassembly, detection.
+TEST(Worker, EstablishedFlowsAllocateNothingPerPacket) {
+  core::Diagnostics diagnostics;
+  const auto settings = engine::load_settings({}, diagnostics);
+  ASSERT_TRUE(settings);
+  const core::SourceText source(
+      "t.rules",
+      "alert tcp any any -> any any (msg:\"a\"; content:\"never-in-there\"; sid:1;)\n"
+      "alert tcp any any -> any any (msg:\"b\"; flags:SF; sid:2;)\n");
+  auto compiled =
+      Engine::build(check_rules(std::span(&source, 1), settings->environment, diagnostics), settings->engine);
+  ASSERT_TRUE(compiled);
+  engine::Output output(1, engine::WhenFull::wait);
+  output.add_sink(std::make_unique<Discard>());
+  output.start();
+
+  TcpConversation::Endpoints endpoints;
+  endpoints.server_port = 9999;  // no parser: the application layer gives up early
+  TcpConversation conversation(endpoints);
+  conversation.handshake();
+  const std::string text(1000, 'x');
+  for (int i = 0; i < 400; ++i) conversation.client_sends(text).server_sends(text);
+  engine::Worker worker(*settings, *compiled, output.port(0), {});
+  const auto& frames = conversation.frames();
+  const std::size_t warm = frames.size() / 2;
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    if (i == warm) before = alert::allocations();
+    RawPacket raw;
+    raw.data = frames[i].data;
+    raw.wire_length = static_cast<std::uint32_t>(frames[i].data.size());
+    raw.time_us = frames[i].time_us;
+    raw.number = i + 1;
+    worker.on_packet(raw);
+  }
+  EXPECT_EQ(alert::allocations() - before, 0u) << "over " << frames.size() - warm << " packets";
+  worker.finish();
+}
+
+}  // namespace
+}  // namespace gatehouse::ids::testing
