@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/log.h"
 #include "ids/flow/flow_table.h"
 #include "ids/flow/tcp.h"
 #include "ids/match/flow_state.h"
@@ -77,9 +78,9 @@ class DetectorImpl : public Detector {
 
   void replace(std::shared_ptr<const Engine> engine) override {
     engine_ = std::static_pointer_cast<const EngineImpl>(std::move(engine));
-    // Failing to get working memory would mean scanning without preselection: nothing would match.
-    // The allocation is made once, here, not on the packet path.
-    ready_ = engine_->prepare(scratch_).has_value();
+    // Made once, here, not on the packet path. Without it no literal is found: worth an error line.
+    if (const core::Status ready = engine_->prepare(scratch_); !ready)
+      core::log_error("{}", ready.error().to_string());
     stamps_.assign(engine_->plans.size(), 0);
     modes_.assign(engine_->plans.size(), 0);
     generation_ = 0;
@@ -638,7 +639,6 @@ class DetectorImpl : public Detector {
 
   std::shared_ptr<const EngineImpl> engine_;
   ScanScratch scratch_;
-  bool ready_ = false;
   ThresholdTable thresholds_;
   DetectorCounters counters_;
   std::vector<std::uint32_t> stamps_;  // by plan: generation it was last added in
