@@ -85,12 +85,6 @@ void stats_interval(const SettingValue& v) {
   if (auto us = core::yaml_duration_us(v.node, v.diagnostics))
     v.settings.eve.stats_interval_s = static_cast<std::uint32_t>(std::max<std::uint64_t>(*us / 1'000'000, 1));
 }
-void hashes(const SettingValue& v) {
-  for (const std::string& word : v.words()) {
-    if (word != "md5" && word != "sha1" && word != "sha256") return v.wrong("a list of md5, sha1 and sha256");
-    v.settings.eve.file_hashes.push_back(word);
-  }
-}
 // `metadata: no`, or a mapping of its parts.
 void alert_metadata(const SettingValue& v) {
   if (v.node.is_map()) return;
@@ -139,11 +133,11 @@ constexpr KeyRow kRows[] = {
     {T "alert.payload-printable", option_flag<&alert::EveOptions::payload_printable>},
     {T "alert.packet", option_flag<&alert::EveOptions::packet>},
     {T "alert.payload-buffer-size", payload_buffer},
-    {T "alert.payload-length", eve_flag<&EveSettings::alert_payload_length>},
+    {T "alert.payload-length", not_on},
     {T "alert.metadata", alert_metadata},
     {T "alert.metadata.rule.metadata", eve_flag<&EveSettings::alert_metadata>},
-    {T "alert.metadata.rule.reference", eve_flag<&EveSettings::alert_references>},
-    {T "alert.metadata.rule.raw", eve_flag<&EveSettings::alert_rule_text>},
+    {T "alert.metadata.rule.reference", not_on},
+    {T "alert.metadata.rule.raw", not_on},
     {T "alert.metadata.flow", eve_flag<&EveSettings::alert_flow_metadata>},
     {T "alert.verdict", eve_flag<&EveSettings::alert_verdict>},
     {T "alert.tagged-packets", any_flag, "the tag keyword is not supported"},
@@ -168,11 +162,11 @@ constexpr KeyRow kRows[] = {
     {T "dns.types", dns_types},
     {T "tls.extended", log_flag<&LogOptions::tls_extended>},
     {T "tls.custom", tls_custom},
-    {T "files.force-hash", hashes},
+    {T "files.force-hash", not_a_list},
     {T "files.force-magic", not_on},
-    {T "stats.totals", eve_flag<&EveSettings::stats_totals>},
+    {T "stats.totals", any_flag, "the counters are always totals"},
     {T "stats.threads", not_on},
-    {T "stats.deltas", eve_flag<&EveSettings::stats_deltas>},
+    {T "stats.deltas", not_on},
     {T "stats.null-values", eve_flag<&EveSettings::stats_null_values>},
     {T "stats.interval", stats_interval},
     {T "*.enabled", type_enabled},

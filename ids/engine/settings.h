@@ -36,12 +36,11 @@ struct EveSettings {
   bool anomaly_decode = false, anomaly_stream = false, anomaly_applayer = true, anomaly_packet = false;
   bool alert_metadata = true;  // metadata of the rule in the alert object
   bool alert_flow_metadata = true;
-  bool alert_verdict = false, alert_payload_length = false, alert_references = false, alert_rule_text = false;
+  bool alert_verdict = false;
   bool dns_requests = true, dns_responses = true;
   std::vector<std::string> dns_types;  // in capitals; empty: all
-  std::vector<std::string> file_hashes;
   std::uint32_t stats_interval_s = 8;
-  bool stats_totals = true, stats_deltas = false, stats_null_values = true;
+  bool stats_null_values = true;
   std::uint64_t payload_buffer_bytes = 4096;
 
   bool enabled(std::string_view type) const {
