@@ -38,6 +38,31 @@ std::string option_lines(const std::vector<OptionSpec>& options) {
   return out;
 }
 
+// Fills paragraphs (separated by empty lines) to the page's width; single line ends are spaces.
+std::string paragraphs(std::string_view text) {
+  constexpr std::size_t kIndent = 7, kWidth = 100;
+  std::string out, line;
+  const auto flush = [&] {
+    if (!line.empty()) out += std::string(kIndent, ' ') + line + '\n';
+    line.clear();
+  };
+  while (!text.empty()) {
+    const std::size_t end = text.find_first_of(" \n");
+    const std::string_view word = text.substr(0, end);
+    if (!line.empty() && kIndent + line.size() + 1 + word.size() > kWidth) flush();
+    if (!word.empty()) line += (line.empty() ? "" : " ") + std::string(word);
+    if (end == std::string_view::npos) break;
+    const bool paragraph = text.substr(end).starts_with("\n\n");
+    text.remove_prefix(paragraph ? end + 2 : end + 1);
+    if (paragraph) {
+      flush();
+      out += '\n';
+    }
+  }
+  flush();
+  return out;
+}
+
 std::string synopsis(const ToolSpec& tool, const VerbSpec& verb) {
   std::string out = tool.name + " " + verb.name;
   for (const OptionSpec& o : verb.options) {
@@ -157,7 +182,7 @@ std::string tool_help(const ToolSpec& tool) {
   for (const VerbSpec& v : tool.verbs) out += "       " + synopsis(tool, v) + '\n';
   out += fmt::format("       {} completion bash|zsh|fish\n\nDESCRIPTION\n", tool.name);
   for (const VerbSpec& v : tool.verbs) out += fmt::format("       {:<14} {}\n", v.name, v.summary);
-  if (!tool.description.empty()) out += "\n       " + tool.description + '\n';
+  if (!tool.description.empty()) out += '\n' + paragraphs(tool.description);
   out += fmt::format("\n       `{} VERB --help` lists the options of a verb.\n\n", tool.name) +
          std::string(kExitStatusText);
   const auto section = [&out](std::string_view title, const auto& rows) {

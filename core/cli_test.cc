@@ -11,7 +11,8 @@ struct Seen {
 };
 
 ToolSpec tool(Seen& seen) {
-  ToolSpec out{"tool",   "a test tool", "", {}, {{"/etc/x", "its file"}}, {{"tool run a", "runs a"}},
+  const std::string description = std::string(60, 'a') + " " + std::string(60, 'b') + "\n\nNext paragraph.";
+  ToolSpec out{"tool",   "a test tool", description, {}, {{"/etc/x", "its file"}}, {{"tool run a", "runs a"}},
                {"RFC 1"}};
   out.verbs.push_back({"run",
                        "NAME [-- COMMAND...]",
@@ -68,6 +69,10 @@ TEST(Cli, HelpAndCompletionComeFromTheTable) {
                            "tool run [options] NAME"}) {
     EXPECT_NE(page.find(part), std::string::npos) << part;
   }
+  EXPECT_NE(page.find("       " + std::string(60, 'a') + "\n       " + std::string(60, 'b') +
+                      "\n\n       Next paragraph.\n"),
+            std::string::npos)
+      << page;
   EXPECT_NE(verb_help(spec, spec.verbs[0]).find("--rules FILE"), std::string::npos);
   for (const char* shell : {"bash", "zsh", "fish"})
     EXPECT_NE(completion_script(spec, shell).find("run"), std::string::npos);
