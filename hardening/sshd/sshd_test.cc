@@ -92,10 +92,13 @@ TEST(Sshd, RefusesWhatWouldOpenADoor) {
 }
 
 // Where an sshd may be found: installed, or unpacked for the tests.
+// Where ./test and ./demo unpack servers that are not installed (tools/deps --unpack).
+const std::string kUnpacked = std::string(GATEHOUSE_SOURCE_DIR) + "/build/demo-servers";
+
 std::string find_sshd() {
   const char* given = std::getenv("GATEHOUSE_SSHD");
   for (const std::string& path : {std::string(given == nullptr ? "" : given), std::string("/usr/sbin/sshd"),
-                                  std::string(GATEHOUSE_BINARY_DIR) + "/demo-root/usr/sbin/sshd"}) {
+                                  kUnpacked + "/usr/sbin/sshd"}) {
     if (!path.empty() && access(path.c_str(), X_OK) == 0) return path;
   }
   return {};
@@ -127,10 +130,11 @@ TEST(Sshd, RealSshdTakesTheConfiguration) {
                                                   "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n"));
   const std::string out = directory.path() + "/out";
   const std::string command = fmt::format(
-      "unshare -m sh -ec 'mount --bind {} /etc/passwd; mount -t tmpfs none /run; mkdir /run/sshd; exec {} -T "
-      "-f "
-      "{}/sshd_config' > {} 2>&1",
-      passwd, sshd, directory.path(), out);
+      "unshare -m sh -ec 'mount --bind {} /etc/passwd; mount -t tmpfs none /run; mkdir /run/sshd; "
+      "LD_LIBRARY_PATH=$(echo {}/lib/*-linux-gnu {}/usr/lib/*-linux-gnu | tr \" \" :) exec {} -T -f "
+      "{}/sshd_config' "
+      "> {} 2>&1",
+      passwd, kUnpacked, kUnpacked, sshd, directory.path(), out);
   const int status = std::system(command.c_str());
   const std::string said = core::read_file(out).value_or("");
   EXPECT_EQ(status, 0) << said;
