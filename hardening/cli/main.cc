@@ -215,10 +215,10 @@ core::ToolSpec make_tool() {
   tool.summary = "system call profiles and certificate-only SSH";
   tool.description =
       "PROFILE is a built-in name (ids, socfwd) or a file. A profile lists the system calls a program may "
-      "make;\n"
-      "       everything else gets the profile's default action. `exec: once` lets `harden run` start the "
-      "program and\n"
-      "       refuses every later execve. See docs/hardening.md for what a filter cannot see.";
+      "make; "
+      "everything else gets the profile's default action. `exec: once` lets `harden run` start the "
+      "program and "
+      "refuses every later execve. See docs/hardening.md for what a filter cannot see.";
   const auto verb = [&](const char* name, const char* arguments, std::size_t least, std::size_t most,
                         const char* summary, std::vector<core::OptionSpec> options, auto run) {
     core::VerbSpec v;

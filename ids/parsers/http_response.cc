@@ -210,7 +210,7 @@ void HttpSession::start_response_body(HttpTransaction& tx, BodyFramer::Mode mode
   }
   if (name.empty()) name = tx.path;
   const BodyReceiver::Options options{config_.response_body_limit, config_.decompress_layer_limit,
-                                      config_.decompression_limit, false};
+                                      config_.decompression_limit};
   s.body.start(tx, Direction::to_client, options, std::move(name), {});
   s.state = State::body;
 }

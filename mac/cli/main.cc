@@ -204,10 +204,10 @@ core::ToolSpec make_tool() {
   tool.summary = "mandatory access control from the site policy";
   tool.description =
       "Every path and port belongs to an object; a domain may do to it what the policy grants on the object, "
-      "and\n"
-      "       nothing else. The most specific pattern decides. `mac run` enforces a domain with Landlock; "
-      "what Landlock cannot\n"
-      "       express must be accepted in `accept-gaps`. See docs/mac.md.";
+      "and "
+      "nothing else. The most specific pattern decides. `mac run` enforces a domain with Landlock; "
+      "what Landlock cannot "
+      "express must be accepted in `accept-gaps`. See docs/mac.md.";
   const auto verb = [&](const char* name, const char* arguments, std::size_t least, std::size_t most,
                         const char* summary, std::vector<core::OptionSpec> options, auto run) {
     core::VerbSpec v;
