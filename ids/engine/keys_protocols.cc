@@ -75,9 +75,25 @@ void enabled(const SettingValue& v) {
   s.enabled = *on;
   s.detection_only = only_detection;
 }
+// One transport of a protocol that runs over both.
+void enabled_on(const SettingValue& v, std::size_t transport) {
+  if (!check_protocol(v)) return;
+  const bool only_detection = v.node.is_scalar() && v.node.text == "detection-only";
+  const std::optional<bool> on = only_detection ? std::optional<bool>(true) : v.flag();
+  if (!on) return;
+  ProtocolSwitch& s = switch_of(v.settings, v.stars[0]);
+  s.transports[transport] = *on;
+  s.detection_only = s.detection_only || only_detection;
+}
+void enabled_tcp(const SettingValue& v) {
+  enabled_on(v, 0);
+}
+void enabled_udp(const SettingValue& v) {
+  enabled_on(v, 1);
+}
 
 // "443", "139, 445", [53, 5353], "5900:5909"
-void detection_ports(const SettingValue& v) {
+void set_ports(const SettingValue& v, bool tcp, bool udp) {
   if (!check_protocol(v)) return;
   std::vector<std::uint16_t> ports;
   const auto number = [](std::string_view text) -> int {
@@ -93,7 +109,18 @@ void detection_ports(const SettingValue& v) {
       return v.wrong("a list of ports, at most 1024");
     for (int port = first; port <= last; ++port) ports.push_back(static_cast<std::uint16_t>(port));
   }
-  switch_of(v.settings, v.stars[0]).ports = std::move(ports);
+  auto& chosen = switch_of(v.settings, v.stars[0]).ports;
+  if (tcp) chosen[0] = ports;
+  if (udp) chosen[1] = std::move(ports);
+}
+void detection_ports(const SettingValue& v) {
+  set_ports(v, true, true);
+}
+void tcp_ports(const SettingValue& v) {
+  set_ports(v, true, false);
+}
+void udp_ports(const SettingValue& v) {
+  set_ports(v, false, true);
 }
 void source_ports(const SettingValue& v) {
   if (check_protocol(v)) (void)v.words();
@@ -152,10 +179,26 @@ void body_inline(const SettingValue& v) {
 void not_on(const SettingValue& v) {
   if (v.flag().value_or(false)) v.unsupported("this");
 }
-void encryption_handling(const SettingValue& v) {
-  if (v.node.text != "default" && v.node.text != "track-only" && v.node.text != "bypass" &&
-      v.node.text != "full")
+void encryption_handling(const SettingValue& v, EncryptedData& out) {
+  if (v.node.text == "bypass") {
+    out = EncryptedData::bypass;
+  } else if (v.node.text == "full") {
+    out = EncryptedData::full;
+  } else if (v.node.text == "default" || v.node.text == "track-only") {
+    out = EncryptedData::track_only;
+  } else {
     v.wrong("default, track-only, bypass or full");
+  }
+}
+void tls_encryption(const SettingValue& v) {
+  encryption_handling(v, v.settings.parsers.tls.encrypted);
+}
+void ssh_encryption(const SettingValue& v) {
+  encryption_handling(v, v.settings.parsers.ssh.encrypted);
+}
+void hassh(const SettingValue& v) {
+  if (v.node.is_scalar() && v.node.text == "auto") return;
+  if (auto on = v.flag()) v.settings.parsers.ssh.hassh = *on;
 }
 void protocol_size(const SettingValue& v) {
   if (check_protocol(v)) (void)v.size();
@@ -190,19 +233,19 @@ constexpr KeyRow kRows[] = {
     {"app-layer.protocols.dns.max-tx", dns_max_tx},
     {"app-layer.protocols.*.max-tx", protocol_size, kNoSuchLimit},
     {"app-layer.protocols.*.enabled", enabled},
-    {"app-layer.protocols.*.tcp.enabled", enabled},
-    {"app-layer.protocols.*.udp.enabled", enabled},
+    {"app-layer.protocols.*.tcp.enabled", enabled_tcp},
+    {"app-layer.protocols.*.udp.enabled", enabled_udp},
     {"app-layer.protocols.*.detection-ports.dp", detection_ports},
     {"app-layer.protocols.*.detection-ports.sp", source_ports, "probing looks at destination ports"},
-    {"app-layer.protocols.*.tcp.detection-ports.dp", detection_ports},
-    {"app-layer.protocols.*.udp.detection-ports.dp", detection_ports},
+    {"app-layer.protocols.*.tcp.detection-ports.dp", tcp_ports},
+    {"app-layer.protocols.*.udp.detection-ports.dp", udp_ports},
     {"app-layer.protocols.*.stream-depth", protocol_size, "one stream depth holds for all protocols"},
-    {"app-layer.protocols.tls.encryption-handling", encryption_handling, "parsing ends with the handshake"},
-    {"app-layer.protocols.tls.encrypt-handling", encryption_handling, "parsing ends with the handshake"},
+    {"app-layer.protocols.tls.encryption-handling", tls_encryption},
+    {"app-layer.protocols.tls.encrypt-handling", tls_encryption},
     {"app-layer.protocols.tls.ja3-fingerprints", ja3},
     {"app-layer.protocols.tls.ja4-fingerprints", ja4},
-    {"app-layer.protocols.ssh.encryption-handling", encryption_handling, "parsing ends with the handshake"},
-    {"app-layer.protocols.ssh.hassh", any_flag, "not supported by this build"},
+    {"app-layer.protocols.ssh.encryption-handling", ssh_encryption},
+    {"app-layer.protocols.ssh.hassh", hassh},
     {"app-layer.protocols.smtp.raw-extraction", not_on},
     {"app-layer.protocols.smtp.mime.decode-mime", any_flag, kNoMail},
     {"app-layer.protocols.smtp.mime.decode-base64", any_flag, kNoMail},

@@ -31,31 +31,73 @@ std::span<const std::string_view> detection_event_names() {
 }
 
 AppLayer::AppLayer(const ParserConfig& config) : config_(config) {
+  if (!config_.expected_flows) config_.expected_flows = std::make_shared<ExpectedFlows>();
   for (std::size_t i = 0; i < parser_table().size(); ++i) {
     const ParserDescriptor* parser = parser_table()[i];
-    Candidate candidate{static_cast<AppProto>(i + 1), parser, {}, false};
-    candidate.ports.assign(parser->default_ports.begin(), parser->default_ports.end());
+    Candidate candidate{static_cast<AppProto>(i + 1),
+                        parser,
+                        {},
+                        static_cast<unsigned>(parser->transport),
+                        parser->make_session == nullptr};
+    for (auto& ports : candidate.ports)
+      ports.assign(parser->default_ports.begin(), parser->default_ports.end());
     bool enabled = true;
     for (const ProtocolSwitch& choice : config_.protocols) {
       if (choice.name != parser->name) continue;
       enabled = choice.enabled || choice.detection_only;
-      candidate.detection_only = choice.detection_only;
-      if (!choice.ports.empty()) candidate.ports = choice.ports;
+      candidate.detection_only = candidate.detection_only || choice.detection_only;
+      for (unsigned t = 0; t < 2; ++t) {
+        if (!choice.transports[t]) candidate.transports &= ~(1U << t);
+        if (!choice.ports[t].empty()) candidate.ports[t] = choice.ports[t];
+      }
     }
     if (enabled) candidates_.push_back(std::move(candidate));
   }
 }
 
-AppFlow& AppLayer::attach(Flow& flow) {
-  if (!flow.app) flow.app = std::make_unique<AppFlow>();
-  return *app_flow(flow);
+AppFlow& AppLayer::attach(Flow& flow, AppTransport transport, std::int64_t time_us) {
+  if (flow.app) return *app_flow(flow);
+  flow.app = std::make_unique<AppFlow>();
+  AppFlow& app = *app_flow(flow);
+  app.transport = transport;
+  if (!config_.expected_flows->empty()) {
+    if (const auto expected = config_.expected_flows->take(flow.key, time_us)) begin_expected(app, *expected);
+  }
+  return app;
+}
+
+std::unique_ptr<Session> AppLayer::make_session(const ParserDescriptor& parser,
+                                                AppTransport transport) const {
+  auto session = parser.make_session(config_, transport);
+  session->file_policy = file_policy_;
+  return session;
+}
+
+void AppLayer::begin_expected(AppFlow& app, const ExpectedFlow& expected) const {
+  const auto candidate = std::find_if(candidates_.begin(), candidates_.end(),
+                                      [&](const Candidate& c) { return c.parser->name == expected.parser; });
+  if (candidate == candidates_.end()) return;
+  app.proto = candidate->proto;
+  app.detected = {candidate->proto, candidate->proto};
+  app.searched = {true, true};
+  if (candidate->detection_only) return;
+  app.session = make_session(*candidate->parser, app.transport);
+  app.session->on_expected(expected.note);
+}
+
+void AppLayer::announce(const Flow& flow, AppFlow& app, std::int64_t time_us) {
+  if (!app.session || app.session->announced.empty()) return;
+  for (ExpectedFlow& expected : app.session->announced)
+    config_.expected_flows->add(flow.key, std::move(expected), time_us);
+  app.session->announced.clear();
 }
 
 AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Direction direction,
                                   ByteView data) const {
-  const auto on_port = [&flow](const Candidate& c) {
-    const auto has = [&c](std::uint16_t port) {
-      return std::find(c.ports.begin(), c.ports.end(), port) != c.ports.end();
+  const auto on_port = [&flow, transport](const Candidate& c) {
+    const auto has = [&](std::uint16_t port) {
+      const auto& ports = c.ports[transport == AppTransport::udp ? 1 : 0];
+      return std::find(ports.begin(), ports.end(), port) != ports.end();
     };
     return has(flow.key.server_port) || has(flow.key.client_port);
   };
@@ -63,8 +105,7 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
   AppProto by_port = kAppUnknown;
   for (const Candidate& candidate : candidates_) {
     const ParserDescriptor& parser = *candidate.parser;
-    const auto bits = static_cast<unsigned>(parser.transport);
-    if ((bits & static_cast<unsigned>(transport)) == 0) continue;
+    if ((candidate.transports & static_cast<unsigned>(transport)) == 0) continue;
     const bool well_known = on_port(candidate);
     if (parser.ports_only && !well_known) continue;
     switch (parser.probe(data, direction, transport)) {
@@ -89,7 +130,7 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
 }
 
 void AppLayer::on_stream(Flow& flow, const StreamChunk& chunk, std::int64_t time_us) {
-  AppFlow& app = attach(flow);
+  AppFlow& app = attach(flow, AppTransport::tcp, time_us);
   const Direction d = chunk.direction;
   const std::size_t i = index(d);
   if (chunk.gap > 0) {
@@ -103,6 +144,7 @@ void AppLayer::on_stream(Flow& flow, const StreamChunk& chunk, std::int64_t time
     }
   }
   if (!chunk.data.empty()) feed(flow, app, d, chunk.data, time_us);
+  announce(flow, app, time_us);
   if (!chunk.end || app.ended[i]) return;
   app.ended[i] = true;
   if (!app.searched[i] && app.proto != kAppFailed) detect(flow, app, d, time_us, true);
@@ -170,7 +212,7 @@ void AppLayer::found(AppFlow& app, Direction d, AppProto proto, std::int64_t tim
   }
   if (app.transport == AppTransport::tcp && app.detected[1 - i] == kAppFailed)
     add_event(app, kDetectProtocolOnlyOneDirection);
-  if (!candidate->detection_only) app.session = parser.make_session(config_, app.transport);
+  if (!candidate->detection_only) app.session = make_session(parser, app.transport);
   deliver_pending(app, time_us);
 }
 
@@ -235,9 +277,8 @@ void AppLayer::try_upgrade(Flow& flow, AppFlow& app, std::int64_t time_us) {
 }
 
 void AppLayer::on_datagram(Flow& flow, Direction d, ByteView data, std::int64_t time_us) {
-  AppFlow& app = attach(flow);
+  AppFlow& app = attach(flow, AppTransport::udp, time_us);
   const std::size_t i = index(d);
-  app.transport = AppTransport::udp;
   if (data.empty()) return;
   if (!app.first_direction) app.first_direction = d;
   if (app.proto == kAppFailed) return;
@@ -252,6 +293,7 @@ void AppLayer::on_datagram(Flow& flow, Direction d, ByteView data, std::int64_t 
     }
   }
   deliver(app, d, data, time_us);
+  announce(flow, app, time_us);
 }
 
 void AppLayer::on_flow_end(Flow& flow) {

@@ -40,6 +40,7 @@ class AppFlow : public FlowAttachment {
   AppTransport transport = AppTransport::tcp;
   std::optional<Direction> first_direction;  // who spoke first
   std::string_view expected;                 // after an upgrade: the parser that must be found
+  std::unique_ptr<Session> heir;             // what takes over when it is found
 };
 
 inline AppFlow* app_flow(const Flow& flow) {
@@ -57,6 +58,8 @@ class AppLayer {
   void on_datagram(Flow& flow, Direction direction, ByteView data, std::int64_t time_us);
   // The flow ends: close whatever is open.
   void on_flow_end(Flow& flow);
+  // What rules and configuration ask of files, for flows that begin from now on.
+  void use_file_policy(std::shared_ptr<const FilePolicy> policy) { file_policy_ = std::move(policy); }
   // Drops transactions that are complete in both directions, logged and inspected, from the front.
   // To be called once a packet is inspected.
   static void drop_finished(Flow& flow);
@@ -66,7 +69,8 @@ class AppLayer {
   struct Candidate {
     AppProto proto = kAppUnknown;
     const ParserDescriptor* parser = nullptr;
-    std::vector<std::uint16_t> ports;
+    std::array<std::vector<std::uint16_t>, 2> ports;  // [0]: TCP, [1]: UDP
+    unsigned transports = 0;                          // bits of AppTransport
     bool detection_only = false;
   };
   struct Search {
@@ -74,7 +78,12 @@ class AppLayer {
     bool undecided = false;  // a parser needs more bytes
   };
 
-  static AppFlow& attach(Flow& flow);
+  AppFlow& attach(Flow& flow, AppTransport transport, std::int64_t time_us);
+  std::unique_ptr<Session> make_session(const ParserDescriptor& parser, AppTransport transport) const;
+  // The flow was announced: its protocol is known.
+  void begin_expected(AppFlow& app, const ExpectedFlow& expected) const;
+  // Passes on what the session announced.
+  void announce(const Flow& flow, AppFlow& app, std::int64_t time_us);
   Search search(const Flow& flow, AppTransport transport, Direction direction, ByteView data) const;
   void feed(Flow& flow, AppFlow& app, Direction direction, ByteView data, std::int64_t time_us);
   void detect(Flow& flow, AppFlow& app, Direction direction, std::int64_t time_us, bool final);
@@ -85,6 +94,7 @@ class AppLayer {
   void try_upgrade(Flow& flow, AppFlow& app, std::int64_t time_us);
 
   ParserConfig config_;
+  std::shared_ptr<const FilePolicy> file_policy_;
   std::vector<Candidate> candidates_;
 };
 

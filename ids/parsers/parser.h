@@ -17,6 +17,8 @@
 #include "core/json.h"
 #include "ids/flow/flow.h"
 #include "ids/parsers/config.h"
+#include "ids/parsers/expected.h"
+#include "ids/parsers/file.h"
 
 namespace gatehouse::ids {
 
@@ -27,20 +29,6 @@ inline constexpr AppProto kAppFailed = 255;  // detection gave up: EVE app_proto
 
 // What a parser found odd: index into its descriptor's event_names.
 using AppEvent = std::uint8_t;
-
-enum class FileState : std::uint8_t { open, closed, truncated, error };
-
-// A file seen in transit: an HTTP body, later a mail attachment. Grows as data arrives.
-struct TransferredFile {
-  std::string name;
-  Direction direction = Direction::to_client;
-  std::uint64_t size = 0;  // all bytes seen, also those not kept
-  FileState state = FileState::open;
-  bool gaps = false;
-  bool logged = false;
-  std::uint64_t tx_id = 0;
-  std::vector<std::uint8_t> data;  // what inspection may look into; capped by configuration
-};
 
 // State the detection engine keeps per transaction. Opaque to parsers; destroyed with it.
 class TransactionAttachment {
@@ -62,10 +50,22 @@ class Transaction {
   // Rules have seen all of this direction; kept by the engine. Until then the transaction stays.
   std::array<bool, 2> inspected{};
   std::vector<AppEvent> events;
-  std::size_t events_logged = 0;  // of `events`: kept by the engine
-  std::deque<TransferredFile> files;
+  std::size_t events_logged = 0;      // of `events`: kept by the engine
+  std::deque<TransferredFile> files;  // in the order they began; open_file() adds
+  // Begins a file that keeps at most `keep_limit` bytes (0: unlimited) for inspection. Null: the
+  // transaction has too many already. `policy` is Session::file_policy; it may be null.
+  static constexpr std::size_t kMaxFiles = 64;
+  TransferredFile* open_file(std::string name, Direction direction, std::uint64_t keep_limit,
+                             const FilePolicy* policy);
   bool logged = false;
+  std::vector<std::uint32_t> bits;  // xbits with `track tx`: ids of the set ones; empty costs nothing
   std::unique_ptr<TransactionAttachment> detect;
+
+  // A message of another protocol that it carries in this direction (DNS over HTTP/2); null: none.
+  virtual const Transaction* carried(Direction direction) const { return (void)direction, nullptr; }
+  // The parser that logs it in a flow of protocol `flow`: an HTTP/2 stream without DNS in a flow that
+  // carries DNS is HTTP/2.
+  virtual AppProto logged_as(AppProto flow) const { return flow; }
 };
 
 // Bytes a rule may look into. The view lives until the session is fed again.
@@ -94,12 +94,24 @@ class Session {
   std::uint64_t transaction_count() const { return next_id_; }
   // Set when the rest of the flow needs no parsing (TLS after the handshake).
   bool bypass = false;
+  // Set when the payload is encrypted from here on: rules no longer look into it.
+  bool opaque = false;
   // A STARTTLS or CONNECT: the bytes from here on are another protocol, to be detected anew.
   bool upgrade = false;
   // With `upgrade`: the bytes already handed over that belong to the next protocol, per direction.
   std::array<std::vector<std::uint8_t>, 2> unread;
   // With `upgrade`: the parser that must be found next ("tls"); empty: whatever it is.
   std::string_view upgrade_to;
+  // With `upgrade_to`: the session that takes over when that protocol is found; null: a new one.
+  std::unique_ptr<Session> heir;
+  // The flow turned out to be this protocol, with the same session and transactions: parser name.
+  std::string_view renamed;
+  // Flows that were announced, to be recognised when they come; taken away after each call.
+  std::vector<ExpectedFlow> announced;
+  // This flow was announced by another one; told before any data.
+  virtual void on_expected(const std::shared_ptr<const FlowNote>& note) { (void)note; }
+  // What is asked of files; set before any data. Null: nothing but their first bytes.
+  std::shared_ptr<const FilePolicy> file_policy;
 
  protected:
   std::deque<std::unique_ptr<Transaction>> transactions_;
@@ -118,6 +130,10 @@ struct ParserDescriptor {
   std::span<const std::uint16_t> default_ports;  // destination ports where probing starts
   // Looks at the first bytes of one direction, reassembled. Pure.
   ProbeVerdict (*probe)(ByteView data, Direction direction, AppTransport transport) = nullptr;
+  // The other direction was found to be this protocol: may these bytes be its other half? Null: `probe`
+  // decides.
+  ProbeVerdict (*confirm)(ByteView data, Direction direction) = nullptr;
+  // Null: the protocol is only recognised.
   std::unique_ptr<Session> (*make_session)(const ParserConfig& config, AppTransport transport) = nullptr;
   std::array<std::uint8_t, 2> complete{};         // progress at which each direction of a transaction is done
   std::span<const std::string_view> event_names;  // "http.request_header_invalid": app-layer-event vocabulary
@@ -127,8 +143,12 @@ struct ParserDescriptor {
   std::optional<Direction> first_data;
   // Too short a pattern to look for everywhere: probed on its ports only.
   bool ports_only = false;
+  // Transactions finish in any order: finished ones are dropped wherever they stand.
+  bool any_order = false;
   // Writes the members of the log object (the caller has opened it).
   void (*write_log)(const Transaction& tx, const LogOptions& options, core::JsonWriter& json) = nullptr;
+  // Writes members that stand beside the log object under keys of their own (`email` beside `smtp`).
+  void (*write_beside)(const Transaction& tx, const LogOptions& options, core::JsonWriter& json) = nullptr;
   // How many log events the transaction gives; null: one. write_log is called for each, with
   // LogOptions::record counting up.
   unsigned (*log_records)(const Transaction& tx, const LogOptions& options) = nullptr;
