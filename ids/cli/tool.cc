@@ -57,6 +57,21 @@ core::VerbSpec bench_verb() {
   return v;
 }
 
+core::VerbSpec test_verb() {
+  core::VerbSpec v;
+  v.name = "test";
+  v.arguments = "DIR...";
+  v.least_arguments = 1;
+  v.most_arguments = 1000;
+  v.summary = "run the cases of a directory: traffic, rules, and what must come of them";
+  v.options = {
+      option("--name", "TEXT", "only cases whose path has TEXT in it"),
+      option("--write-pcap", "DIR", "write the traffic that cases describe to DIR/CASE.pcap, and stop"),
+  };
+  v.run = verb_test;
+  return v;
+}
+
 core::VerbSpec plain_verb(std::string name, std::string summary, core::Result<int> (*run)(const core::Args&),
                           std::vector<core::OptionSpec> options) {
   core::VerbSpec v;
@@ -87,6 +102,7 @@ core::ToolSpec ids_tool() {
   tool.verbs = {
       run_verb(),
       check_verb(),
+      test_verb(),
       bench_verb(),
       plain_verb("keywords", "list the rule keywords and buffers", verb_keywords, {}),
       plain_verb("config", "print the settings in force, each with its origin", verb_config,
@@ -97,6 +113,7 @@ core::ToolSpec ids_tool() {
       {"ids run --rules rules/ids --pcap in.pcap --log-dir out", "read a capture file"},
       {"ids run --site site.yaml --interface eth0 --spool /var/spool/gatehouse", "watch an interface"},
       {"ids check local.rules", "check rules before they are deployed"},
+      {"ids test rules/ids/cases", "prove the shipped rules by their examples"},
       {"ids config --config ids.yaml", "see what is in force and where it was set"},
   };
   tool.standards = {"EVE JSON as written by Suricata 8", "Community ID v1"};

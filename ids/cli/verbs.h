@@ -10,6 +10,7 @@ core::ToolSpec ids_tool();
 core::Result<int> verb_run(const core::Args& args);
 core::Result<int> verb_check(const core::Args& args);
 core::Result<int> verb_bench(const core::Args& args);
+core::Result<int> verb_test(const core::Args& args);
 core::Result<int> verb_keywords(const core::Args& args);
 core::Result<int> verb_config(const core::Args& args);
 

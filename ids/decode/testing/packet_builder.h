@@ -1,5 +1,5 @@
 // Packets for tests, built from nothing: every layer with right lengths and checksums, unless the
-// test asks for wrong ones. Not part of the product.
+// test asks for wrong ones. In the product only `ids test` uses it.
 #pragma once
 
 #include <cstdint>
