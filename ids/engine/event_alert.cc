@@ -1,0 +1,98 @@
+// Alerts of rules, and of the scan and flood detectors.
+#include "ids/anomaly/sids.h"
+#include "ids/engine/event_facts.h"
+#include "ids/engine/event_log.h"
+
+namespace gatehouse::ids::engine {
+
+void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match, ByteView stream) {
+  ++counters_.alerts;
+  if (!alerts_) return;
+  const RuleMeta& meta = match.rule->meta;
+  alert::EventHeader header = packet.origin == PacketOrigin::flow_end && flow != nullptr
+                                  ? flow_header(*flow, packet, match.direction)
+                                  : packet_header(packet, flow);
+  header.event_type = "alert";
+  header.direction = flow == nullptr ? std::string_view{} : direction_name(match.direction);
+  if (match.tx != nullptr) header.tx_id = match.tx->id;
+
+  alert::AlertFields fields;
+  fields.gid = meta.gid;
+  fields.sid = meta.sid;
+  fields.rev = meta.rev;
+  fields.signature = meta.message;
+  fields.category = meta.class_description;
+  fields.severity = meta.priority;
+  fields.target_is_source = match.rule->target_is_source;
+  if (settings_.eve.alert_metadata) fields.metadata = meta.metadata;
+
+  writer_.begin(header);
+  writer_.alert(fields, header);
+  if (packet.tunnel_depth > 0) {
+    alert::TunnelFields tunnel = carrier_;
+    tunnel.depth = packet.tunnel_depth;
+    writer_.tunnel(tunnel);
+  }
+  if (match.tx != nullptr) protocol_object(*flow, *match.tx, alert_options_);
+  if (flow != nullptr) {
+    if (settings_.eve.alert_flow_metadata) flowbits(*flow);
+    writer_.flow_so_far(flow_fields(*flow));
+  }
+  if (settings_.eve.alert_verdict) {
+    // The verdict is that on the packet: a pass rule may have come after this one.
+    const bool dropped = match.rule->action == RuleAction::drop || match.rule->action == RuleAction::reject;
+    const bool passed = flow != nullptr && flow->pass;
+    const std::string_view verdict = passed ? "pass" : dropped ? "drop" : "alert";
+    writer_.member("verdict").begin_object().field("action", verdict).end_object();
+  }
+  alert::PayloadFields payload;
+  payload.from_stream = match.from_stream || match.tx != nullptr;
+  payload.payload = payload.from_stream && !stream.empty() ? stream : packet.payload;
+  if (payload.payload.size() > settings_.eve.payload_buffer_bytes)
+    payload.payload = payload.payload.first(settings_.eve.payload_buffer_bytes);
+  payload.frame = packet.frame;
+  payload.link_type = packet.link_type;
+  payload.link_name = link_name(packet.link_type);
+  writer_.payload(payload);
+  port_.write(EventKind::alert, writer_.end());
+}
+
+void EventLog::detection(const anomaly::Detection& d, std::uint64_t pcap_cnt) {
+  ++counters_.detections;
+  if (!alerts_) return;
+  alert::EventHeader header;
+  header.event_type = "alert";
+  header.time_us = d.time_us;
+  header.pcap_cnt = live() ? 0 : pcap_cnt;
+  header.in_iface = interface_;
+  // A family without an address of its own (a spoofed flood has no source) shows the unspecified one.
+  header.source = d.source;
+  header.destination = d.target;
+  if (header.source.version == 0) header.source.version = d.target.version;
+  if (header.destination.version == 0) header.destination.version = d.source.version;
+  header.protocol = d.protocol;
+  alert::AlertFields fields;
+  fields.gid = anomaly::kDetectionGid;
+  fields.sid = d.sid;
+  fields.rev = 1;
+  fields.signature = d.message;
+  fields.category =
+      d.klass.starts_with("dos.") ? "Attempted Denial of Service" : "Detection of a Network Scan";
+  fields.severity = d.severity;
+  alert::DetectionFields detection;
+  detection.klass = d.klass;
+  detection.sources = d.sources;
+  detection.targets = d.targets;
+  detection.sources_total = d.sources_total;
+  detection.targets_total = d.targets_total;
+  detection.evidence = d.evidence;
+  detection.window_us = d.window_us;
+  detection.confidence = d.confidence;
+  detection.update = d.update;
+  writer_.begin(header);
+  writer_.alert(fields, header);
+  writer_.detection(detection);
+  port_.write(EventKind::alert, writer_.end());
+}
+
+}  // namespace gatehouse::ids::engine
