@@ -8,9 +8,6 @@
 namespace gatehouse::ids::http {
 namespace {
 
-// Files of one transaction beyond this are not followed: a multipart body can name very many.
-constexpr std::size_t kMaxFiles = 64;
-
 // Appends what fits under `limit` (0: all); false when something was left out.
 bool keep(std::vector<std::uint8_t>& kept, ByteView bytes, std::uint64_t limit) {
   const std::uint64_t room = limit == 0 ? bytes.size() : limit - std::min<std::uint64_t>(limit, kept.size());
@@ -63,9 +60,8 @@ void BodyReceiver::gap(std::uint64_t bytes) {
   message.wire_body_size += bytes;
   if (!file_open_ && !file_name_.empty() && !multipart_.active()) begin_file(file_name_);
   for (TransferredFile& file : tx_->files) {
-    if (file.direction == direction_ && file.state == FileState::open) {
-      file.gaps = true;
-      file.size += bytes;
+    if (file.direction == direction_ && file.is_open()) {
+      file.skip(bytes);
     }
   }
 }
@@ -85,27 +81,19 @@ void BodyReceiver::finish(bool complete) {
 }
 
 void BodyReceiver::begin_file(std::string name) {
-  file_open_ = false;
-  if (tx_->files.size() >= kMaxFiles) return;
-  TransferredFile file;
-  file.name = std::move(name);
-  file.direction = direction_;
-  file.tx_id = tx_->id;
   file_ = tx_->files.size();
-  tx_->files.push_back(std::move(file));
-  file_open_ = true;
+  file_open_ =
+      tx_->open_file(std::move(name), direction_, options_.keep_limit, options_.file_policy) != nullptr;
 }
 
 void BodyReceiver::file_data(ByteView bytes) {
   if (!file_open_) return;
-  TransferredFile& file = tx_->files[file_];
-  file.size += bytes.size();
-  keep(file.data, bytes, options_.keep_limit);
+  tx_->files[file_].append(bytes);
 }
 
 void BodyReceiver::end_file(bool complete) {
   if (!file_open_) return;
-  tx_->files[file_].state = complete ? FileState::closed : FileState::truncated;
+  tx_->files[file_].close(complete ? FileState::closed : FileState::truncated);
   file_open_ = false;
 }
 

@@ -17,6 +17,7 @@ class BodyReceiver : public ByteSink, private MultipartHandler {
     std::uint64_t keep_limit = 0;  // 0: unlimited
     unsigned layer_limit = 2;
     std::uint64_t decompression_limit = 1024 * 1024;
+    const FilePolicy* file_policy = nullptr;
   };
 
   // Begins a body. `file_name` empty: the body is no file of its own.

@@ -105,8 +105,7 @@ std::size_t HttpSession::stray_response_bytes(std::string_view data) {
   response.body_size += data.size();
   for (TransferredFile& file : last->files) {
     if (file.direction != Direction::to_client || file.logged) continue;
-    file.size += data.size();
-    file.data.insert(file.data.end(), bytes.begin(), bytes.end());
+    file.append(core::as_bytes(data));
   }
   return data.size();
 }
@@ -210,7 +209,7 @@ void HttpSession::start_response_body(HttpTransaction& tx, BodyFramer::Mode mode
   }
   if (name.empty()) name = tx.path;
   const BodyReceiver::Options options{config_.response_body_limit, config_.decompress_layer_limit,
-                                      config_.decompression_limit};
+                                      config_.decompression_limit, file_policy.get()};
   s.body.start(tx, Direction::to_client, options, std::move(name), {});
   s.state = State::body;
 }
