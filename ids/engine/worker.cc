@@ -35,7 +35,17 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
       app_flows_(parser_table().size() + 2),
       port_(port) {
   matches_.reserve(settings.engine.packet_alert_max);
-  log_.use_flowbit_names(engine_->rules().flowbit_names);
+  use_rules();
+}
+
+void Worker::use_rules() {
+  const RuleList& list = engine_->rules();
+  log_.use_flowbit_names(list.flowbit_names);
+  app_.ask_for_hassh(std::any_of(list.rules.begin(), list.rules.end(), [](const auto& rule) {
+    return std::any_of(rule->buffers.begin(), rule->buffers.end(), [](const BufferMatch& match) {
+      return buffer_table()[match.buffer].name.starts_with("ssh.hassh");
+    });
+  }));
 }
 
 void Worker::on_packet(const RawPacket& raw) {
@@ -56,7 +66,7 @@ void Worker::replace(std::shared_ptr<const Engine> engine) {
   // The old engine lives until the detector has let go of it.
   const std::shared_ptr<const Engine> old = std::exchange(engine_, std::move(engine));
   detector_->replace(engine_);
-  log_.use_flowbit_names(engine_->rules().flowbit_names);
+  use_rules();
 }
 
 void Worker::on_packet(Packet& packet) {

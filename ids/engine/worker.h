@@ -50,6 +50,7 @@ class Worker : public PacketSink,
   void on_flow_end(Flow& flow) override;
   void on_detection(const anomaly::Detection& detection) override;
 
+  void use_rules();  // what else depends on the rules in force
   void tcp_packet(Flow& flow, Packet& packet);
   void udp_packet(Flow& flow, const Packet& packet);
   void inspect(Packet& packet, Flow* flow);

@@ -30,7 +30,7 @@ std::span<const std::string_view> detection_event_names() {
   return kEventNames;
 }
 
-AppLayer::AppLayer(const ParserConfig& config) : config_(config) {
+AppLayer::AppLayer(const ParserConfig& config) : config_(config), hassh_by_rules_(!config.ssh.hassh) {
   if (!config_.expected_flows) config_.expected_flows = std::make_shared<ExpectedFlows>();
   for (std::size_t i = 0; i < parser_table().size(); ++i) {
     const ParserDescriptor* parser = parser_table()[i];
@@ -53,6 +53,10 @@ AppLayer::AppLayer(const ParserConfig& config) : config_(config) {
     }
     if (enabled) candidates_.push_back(std::move(candidate));
   }
+}
+
+void AppLayer::ask_for_hassh(bool asked) {
+  if (hassh_by_rules_) config_.ssh.hassh = asked;
 }
 
 AppFlow& AppLayer::attach(Flow& flow, AppTransport transport, std::int64_t time_us) {
@@ -212,7 +216,12 @@ void AppLayer::found(AppFlow& app, Direction d, AppProto proto, std::int64_t tim
   }
   if (app.transport == AppTransport::tcp && app.detected[1 - i] == kAppFailed)
     add_event(app, kDetectProtocolOnlyOneDirection);
-  if (!candidate->detection_only) app.session = make_session(parser, app.transport);
+  if (!candidate->detection_only) {
+    const bool inherits = app.heir != nullptr && app.expected == parser.name;
+    app.session = inherits ? std::move(app.heir) : make_session(parser, app.transport);
+    if (inherits) app.session->file_policy = file_policy_;
+  }
+  app.heir.reset();
   deliver_pending(app, time_us);
 }
 
@@ -236,6 +245,19 @@ void AppLayer::deliver(AppFlow& app, Direction d, ByteView data, std::int64_t ti
   const std::size_t i = index(d);
   if (!app.session || app.stopped[i] || app.session->bypass || data.empty()) return;
   app.stopped[i] = !app.session->on_data(d, data, time_us);
+  if (!app.session->renamed.empty()) rename(app);
+}
+
+// Not when the other name is switched off: the flow keeps its first one.
+void AppLayer::rename(AppFlow& app) const {
+  const AppProto proto = find_parser(app.session->renamed);
+  app.session->renamed = {};
+  if (proto == app.proto || proto == kAppUnknown) return;
+  if (std::none_of(candidates_.begin(), candidates_.end(),
+                   [&](const Candidate& c) { return c.proto == proto; }))
+    return;
+  if (app.original == kAppUnknown) app.original = app.proto;
+  app.proto = proto;
 }
 
 void AppLayer::deliver_pending(AppFlow& app, std::int64_t time_us) {
@@ -262,6 +284,7 @@ void AppLayer::try_upgrade(Flow& flow, AppFlow& app, std::int64_t time_us) {
   if (app.original == kAppUnknown) app.original = app.proto;
   app.expected = app.session->upgrade_to;
   app.pending = std::move(app.session->unread);
+  app.heir = std::move(app.session->heir);
   app.session.reset();
   app.proto = kAppUnknown;
   app.detected = {};
@@ -317,13 +340,16 @@ void AppLayer::drop_finished(Flow& flow) {
   if (app == nullptr || !app->session) return;
   const ParserDescriptor& parser = parser_of(app->proto);
   auto& transactions = app->session->transactions();
-  while (!transactions.empty()) {
-    const Transaction& tx = *transactions.front();
+  const auto finished = [&parser](const Transaction& tx) {
     const bool complete = tx.progress[0] >= parser.complete[0] && tx.progress[1] >= parser.complete[1];
     const bool seen = (tx.inspected[0] || tx.skip_inspect[0]) && (tx.inspected[1] || tx.skip_inspect[1]);
-    if (!complete || !tx.logged || !seen) break;
-    transactions.pop_front();
+    return complete && tx.logged && seen;
+  };
+  if (parser.any_order) {
+    std::erase_if(transactions, [&](const auto& tx) { return finished(*tx); });
+    return;
   }
+  while (!transactions.empty() && finished(*transactions.front())) transactions.pop_front();
 }
 
 }  // namespace gatehouse::ids

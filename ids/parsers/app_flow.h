@@ -52,6 +52,10 @@ class AppLayer {
  public:
   explicit AppLayer(const ParserConfig& config);
 
+  // Do the rules look at SSH fingerprints? Counts where the configuration leaves it open; for flows
+  // that begin from now on.
+  void ask_for_hassh(bool asked);
+
   // TCP: chunks in order from reassembly (data, gap, end).
   void on_stream(Flow& flow, const StreamChunk& chunk, std::int64_t time_us);
   // UDP: one datagram.
@@ -90,10 +94,12 @@ class AppLayer {
   void found(AppFlow& app, Direction direction, AppProto proto, std::int64_t time_us);
   void not_found(AppFlow& app, Direction direction);
   void deliver(AppFlow& app, Direction direction, ByteView data, std::int64_t time_us);
+  void rename(AppFlow& app) const;
   void deliver_pending(AppFlow& app, std::int64_t time_us);
   void try_upgrade(Flow& flow, AppFlow& app, std::int64_t time_us);
 
   ParserConfig config_;
+  const bool hassh_by_rules_;
   std::shared_ptr<const FilePolicy> file_policy_;
   std::vector<Candidate> candidates_;
 };

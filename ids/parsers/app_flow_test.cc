@@ -112,18 +112,18 @@ TEST(AppFlow, FeedsWhatCameBeforeDetection) {
 
 TEST(AppFlow, HonoursSwitchesAndPorts) {
   ParserConfig off;
-  off.protocols.push_back({"http", false, false, {}});
+  off.protocols.push_back({"http", false, {true, true}, false, {}});
   Played disabled({client("GET / HTTP/1.1\r\n"), server("HTTP/1.1 200 OK\r\n")}, off);
   EXPECT_EQ(proto(disabled), "failed");
 
   ParserConfig detection_only;
-  detection_only.protocols.push_back({"http", true, true, {}});
+  detection_only.protocols.push_back({"http", true, {true, true}, true, {}});
   Played detected({client("GET / HTTP/1.1\r\n")}, detection_only);
   EXPECT_EQ(proto(detected), "http");
   EXPECT_FALSE(detected.parsed());
 
   ParserConfig ports;
-  ports.protocols.push_back({"dns", true, false, {5353}});
+  ports.protocols.push_back({"dns", true, {true, true}, false, {{{53}, {5353}}}});
   Played moved({client(kDnsQuery)}, ports, 5353, AppTransport::udp);
   EXPECT_EQ(proto(moved), "dns");
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,7 @@ struct TlsConfig {
 };
 
 struct SshConfig {
-  bool hassh = true;  // fingerprints of the key exchange
+  std::optional<bool> hassh;  // fingerprints of the key exchange; empty: when a rule asks for them
   EncryptedData encrypted = EncryptedData::track_only;
 };
 
