@@ -79,7 +79,8 @@ void decode_arp(DecodeContext& context, ByteView bytes) {
   // RFC 826 request and reply, RFC 903 reverse, RFC 2390 inverse.
   const bool known = operation == 1 || operation == 2 || operation == 3 || operation == 4 || operation == 8 ||
                      operation == 9;
-  if (!known) context.event(arp_unsupported_opcode);
+  if (!known) return context.event(arp_unsupported_opcode);
+  context.packet.arp = bytes.first(28);
 }
 
 }  // namespace gatehouse::ids

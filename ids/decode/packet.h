@@ -87,6 +87,7 @@ struct Packet {
   bool has_ether = false;
   std::array<std::uint16_t, 3> vlan{};  // outer to inner
   std::uint8_t vlan_count = 0;
+  ByteView arp;  // an ARP message of Ethernet and IPv4 (RFC 826), whole; empty: none
 
   // Network. ip_version 0: not IP, or so broken that nothing after it was read.
   std::uint8_t ip_version = 0;
