@@ -1,0 +1,28 @@
+// What the parts of one worker's detector share.
+#pragma once
+
+#include "ids/match/candidates.h"
+#include "ids/match/plan.h"
+#include "ids/match/reporter.h"
+
+namespace gatehouse::ids {
+
+struct Inspection {
+  std::shared_ptr<const EngineImpl> engine;
+  ScanScratch scratch;
+  Candidates candidates;
+  Reporter reporter;
+  DetectorCounters counters;
+  std::vector<Finding> findings;  // of the rule being evaluated
+
+  // To evaluate one rule in: nothing was found yet.
+  InspectContext context(const Packet& packet, const Flow* flow, Direction direction, const Transaction* tx) {
+    findings.clear();
+    InspectContext out{packet, flow, direction, tx, {}};
+    out.resources = engine->rules().resources.get();
+    out.findings = &findings;
+    return out;
+  }
+};
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,180 @@
+#include "ids/match/packet_inspector.h"
+
+#include <algorithm>
+
+#include "ids/flow/tcp.h"
+#include "ids/match/rule_header.h"
+
+namespace gatehouse::ids {
+namespace {
+
+template <class Table>
+void add_event(Candidates& candidates, const Table& table, std::uint16_t event) {
+  const auto found = table.find(event);
+  if (found != table.end()) candidates.add_all(found->second, kOnPacket);
+}
+
+bool lists_hold(const RulePlan& plan, InspectContext& context, ByteView payload, std::uint64_t base) {
+  for (const ListPlan& list : plan.lists) {
+    BufferView view{payload, true};
+    std::uint64_t from = base;
+    if (list.match->buffer != kPayloadBuffer) {
+      if (!buffer_table()[list.match->buffer].get_packet(context.packet, view)) return false;
+      from = 0;
+    }
+    if (!holds_in(list, context, view.data, from)) return false;
+  }
+  return true;
+}
+
+bool matches_stream(const RulePlan& plan, InspectContext& context, const StreamView& stream) {
+  if (!lists_hold(plan, context, stream.data, stream.base)) return false;
+  // It held without the new bytes: then it was reported when those came.
+  return stream.old == 0 || !lists_hold(plan, context, stream.data.first(stream.old), stream.base);
+}
+
+// Is this packet's payload the first of its direction?
+bool starts_stream(const InspectContext& context) {
+  if (context.flow == nullptr || !context.flow->tcp) return false;
+  const auto& peer = context.flow->tcp->peer(context.direction);
+  return context.packet.tcp.sequence == peer.isn + 1;
+}
+
+bool matches_packet(const RulePlan& plan, InspectContext& context) {
+  const Rule& rule = *plan.rule;
+  if (rule.rule_class == RuleClass::stream && context.packet.is_tcp()) {
+    if (rule.stream_only || rule.flow.only_stream) return false;
+    // The stream rule itself will see these bytes; the packet counts only as a place of its own.
+    if (context.packet.payload_in_stream && !rule.also_packet) return false;
+    if (context.packet.payload_in_stream && starts_stream(context)) return false;
+  }
+  return lists_hold(plan, context, context.packet.payload, 0);
+}
+
+}  // namespace
+
+void PacketInspector::inspect(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,
+                              const StreamView& stream) {
+  shared_.candidates.begin();
+  collect_packet(packet, flow, state, direction);
+  collect_stream(packet, state, stream, direction);
+  evaluate(packet, flow, state, direction, stream);
+}
+
+void PacketInspector::inspect_flow_end(const Packet& packet, Flow& flow, FlowDetect& state,
+                                       Direction direction, const StreamView& stream) {
+  shared_.candidates.begin();
+  collect_stream(packet, &state, stream, direction);
+  collect_detection(flow, state, direction);
+  evaluate(packet, &flow, &state, direction, stream);
+}
+
+void PacketInspector::inspect_after_gaps(const Packet& packet, Flow* flow, FlowDetect* state,
+                                         Direction direction) {
+  for (;;) {
+    // There is nothing when the last window is seen.
+    const StreamView stream = take_stream(flow, state, direction);
+    if (stream.data.empty()) return;
+    shared_.candidates.begin();
+    collect_stream(packet, state, stream, direction);
+    evaluate(packet, flow, state, direction, stream);
+    finish_stream(flow, state, direction, stream);
+  }
+}
+
+void PacketInspector::collect_packet(const Packet& packet, Flow* flow, FlowDetect* state,
+                                     Direction direction) {
+  const EngineImpl& e = *shared_.engine;
+  Candidates& candidates = shared_.candidates;
+  const auto kind = static_cast<std::size_t>(kind_of(packet));
+  const std::size_t d = index(direction);
+  if (!e.any_packet.empty()) candidates.add_all(e.any_packet, kOnPacket);
+  for (std::size_t i = 0; i < packet.event_count; ++i)
+    add_event(candidates, e.by_decode_event, packet.events[i]);
+  for (std::size_t i = 0; i < packet.stream_event_count; ++i)
+    add_event(candidates, e.by_stream_event, packet.stream_events[i]);
+  if (packet.ip_version == 0) return;
+  if (state == nullptr || !state->once_done[d]) {
+    if (state != nullptr) state->once_done[d] = true;
+    candidates.add_all(e.once[kind][d], kOnPacket);
+  }
+  if (state != nullptr) collect_detection(*flow, *state, direction);
+  candidates.add_all(e.packet_without_literal[kind][d].at(packet.destination_port), kOnPacket);
+  if (!packet.payload.empty()) collect_payload(packet, kind, d);
+}
+
+void PacketInspector::collect_payload(const Packet& packet, std::size_t kind, std::size_t direction) {
+  const EngineImpl& e = *shared_.engine;
+  Candidates& candidates = shared_.candidates;
+  const auto add = [&](PlanId plan) { candidates.add(plan, kOnPacket); };
+  e.packet[kind][direction].scan(packet.payload, shared_.scratch, add);
+  // TCP data that reassembly did not take is all that stream rules will see of it.
+  if (packet.is_tcp() && !packet.payload_in_stream) {
+    e.stream[direction].scan(packet.payload, shared_.scratch, add);
+    candidates.add_all(e.stream_without_literal[direction].at(packet.destination_port), kOnPacket);
+  }
+}
+
+void PacketInspector::collect_detection(Flow& flow, FlowDetect& state, Direction direction) {
+  const AppFlow* app = app_flow(flow);
+  if (app == nullptr) return;
+  bool& done = state.detection_done[index(direction)];
+  if (!done && app->proto != kAppUnknown) {
+    done = true;
+    shared_.candidates.add_all(shared_.engine->on_detection[index(direction)], kOnPacket);
+  }
+  for (; state.detection_events < app->detection_events.size(); ++state.detection_events) {
+    add_event(shared_.candidates, shared_.engine->by_detection_event,
+              app->detection_events[state.detection_events]);
+  }
+}
+
+void PacketInspector::collect_stream(const Packet& packet, const FlowDetect* state, const StreamView& stream,
+                                     Direction direction) {
+  if (stream.data.empty()) return;
+  Candidates& candidates = shared_.candidates;
+  const Prefilter& prefilter = shared_.engine->stream[index(direction)];
+  // A literal that begins in old data can end in new data.
+  const std::size_t back = std::min(stream.old, prefilter.longest() == 0 ? 0 : prefilter.longest() - 1);
+  const ByteView fresh = stream.data.subspan(stream.old - back);
+  prefilter.scan(fresh, shared_.scratch, [&](PlanId plan) { candidates.add(plan, kOnStream); });
+  candidates.add_all(shared_.engine->stream_without_literal[index(direction)].at(packet.destination_port),
+                     kOnStream);
+  for (const FlowDetect::Waiting& w : state->waiting[index(direction)]) {
+    if (w.until > stream.base) candidates.add(w.plan, kOnStream);
+  }
+}
+
+// The rule was preselected by the stream and did not match: another part of it may still come.
+void PacketInspector::keep_waiting(FlowDetect& state, PlanId id, Direction direction,
+                                   const StreamView& stream) const {
+  const RulePlan& plan = shared_.engine->plans[id];
+  if (plan.lists.size() == 1 && plan.lists[0].ops.size() < 2) return;
+  auto& waiting = state.waiting[index(direction)];
+  for (const FlowDetect::Waiting& w : waiting) {
+    if (w.plan == id) return;
+  }
+  if (waiting.size() == FlowDetect::kMostWaiting) waiting.erase(waiting.begin());
+  waiting.push_back({id, stream.base + stream.data.size()});
+}
+
+void PacketInspector::evaluate(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,
+                               const StreamView& stream) {
+  const std::span<const PlanId> candidates = shared_.candidates.sorted();
+  shared_.counters.candidates += candidates.size();
+  for (const PlanId id : candidates) {
+    const RulePlan& plan = shared_.engine->plans[id];
+    const std::uint8_t mode = shared_.candidates.mode(id);
+    if (!header_holds(*plan.rule, packet, flow, direction)) continue;
+    InspectContext context = shared_.context(packet, flow, direction, nullptr);
+    if (!conditions_hold(*plan.rule, context)) continue;
+    const bool on_stream = (mode & kOnStream) != 0 && matches_stream(plan, context, stream);
+    if (!on_stream && (mode & kOnStream) != 0) keep_waiting(*state, id, direction, stream);
+    if (!on_stream && !((mode & kOnPacket) != 0 && matches_packet(plan, context))) continue;
+    if (!flowbits_hold(*plan.rule, flow)) continue;
+    shared_.reporter.accept(*shared_.engine, {id, direction, nullptr, on_stream}, packet, flow,
+                            shared_.findings);
+  }
+}
+
+}  // namespace gatehouse::ids

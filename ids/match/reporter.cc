@@ -1,0 +1,107 @@
+#include "ids/match/reporter.h"
+
+#include <algorithm>
+
+#include "ids/match/rule_header.h"
+#include "ids/state/flow_variables.h"
+#include "ids/state/resources.h"
+
+namespace gatehouse::ids {
+
+void Reporter::accept(const EngineImpl& engine, Accepted match, const Packet& packet, Flow* flow,
+                      std::span<const Finding> findings) {
+  const Rule& rule = *engine.plans[match.plan].rule;
+  if (flow != nullptr) change_flowbits(rule, *flow);
+  if (!rule.match_actions.empty() || !findings.empty()) {
+    ActionContext context{packet, flow, match.direction, match.tx, *engine.rules().resources, match.context};
+    for (const auto& action : rule.match_actions) action->apply(context);
+    for (const Finding& finding : findings) finding.test->commit(context, finding.value);
+  }
+  found_.push_back(std::move(match));
+}
+
+void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow, DetectorCounters& counters,
+                      std::vector<Match>& out) {
+  if (found_.empty()) return;
+  std::stable_sort(found_.begin(), found_.end(),
+                   [](const Accepted& a, const Accepted& b) { return a.plan < b.plan; });
+  const bool flow_passed = flow != nullptr && flow->pass;
+  bool passed = false;
+  unsigned reported = 0;
+  for (Accepted& f : found_) {
+    const RulePlan& plan = engine.plans[f.plan];
+    const Rule& rule = *plan.rule;
+    // Pass silences what is ordered behind it; what is ordered before it still speaks.
+    if (rule.action != RuleAction::pass && (passed || (flow_passed && plan.action_rank > engine.pass_rank)))
+      continue;
+    if (rule.action == RuleAction::pass && flow_passed) continue;
+    RuleAction action = rule.action;
+    const Outcome outcome = judge(rule, packet, flow, action);
+    if (outcome != Outcome::tell) ++counters.suppressed;
+    if (outcome == Outcome::nothing) continue;
+    if (outcome == Outcome::tell && !rule.alert_actions.empty()) {
+      ActionContext context{packet, flow, f.direction, f.tx, *engine.rules().resources, f.context};
+      for (const auto& a : rule.alert_actions) a->apply(context);
+    }
+    const bool whole_flow = f.tx != nullptr || f.from_stream || rule.once_per_direction;
+    if (action == RuleAction::pass) {
+      passed = true;
+      if (flow != nullptr && whole_flow) flow->pass = true;
+      if (!rule.always_alert) continue;
+    }
+    const bool drops = action == RuleAction::drop || action == RuleAction::reject;
+    if (drops && flow != nullptr && whole_flow) flow->drop = true;
+    if (outcome != Outcome::tell || rule.noalert) continue;
+    if (reported == engine.packet_alert_max) {
+      ++counters.queue_overflow;
+      continue;
+    }
+    ++reported;
+    ++counters.alerts;
+    if (flow != nullptr) flow->alerted = true;
+    out.push_back({&rule, f.direction, f.tx, f.from_stream, action, std::move(f.context)});
+  }
+}
+
+Reporter::Outcome Reporter::judge(const Rule& rule, const Packet& packet, const Flow* flow,
+                                  RuleAction& action) {
+  if (suppressed(rule, packet)) return Outcome::act;
+  const auto one = [&](const Threshold& threshold) {
+    switch (thresholds_.admit(rule, threshold, packet, flow)) {
+      case ThresholdTable::Verdict::changed:
+        action = threshold.new_action;
+        break;
+      case ThresholdTable::Verdict::alert:
+        break;
+      case ThresholdTable::Verdict::quiet:
+        return Outcome::act;
+      case ThresholdTable::Verdict::below:
+        return Outcome::nothing;
+    }
+    return Outcome::tell;
+  };
+  if (rule.detection_filter) {
+    const Outcome outcome = one(*rule.detection_filter);
+    if (outcome != Outcome::tell) return outcome;
+  }
+  for (const Threshold& threshold : rule.thresholds) {
+    const Outcome outcome = one(threshold);
+    if (outcome != Outcome::tell) return outcome;
+  }
+  return Outcome::tell;
+}
+
+bool count_tags(RuleResources& resources, const Packet& packet, Flow* flow) {
+  if (!resources.tagged.load(std::memory_order_relaxed) || packet.ip_version == 0) return false;
+  bool wanted = false;
+  if (flow != nullptr && flow->variables != nullptr) wanted = flow_variables(*flow)->tags.count(packet);
+  for (const IpAddress* host : {&packet.source, &packet.destination}) {
+    resources.host_tags.visit(AddressKey::host(*host, 0), packet.time_us, [&](HostTags& tags) {
+      wanted = tags.count(packet) || wanted;
+      return !tags.empty();
+    });
+  }
+  return wanted;
+}
+
+}  // namespace gatehouse::ids

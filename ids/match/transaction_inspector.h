@@ -1,0 +1,48 @@
+// Rules about transactions: one side of one transaction at a time, as its progress allows.
+#pragma once
+
+#include "ids/match/flow_state.h"
+#include "ids/match/inspection.h"
+#include "ids/match/stream_window.h"
+
+namespace gatehouse::ids {
+
+class TransactionInspector {
+ public:
+  explicit TransactionInspector(Inspection& shared) : shared_(shared) {}
+
+  // All open transactions of the flow, in `direction`.
+  void inspect(const Packet& packet, Flow& flow, Direction direction, const StreamView& stream);
+
+ private:
+  enum class Verdict : std::uint8_t { match, reject, undecided };
+  // One side of one transaction while it is inspected.
+  struct Side {
+    const Packet& packet;
+    Flow& flow;
+    Direction direction;
+    const StreamView& stream;
+    Transaction& tx;
+    TransactionDetect& state;
+    TransactionDetect::Side& kept;
+    const TransactionGroup& group;
+    std::uint8_t complete;
+  };
+
+  static void restart(TransactionDetect::Side& kept, AppProto proto);
+  TransactionDetect& state_of(Transaction& tx) const;
+  void inspect_side(const Side& side);
+  bool scan_buffers(const Side& side, bool finished);
+  void scan_instance(const TransactionBuffer& buffer, const BufferView& view, std::uint32_t before);
+  bool transformed(const std::vector<std::shared_ptr<const Transform>>& chain, ByteView& data);
+  void evaluate(const Side& side);
+  Verdict judge(const RulePlan& plan, const Side& side);
+  Verdict judge_list(const ListPlan& list, InspectContext& context, const StreamView& stream);
+  Verdict judge_instances(const ListPlan& list, const BufferDescriptor& buffer, InspectContext& context,
+                          Direction side);
+
+  Inspection& shared_;
+  std::array<std::vector<std::uint8_t>, 2> transform_room_;
+};
+
+}  // namespace gatehouse::ids
