@@ -26,6 +26,10 @@ struct EventHeader {
   bool has_ports = false;
   std::uint8_t icmp_type = 0, icmp_code = 0;
   bool has_icmp = false;
+  // Of a flow: what the other side answered with.
+  bool has_icmp_response = false;
+  std::uint8_t icmp_response_type = 0, icmp_response_code = 0;
+  std::optional<std::uint32_t> spi;  // ESP
   std::uint64_t flow_id = 0;   // 0: no flow
   std::uint64_t pcap_cnt = 0;  // 0: live
   std::span<const std::uint16_t> vlan;
@@ -37,6 +41,7 @@ struct EventHeader {
   // Link addresses of the packet; written when EveOptions::ethernet. Null: not known.
   const std::array<std::uint8_t, 6>* ether_source = nullptr;
   const std::array<std::uint8_t, 6>* ether_destination = nullptr;
+  std::uint16_t ether_type = 0;  // 0: not written
 };
 
 struct AlertFields {
@@ -46,6 +51,7 @@ struct AlertFields {
   std::uint8_t severity = 3;
   std::span<const std::pair<std::string, std::string>> metadata;
   std::optional<bool> target_is_source;
+  std::string_view context = {};  // members of an object, JSON; empty: not written
 };
 
 struct FlowFields {
@@ -64,6 +70,8 @@ struct FlowFields {
 struct TcpFields {
   std::uint8_t flags_to_server = 0, flags_to_client = 0;  // union of the flags seen
   std::string_view state;
+  // Parts the bytes of a direction were held in, at most, because much was missing between them.
+  unsigned regions_to_server = 1, regions_to_client = 1;
 };
 
 // One direction of a flow.
@@ -80,6 +88,8 @@ struct TunnelFields {
   bool has_ports = false;
   std::uint8_t protocol = 0;
   std::uint8_t depth = 0;
+  std::uint64_t pcap_cnt = 0;  // 0: live
+  std::string_view pkt_src;
 };
 
 struct AnomalyFields {

@@ -66,6 +66,11 @@ void EveWriter::begin(const EventHeader& header) {
       json.field("icmp_type", header.icmp_type);
       json.field("icmp_code", header.icmp_code);
     }
+    if (header.has_icmp_response) {
+      json.field("response_icmp_type", header.icmp_response_type);
+      json.field("response_icmp_code", header.icmp_response_code);
+    }
+    if (header.spi) json.field("spi", *header.spi);
     json.field("ip_v", header.source.version);
   }
   if (!header.pkt_src.empty()) json.field("pkt_src", header.pkt_src);
@@ -76,6 +81,7 @@ void EveWriter::begin(const EventHeader& header) {
   }
   if (options_.ethernet && header.ether_source != nullptr && header.ether_destination != nullptr) {
     json.key("ether").begin_object();
+    if (header.ether_type != 0) json.field("ether_type", header.ether_type);
     scratch_.clear();
     append_mac(scratch_, *header.ether_source);
     json.field("src_mac", scratch_);
@@ -126,6 +132,10 @@ void EveWriter::alert(const AlertFields& fields, const EventHeader& header) {
     }
     json.end_object();
   }
+  if (!fields.context.empty()) {
+    scratch_.assign("{").append(fields.context).append("}");
+    json.key("context").raw(scratch_);
+  }
   json.end_object();
 }
 
@@ -174,7 +184,11 @@ void EveWriter::tcp(const TcpFields& fields) {
   hex_member("tcp_flags_ts", fields.flags_to_server);
   hex_member("tcp_flags_tc", fields.flags_to_client);
   append_flag_names(*json_, fields.flags_to_server | fields.flags_to_client);
-  if (!fields.state.empty()) json_->field("state", fields.state);
+  if (!fields.state.empty()) {
+    json_->field("state", fields.state);
+    json_->field("ts_max_regions", fields.regions_to_server);
+    json_->field("tc_max_regions", fields.regions_to_client);
+  }
   json_->end_object();
 }
 
@@ -207,6 +221,8 @@ void EveWriter::tunnel(const TunnelFields& fields) {
   append_protocol(scratch_, fields.protocol);
   json_->field("proto", scratch_);
   json_->field("depth", fields.depth);
+  if (fields.pcap_cnt != 0) json_->field("pcap_cnt", fields.pcap_cnt);
+  json_->field("pkt_src", fields.pkt_src);
   json_->end_object();
 }
 

@@ -90,6 +90,9 @@ Result<int> verb_run(const core::Args& args) {
                 "say what to read: --pcap FILE, --interface NAME, or a --site that names zones to watch");
   if (file && !args.has("--log-dir") && !args.has("--spool"))
     return fail(Errc::invalid_input, "say where events go: --log-dir DIR, --log-dir - or --spool DIR");
+  const std::string log_directory = args.value("--log-dir");
+  if (!log_directory.empty() && log_directory != "-")
+    loaded.settings.environment.resources->datasets.set_base_directory(log_directory);
   GH_TRY(const std::vector<std::string> paths, rule_paths(args, loaded));
   GH_TRY(engine::RuleSet rules, load_rules(paths, loaded.settings));
   const auto count = static_cast<unsigned>(workers);

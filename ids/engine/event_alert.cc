@@ -25,6 +25,7 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
   fields.severity = meta.priority;
   fields.target_is_source = match.rule->target_is_source;
   if (settings_.eve.alert_metadata) fields.metadata = meta.metadata;
+  fields.context = match.context;
 
   writer_.begin(header);
   writer_.alert(fields, header);
@@ -54,6 +55,17 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
   payload.link_type = packet.link_type;
   payload.link_name = link_name(packet.link_type);
   writer_.payload(payload);
+  port_.write(EventKind::alert, writer_.end());
+}
+
+void EventLog::tagged_packet(const Packet& packet, const Flow* flow) {
+  if (!alerts_ || !settings_.eve.tagged_packets) return;
+  alert::EventHeader header = packet_header(packet, flow);
+  header.event_type = "packet";
+  header.app_proto = {};
+  writer_.begin(header);
+  if (flow != nullptr && settings_.eve.alert_flow_metadata) flowbits(*flow);
+  writer_.packet({{}, packet.frame, false, packet.link_type, link_name(packet.link_type)});
   port_.write(EventKind::alert, writer_.end());
 }
 

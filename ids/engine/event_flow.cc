@@ -2,6 +2,7 @@
 #include "ids/engine/event_facts.h"
 #include "ids/engine/event_log.h"
 #include "ids/flow/tcp.h"
+#include "ids/state/flow_variables.h"
 
 namespace gatehouse::ids::engine {
 namespace {
@@ -33,7 +34,10 @@ alert::FlowFields EventLog::flow_fields(const Flow& flow) const {
 
 // Bits named traffic/id/X and traffic/label/X say what the flow is: they have an object of their own.
 void EventLog::flowbits(const Flow& flow) {
-  if (flow.flowbits.empty() || flowbit_names_ == nullptr) return;
+  if (flowbit_names_ == nullptr) return;
+  const FlowVariables* variables = flow_variables(flow);
+  const bool has_ints = variables != nullptr && !variables->ints.empty();
+  if (flow.flowbits.empty() && !has_ints) return;
   constexpr std::string_view kId = "traffic/id/";
   constexpr std::string_view kLabel = "traffic/label/";
   const auto each = [&](auto&& use) {
@@ -45,13 +49,23 @@ void EventLog::flowbits(const Flow& flow) {
   each([&](std::string_view name) {
     ++(name.starts_with(kId) ? ids : name.starts_with(kLabel) ? labels : plain);
   });
-  if (plain != 0) {
+  if (plain != 0 || has_ints) {
     core::JsonWriter& json = writer_.member("metadata").begin_object();
-    json.key("flowbits").begin_array();
-    each([&](std::string_view name) {
-      if (!name.starts_with(kId) && !name.starts_with(kLabel)) json.string(name);
-    });
-    json.end_array().end_object();
+    if (plain != 0) {
+      json.key("flowbits").begin_array();
+      each([&](std::string_view name) {
+        if (!name.starts_with(kId) && !name.starts_with(kLabel)) json.string(name);
+      });
+      json.end_array();
+    }
+    if (has_ints) {
+      json.key("flowints").begin_object();
+      for (const FlowVariables::Int& i : variables->ints) {
+        if (i.name < flowint_names_->size()) json.field((*flowint_names_)[i.name], i.value);
+      }
+      json.end_object();
+    }
+    json.end_object();
   }
   if (ids + labels == 0) return;
   core::JsonWriter& json = writer_.member("traffic").begin_object();
@@ -101,6 +115,11 @@ void EventLog::flow_end(const Flow& flow) {
   if (const AppFlow* app = app_flow(flow); app != nullptr && app->session != nullptr)
     fields.transactions = app->session->transaction_count();
   if (begun_unseen(flow)) fields.exception_target = "stream_midstream";
+  if (header.has_icmp && flow.counters[1].packets != 0) {
+    header.has_icmp_response = true;
+    header.icmp_response_type = flow.icmp_type[1];
+    header.icmp_response_code = flow.icmp_code[1];
+  }
   writer_.begin(header);
   flow_app_protos(flow);
   if (flow.facts != nullptr && settings_.eve.options.ethernet) {
@@ -113,7 +132,11 @@ void EventLog::flow_end(const Flow& flow) {
     alert::TcpFields tcp;
     tcp.flags_to_server = flow.tcp_flags[0];
     tcp.flags_to_client = flow.tcp_flags[1];
-    if (flow.tcp != nullptr) tcp.state = to_string(flow.tcp->state());
+    if (flow.tcp != nullptr) {
+      tcp.state = to_string(flow.tcp->state());
+      tcp.regions_to_server = flow.tcp->peer(Direction::to_server).buffer->most_regions();
+      tcp.regions_to_client = flow.tcp->peer(Direction::to_client).buffer->most_regions();
+    }
     writer_.tcp(tcp);
   }
   port_.write(EventKind::flow, writer_.end());

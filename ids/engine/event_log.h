@@ -22,12 +22,22 @@ class EventLog {
   // `settings` and `port` must outlive it. `interface` is empty for capture files.
   EventLog(const Settings& settings, OutputPort& port, std::string interface);
 
-  // Names of the bits in Flow::flowbits; must outlive the next call.
-  void use_flowbit_names(const std::vector<std::string>& names) { flowbit_names_ = &names; }
+  // Names of the bits and counters of flows; must outlive the next call.
+  void use_names(const RuleList& rules) {
+    flowbit_names_ = &rules.flowbit_names;
+    flowint_names_ = &rules.flowint_names;
+  }
   // Every packet, before anything is told of it.
   void note(const Packet& packet, Flow* flow);
   // `stream`: the bytes a stream match was decided on.
   void alert(const Packet& packet, const Flow* flow, const Match& match, ByteView stream);
+  // A packet that a tag asks for.
+  void tagged_packet(const Packet& packet, const Flow* flow);
+  void arp(const Packet& packet);
+  // A TCP packet and its session, which was in state `before`.
+  void stream_packet(const Packet& packet, const Flow& flow, TcpState before);
+  bool wants_arp() const { return arp_; }
+  bool wants_stream_packets() const { return stream_packets_; }
   void decode_events(const Packet& packet, const Flow* flow);
   void stream_events(const Packet& packet, const Flow* flow);
   // Everything of the flow's application layer that is due: anomalies, transactions, files. `last`:
@@ -63,10 +73,11 @@ class EventLog {
   EventCounters counters_;
   std::string scratch_;
   const std::vector<std::string>* flowbit_names_ = nullptr;
+  const std::vector<std::string>* flowint_names_ = nullptr;
   LogOptions alert_options_;     // of protocol objects inside alerts
   alert::TunnelFields carrier_;  // the outermost packet of the frame being worked on
   // Decided once: looked up for every packet otherwise.
-  bool alerts_, anomalies_, flows_, files_, netflows_;
+  bool alerts_, anomalies_, flows_, files_, netflows_, arp_, stream_packets_;
 };
 
 // "stream (flow timeout)", "wire/pcap" ...: EVE pkt_src.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ids/engine/setting_keys.h"
+#include "ids/parsers/smtp_log.h"
 
 namespace gatehouse::ids::engine {
 namespace {
@@ -44,6 +45,10 @@ template <bool alert::EveOptions::*member>
 void option_flag(const SettingValue& v) {
   if (auto on = v.flag()) v.settings.eve.options.*member = *on;
 }
+template <bool StreamEventSettings::*member>
+void stream_flag(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.stream.*member = *on;
+}
 template <bool LogOptions::*member>
 void log_flag(const SettingValue& v) {
   if (auto on = v.flag()) v.settings.eve.log.*member = *on;
@@ -78,6 +83,31 @@ void tls_custom(const SettingValue& v) {
     v.settings.eve.log.tls_client_handshake = true;
   }
 }
+void smtp_custom(const SettingValue& v) {
+  const auto table = smtp::email_field_table();
+  v.settings.eve.log.email_fields = 0;
+  for (const std::string& word : v.words()) {
+    std::size_t i = 0;
+    while (i < table.size() && table[i].name != word && table[i].key != word) ++i;
+    if (i == table.size()) {
+      std::vector<std::string> known;
+      for (const auto& row : table) known.emplace_back(row.name);
+      core::Diagnostic& d = v.diagnostics.error("unknown-email-field", v.node.where,
+                                                "no event has the mail header field `" + word + "`");
+      d.hint = core::did_you_mean(word, known);
+      return;
+    }
+    v.settings.eve.log.email_fields |= 1U << i;
+  }
+}
+void smtp_md5(const SettingValue& v) {
+  LogOptions& log = v.settings.eve.log;
+  log.email_body_md5 = log.email_subject_md5 = false;
+  for (const std::string& word : v.words()) {
+    if (word != "body" && word != "subject") return v.wrong("body, subject");
+    (word == "body" ? log.email_body_md5 : log.email_subject_md5) = true;
+  }
+}
 void payload_buffer(const SettingValue& v) {
   if (auto n = v.size()) v.settings.eve.payload_buffer_bytes = *n;
 }
@@ -104,8 +134,8 @@ void not_a_list(const SettingValue& v) {
 }
 // Options of event types that are not written here anyway.
 void option_of_type(const SettingValue& v) {
-  constexpr std::string_view kHere[] = {"alert", "anomaly", "dns",   "files", "flow",
-                                        "http",  "netflow", "stats", "tls"};
+  constexpr std::string_view kHere[] = {"alert",   "anomaly", "dns",   "files",  "flow", "http",
+                                        "netflow", "smtp",    "stats", "stream", "tls"};
   if (!check_type(v, v.stars[0])) return;
   if (std::find(std::begin(kHere), std::end(kHere), v.stars[0]) == std::end(kHere)) return;
   core::Diagnostic& d =
@@ -140,7 +170,7 @@ constexpr KeyRow kRows[] = {
     {T "alert.metadata.rule.raw", not_on},
     {T "alert.metadata.flow", eve_flag<&EveSettings::alert_flow_metadata>},
     {T "alert.verdict", eve_flag<&EveSettings::alert_verdict>},
-    {T "alert.tagged-packets", any_flag, "the tag keyword is not supported"},
+    {T "alert.tagged-packets", eve_flag<&EveSettings::tagged_packets>},
     {T "alert.xff.enabled", not_on},
     {T "alert.xff.mode", any_text, "forwarded-for addresses are not written"},
     {T "alert.xff.deployment", any_text, "forwarded-for addresses are not written"},
@@ -162,8 +192,15 @@ constexpr KeyRow kRows[] = {
     {T "dns.types", dns_types},
     {T "tls.extended", log_flag<&LogOptions::tls_extended>},
     {T "tls.custom", tls_custom},
+    {T "smtp.extended", log_flag<&LogOptions::email_extended>},
+    {T "smtp.custom", smtp_custom},
+    {T "smtp.md5", smtp_md5},
     {T "files.force-hash", not_a_list},
     {T "files.force-magic", not_on},
+    {T "stream.all", stream_flag<&StreamEventSettings::all>},
+    {T "stream.event-set", stream_flag<&StreamEventSettings::event_set>},
+    {T "stream.state-update", stream_flag<&StreamEventSettings::state_update>},
+    {T "stream.spurious-retransmission", stream_flag<&StreamEventSettings::spurious_retransmission>},
     {T "stats.totals", any_flag, "the counters are always totals"},
     {T "stats.threads", not_on},
     {T "stats.deltas", not_on},

@@ -47,15 +47,6 @@ void threshold_file(const SettingValue& v) {
   if (v.node.is_null()) return;
   if (auto text = v.text()) v.settings.threshold_file = std::move(*text);
 }
-void reputation(const SettingValue& v) {
-  if (!v.words().empty()) v.unsupported("IP reputation");
-}
-void geoip(const SettingValue& v) {
-  if (!v.node.is_null()) v.unsupported("geographic rules");
-}
-void datasets(const SettingValue& v) {
-  if (v.flag().value_or(false)) v.unsupported("datasets");
-}
 void cache_dir(const SettingValue& v) {
   if (auto text = v.text()) v.settings.engine.cache_dir = std::move(*text);
 }
@@ -85,12 +76,6 @@ constexpr KeyRow kRows[] = {
     {"detect.cache-directory", cache_dir},
     {"reference-config-file", any_text, "references are not written to events"},
     {"threshold-file", threshold_file},
-    {"reputation-categories-file", reputation},
-    {"reputation-files", reputation},
-    {"default-reputation-path", any_text, "IP reputation is not supported"},
-    {"geoip-database", geoip},
-    {"datasets.enabled", datasets},
-    {"datasets.save-directory", any_text, "datasets are not supported"},
     {"detect.guess-applayer-tx", any_flag, "alerts name a transaction only when a rule matched in one"},
     {"detect.inspection-recursion-limit", any_number, kNotNeeded},
     {"asn1-max-frames", any_number, "the asn1 keyword is not supported"},

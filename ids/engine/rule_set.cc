@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/os.h"
+#include "ids/engine/lists.h"
 
 namespace gatehouse::ids::engine {
 
@@ -68,6 +69,7 @@ core::Status load_classifications(Settings& settings, core::Diagnostics& diagnos
 core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const Settings& settings,
                                     core::Diagnostics& diagnostics) {
   RuleSet set;
+  GH_CHECK(load_lists(settings, diagnostics));
   GH_TRY(set.files, rule_files(paths));
   GH_TRY(const std::vector<core::SourceText> sources, read_rule_files(set.files));
   RuleList rules = check_rules(sources, settings.environment, diagnostics);

@@ -100,7 +100,8 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
   summary.stats.capture = source->counters();
   summary.elapsed_us = core::monotonic_us() - start;
   write_final_stats(settings, rules, output.port(worker_count), last_us, summary);
-  return status;
+  GH_CHECK(status);
+  return rules.engine->rules().resources->datasets.save();
 }
 
 }  // namespace gatehouse::ids::engine

@@ -13,6 +13,7 @@
 #include "core/os.h"
 #include "hardening/api.h"
 #include "ids/capture/live.h"
+#include "ids/engine/lists.h"
 #include "ids/engine/run.h"
 #include "ids/engine/worker.h"
 
@@ -129,6 +130,9 @@ core::Status enter_sandbox(const LiveRun& run, const Settings& settings, const R
     const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
     spec.read_only.push_back(parent.string());
   }
+  for (const std::string& directory : list_directories(settings)) spec.read_only.push_back(directory);
+  for (const std::string& directory : rules.engine->rules().resources->datasets.save_directories())
+    spec.read_write.push_back(directory);
   if (!settings.engine.cache_dir.empty()) spec.read_write.push_back(settings.engine.cache_dir);
   if (!run.log_directory.empty() && run.log_directory != "-") spec.read_write.push_back(run.log_directory);
   if (!run.spool.empty()) {
@@ -240,8 +244,10 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   for (std::thread& thread : threads) thread.join();
   LiveStats(settings, output.port(lane_count)).write(control.stats(), rules);
   output.stop();
+  const core::Status saved = rules.engine->rules().resources->datasets.save();
   if (const auto failure = control.failure()) return tl::make_unexpected(*failure);
   if (!output.failure().empty()) return core::fail(core::Errc::io, output.failure());
+  GH_CHECK(saved);
   core::log_info("ended: {} packets, {} dropped by the kernel", control.stats().capture.received,
                  control.stats().capture.kernel_drops);
   return {};

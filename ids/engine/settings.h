@@ -18,6 +18,7 @@
 #include "ids/flow/tcp_options.h"
 #include "ids/keywords/rule.h"
 #include "ids/match/detector.h"
+#include "ids/state/resources.h"
 #include "site/model/site.h"
 
 namespace gatehouse::ids::engine {
@@ -26,6 +27,11 @@ namespace gatehouse::ids::engine {
 // variable may change until then.
 struct TunnelPorts {
   std::string teredo = "3544", vxlan = "4789", geneve = "6081";
+};
+
+// Which TCP packets become stream_tcp events.
+struct StreamEventSettings {
+  bool all = false, event_set = false, state_update = false, spurious_retransmission = false;
 };
 
 struct EveSettings {
@@ -37,16 +43,28 @@ struct EveSettings {
   bool alert_metadata = true;  // metadata of the rule in the alert object
   bool alert_flow_metadata = true;
   bool alert_verdict = false;
+  StreamEventSettings stream;
   bool dns_requests = true, dns_responses = true;
   std::vector<std::string> dns_types;  // in capitals; empty: all
   std::uint32_t stats_interval_s = 8;
   bool stats_null_values = true;
   std::uint64_t payload_buffer_bytes = 4096;
+  bool tagged_packets = true;
 
   bool enabled(std::string_view type) const {
     const auto found = types.find(type);
     return found != types.end() && found->second;
   }
+};
+
+// Lists and tables rules look into.
+struct ListSettings {
+  ResourceLimits limits;
+  std::vector<DatasetSpec> datasets;  // those the configuration defines
+  std::string reputation_directory;   // where relative names of `reputation_files` start
+  std::string reputation_categories;  // file name; empty: no reputation
+  std::vector<std::string> reputation_files;
+  std::string geoip_database;  // file name; empty: none
 };
 
 enum class Origin : std::uint8_t { built_in, site, config };
@@ -70,6 +88,7 @@ struct Settings {
   bool tcp_checksums = true;  // stream.checksum-validation: TCP with a bad sum is no part of a stream
   TunnelPorts tunnel_ports;
   EveSettings eve;
+  ListSettings lists;
   anomaly::AnomalyConfig anomaly;
   std::string classification_file;
   std::string threshold_file;

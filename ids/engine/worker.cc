@@ -40,7 +40,7 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
 
 void Worker::use_rules() {
   const RuleList& list = engine_->rules();
-  log_.use_flowbit_names(list.flowbit_names);
+  log_.use_names(list);
   app_.ask_for_hassh(std::any_of(list.rules.begin(), list.rules.end(), [](const auto& rule) {
     return std::any_of(rule->buffers.begin(), rule->buffers.end(), [](const BufferMatch& match) {
       return buffer_table()[match.buffer].name.starts_with("ssh.hassh");
@@ -72,9 +72,10 @@ void Worker::replace(std::shared_ptr<const Engine> engine) {
 void Worker::on_packet(Packet& packet) {
   if (!settings_.tcp_checksums && packet.is_tcp()) packet.bad_checksum = false;
   Flow* flow = flows_.handle(packet);
+  TcpState before = TcpState::none;
   if (flow != nullptr) {
     if (packet.is_tcp()) {
-      tcp_packet(*flow, packet);
+      before = tcp_packet(*flow, packet);
     } else {
       udp_packet(*flow, packet);
     }
@@ -82,6 +83,9 @@ void Worker::on_packet(Packet& packet) {
   }
   log_.note(packet, flow);
   inspect(packet, flow);
+  if (log_.wants_arp() && !packet.arp.empty()) log_.arp(packet);
+  if (log_.wants_stream_packets() && flow != nullptr && packet.is_tcp())
+    log_.stream_packet(packet, *flow, before);
   if (packet.event_count != 0) log_.decode_events(packet, flow);
   if (packet.stream_event_count != 0) log_.stream_events(packet, flow);
   if (flow != nullptr && flow->app != nullptr) {
@@ -91,12 +95,14 @@ void Worker::on_packet(Packet& packet) {
   }
 }
 
-void Worker::tcp_packet(Flow& flow, Packet& packet) {
+// Returns the state the session was in.
+TcpState Worker::tcp_packet(Flow& flow, Packet& packet) {
   const TcpState before = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
   while (tcp_.lacks_room(flow, packet) && flows_.end_oldest_half_open(flow)) {
   }
   tcp_.handle(flow, packet, *this);
   if (const auto contact = contact_of_tcp(flow, packet, before)) monitor_.observe(*contact);
+  return before;
 }
 
 void Worker::udp_packet(Flow& flow, const Packet& packet) {
@@ -116,6 +122,7 @@ void Worker::inspect(Packet& packet, Flow* flow) {
   matches_.clear();
   detector_->inspect(packet, flow, matches_);
   if (!matches_.empty()) report(packet, flow);
+  if (detector_->tagged()) log_.tagged_packet(packet, flow);
 }
 
 // Rules for one direction run on packets of that direction: what was complete by now has been seen.

@@ -63,6 +63,7 @@ struct Flow {
   bool alerted = false;
   bool pass = false;  // a pass rule matched: no more alerts
   bool drop = false;
+  bool bypassed = false;  // a rule wants no more of it: neither parsed nor inspected
 
   std::uint8_t ip_version = 0;
   // ICMP only: type and code of the first packet of each direction.
@@ -73,10 +74,12 @@ struct Flow {
   std::array<std::uint8_t, 2> tcp_flags{};  // union of the flags seen, per direction
   std::unique_ptr<TcpSession> tcp;
 
-  std::unique_ptr<FlowAttachment> app;     // parsers: ids/parsers/app_flow.h
-  std::unique_ptr<FlowAttachment> detect;  // match: per-flow detection state
-  std::unique_ptr<FlowAttachment> facts;   // engine: what some events tell besides; usually absent
-  std::vector<std::uint32_t> flowbits;     // ids of the set bits, sorted; empty costs nothing
+  std::unique_ptr<FlowAttachment> app;        // parsers: ids/parsers/app_flow.h
+  std::unique_ptr<FlowAttachment> detect;     // match: per-flow detection state
+  std::unique_ptr<FlowAttachment> facts;      // engine: what some events tell besides; usually absent
+  std::unique_ptr<FlowAttachment> captures;   // what regexes took: keywords/captures.h; usually absent
+  std::unique_ptr<FlowAttachment> variables;  // state/flow_variables.h: flowints, tags; usually absent
+  std::vector<std::uint32_t> flowbits;        // ids of the set bits, sorted; empty costs nothing
 
   Flow();
   ~Flow();

@@ -4,15 +4,6 @@
 
 namespace gatehouse::ids {
 
-std::uint32_t NameTable::id_of(std::string_view name) {
-  const auto found = ids_.find(name);
-  if (found != ids_.end()) return found->second;
-  const auto id = static_cast<std::uint32_t>(names.size());
-  names.emplace_back(name);
-  ids_.emplace(name, id);
-  return id;
-}
-
 core::Diagnostic& RuleBuilder::error_text(lang::TextOffset at, std::uint32_t length, std::string code,
                                           std::string message) {
   ok = false;
@@ -49,7 +40,8 @@ core::Diagnostic& RuleBuilder::warning(const lang::RuleOption& option, std::stri
 int RuleBuilder::list_of(BufferId buffer) {
   for (std::size_t i = 0; i < rule.buffers.size(); ++i) {
     const BufferMatch& list = rule.buffers[i];
-    if (list.buffer == buffer && list.transforms.empty() && !list.direction) return static_cast<int>(i);
+    if (list.buffer == buffer && list.transforms.empty() && !list.direction && !list.decoded)
+      return static_cast<int>(i);
   }
   rule.buffers.emplace_back();
   rule.buffers.back().buffer = buffer;

@@ -229,8 +229,30 @@ void check_protocols(RuleBuilder& builder) {
   }
 }
 
+// The contents of base64_data move into the op that decodes for them.
+void finish_decoding(RuleBuilder& builder) {
+  if (builder.decode == nullptr) return;
+  auto& lists = builder.rule.buffers;
+  const auto data =
+      std::find_if(lists.begin(), lists.end(), [](const BufferMatch& list) { return list.decoded; });
+  if (data == lists.end() || data->ops.empty()) {
+    builder.error_name(*builder.decode_option, "decode-unused",
+                       "`base64_decode` alone never matches: `base64_data` and its contents must follow");
+    return;
+  }
+  builder.decode->ops = std::move(data->ops);
+  lists.erase(data);
+  for (BufferMatch& list : lists) {
+    const auto decode = std::find_if(list.ops.begin(), list.ops.end(),
+                                     [](const BufferOp& op) { return op.kind == BufferOp::Kind::nested; });
+    // Base64 ends the list: what stands behind it is never asked, in the field neither.
+    if (decode != list.ops.end()) list.ops.erase(decode + 1, list.ops.end());
+  }
+}
+
 void finish(RuleBuilder& builder) {
   Rule& rule = builder.rule;
+  finish_decoding(builder);
   if (!builder.has_sid) {
     builder.error_text(0, static_cast<std::uint32_t>(builder.ast.header.action.size()), "sid-missing",
                        "the rule has no `sid`");
@@ -253,10 +275,13 @@ void finish(RuleBuilder& builder) {
 class RuleChecker {
  public:
   RuleChecker(const RuleEnvironment& environment, core::Diagnostics& diagnostics)
-      : environment_(environment), diagnostics_(diagnostics), groups_(environment) {}
+      : environment_(environment), diagnostics_(diagnostics), groups_(environment) {
+    list_.resources =
+        environment.resources != nullptr ? environment.resources : std::make_shared<RuleResources>();
+  }
 
   void check(lang::RuleAst& ast) {
-    RuleBuilder builder(ast, environment_, diagnostics_, flowbits_);
+    RuleBuilder builder(ast, environment_, diagnostics_, *list_.resources);
     const Requirement requirement = check_requirements(builder);
     if (requirement == Requirement::unmet) {
       ++list_.skipped;
@@ -280,21 +305,34 @@ class RuleChecker {
   }
 
   RuleList take() {
-    list_.flowbit_names = std::move(flowbits_.names);
+    list_.flowbit_names = list_.resources->flowbits.names;
+    list_.flowint_names = list_.resources->flowints.names;
     return std::move(list_);
   }
   void add_failed(std::size_t count) { list_.failed += count; }
 
  private:
-  // The rule's own threshold wins over the file's: its author knows what it counts.
+  // A threshold for this very rule replaces what its author wrote, and what the file said before. One
+  // for many rules, and a rate filter, gives way to what the author counts.
   void apply_tunings(RuleBuilder& builder) const {
     Rule& rule = builder.rule;
     for (const RuleEnvironment::Tuning& tuning : environment_.tunings) {
       if (tuning.gid != 0 && tuning.gid != rule.meta.gid) continue;
       if (tuning.sid != 0 && tuning.sid != rule.meta.sid) continue;
       if (tuning.suppression) rule.suppressions.push_back(*tuning.suppression);
-      if (tuning.threshold && !rule.threshold && !rule.detection_filter) rule.threshold = tuning.threshold;
+      if (tuning.threshold) add_threshold(rule, *tuning.threshold, tuning.sid != 0);
     }
+  }
+
+  static void add_threshold(Rule& rule, const Threshold& threshold, bool for_this_rule) {
+    const auto counts = [](const Threshold& t) { return t.kind != Threshold::Kind::rate; };
+    if (for_this_rule && counts(threshold)) {
+      rule.detection_filter.reset();
+      std::erase_if(rule.thresholds, counts);
+    } else if (rule.detection_filter || std::any_of(rule.thresholds.begin(), rule.thresholds.end(), counts)) {
+      return;
+    }
+    rule.thresholds.push_back(threshold);
   }
 
   void check_duplicate(RuleBuilder& builder) {
@@ -312,7 +350,6 @@ class RuleChecker {
   const RuleEnvironment& environment_;
   core::Diagnostics& diagnostics_;
   GroupResolver groups_;
-  NameTable flowbits_;
   std::unordered_map<std::uint64_t, core::SourcePos> sids_;
   RuleList list_;
 };

@@ -58,7 +58,7 @@ void apply_flowbits(RuleBuilder& builder, const lang::RuleOption& option) {
                        "this is no flowbit name");
       return;
     }
-    op.bits.push_back(builder.flowbits.id_of(name.text));
+    op.bits.push_back(builder.resources.flowbits.id_of(name.text));
   }
   if (op.command != BitCommand::set) builder.flowbits_only_set = false;
   (tests ? builder.rule.flowbit_tests : builder.rule.flowbit_actions).push_back(std::move(op));

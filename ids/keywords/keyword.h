@@ -11,30 +11,21 @@
 
 #include "ids/keywords/rule.h"
 #include "ids/lang/ast.h"
+#include "ids/state/resources.h"
 
 namespace gatehouse::ids {
-
-// Names shared by all rules of one check: flowbits and the like.
-class NameTable {
- public:
-  std::uint32_t id_of(std::string_view name);
-  std::vector<std::string> names;
-
- private:
-  std::map<std::string, std::uint32_t, std::less<>> ids_;
-};
 
 // The rule under construction. Keeps which buffer is current and what is still to be checked at
 // the end of the rule.
 struct RuleBuilder {
   RuleBuilder(const lang::RuleAst& ast_, const RuleEnvironment& environment_, core::Diagnostics& diagnostics_,
-              NameTable& flowbits_)
-      : ast(ast_), environment(environment_), diagnostics(diagnostics_), flowbits(flowbits_) {}
+              RuleResources& resources_)
+      : ast(ast_), environment(environment_), diagnostics(diagnostics_), resources(resources_) {}
 
   const lang::RuleAst& ast;
   const RuleEnvironment& environment;
   core::Diagnostics& diagnostics;
-  NameTable& flowbits;
+  RuleResources& resources;
 
   Rule rule;
   bool ok = true;  // false: the rule is refused
@@ -45,7 +36,9 @@ struct RuleBuilder {
   bool sticky_fresh = false;  // nothing was added since the buffer was named
   // What the next modifier modifies: rule.buffers[content_list].ops[content_op]; -1: nothing.
   int content_list = -1, content_op = -1;
-  int last_list = -1;                  // the list that got the last op
+  int last_list = -1;                // the list that got the last op
+  std::shared_ptr<NestedOp> decode;  // base64_decode, which base64_data fills
+  const lang::RuleOption* decode_option = nullptr;
   std::vector<std::string> variables;  // byte_extract names, by slot
   const lang::RuleOption* fast_pattern_option = nullptr;
   bool has_sid = false, has_priority = false;

@@ -16,6 +16,12 @@ bool transport_header(const Packet& p, std::uint8_t protocol, BufferView& out) {
   return true;
 }
 
+bool address(const Packet& p, const IpAddress& which, BufferView& out) {
+  if (p.ip_version == 0) return false;
+  out = {which.view(), true};
+  return true;
+}
+
 constexpr BufferDescriptor row(std::string_view name, PacketGetter get, std::string_view summary) {
   BufferDescriptor d;
   d.name = name;
@@ -31,6 +37,12 @@ const BufferDescriptor kBuffers[] = {
         "ipv4.hdr", [](const Packet& p, BufferView& out) { return ip_header(p, 4, out); }, "the IPv4 header"),
     row(
         "ipv6.hdr", [](const Packet& p, BufferView& out) { return ip_header(p, 6, out); }, "the IPv6 header"),
+    row(
+        "ip.src", [](const Packet& p, BufferView& out) { return address(p, p.source, out); },
+        "the source address, 4 or 16 bytes"),
+    row(
+        "ip.dst", [](const Packet& p, BufferView& out) { return address(p, p.destination, out); },
+        "the destination address, 4 or 16 bytes"),
     row(
         "tcp.hdr", [](const Packet& p, BufferView& out) { return transport_header(p, kProtoTcp, out); },
         "the TCP header"),

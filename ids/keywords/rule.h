@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/diag.h"
+#include "ids/keywords/captures.h"
 #include "ids/parsers/app_flow.h"
 
 namespace gatehouse::ids {
@@ -72,6 +73,15 @@ std::span<const BufferDescriptor> buffer_table();
 
 inline constexpr std::size_t kMaxByteVariables = 16;  // byte_extract names of one rule
 
+class RuleResources;  // state/resources.h: host and pair tables, datasets, reputation, countries
+class BufferTest;
+
+// What a test of a buffer leaves behind; acted upon when its rule matches as a whole.
+struct Finding {
+  const BufferTest* test = nullptr;
+  std::string value;
+};
+
 // The situation one rule is evaluated in.
 struct InspectContext {
   const Packet& packet;
@@ -80,6 +90,13 @@ struct InspectContext {
   const Transaction* tx = nullptr;  // set while inspecting a transaction
   // Values extracted by byte_extract / byte_math, by slot.
   std::array<std::uint64_t, kMaxByteVariables> variables{};
+  std::vector<Capture>* captures = nullptr;  // collects what regexes of this rule take; null: nobody asks
+  std::span<const Capture> packet_captures = {};  // kept for this packet by the rules before
+  RuleResources* resources = nullptr;             // what rules remember beyond flows
+  std::vector<Finding>* findings = nullptr;       // null: nobody asks
+  // Of the buffer looked into: whose (differs from `direction` in `=>` rules), and which instance.
+  Direction side = Direction::to_server;
+  unsigned instance = 0;
 };
 
 // A test that looks at packet or flow state, not at a buffer: dsize, flags, itype, flow, ttl ...
@@ -116,6 +133,24 @@ struct PcreOp {
   std::shared_ptr<const CompiledRegex> regex;
   bool relative = false, negated = false;
   bool needs_final = false;  // more bytes could turn a match into none: $, \z, look-ahead
+  std::vector<CaptureTarget> captures;
+};
+
+// Who changes what when a rule matched.
+struct ActionContext {
+  const Packet& packet;
+  Flow* flow = nullptr;
+  Direction direction = Direction::to_server;
+  Transaction* tx = nullptr;
+  RuleResources& resources;
+  std::string& alert_context;  // members of the alert's `context` object, JSON, with commas between them
+};
+
+// Something a rule does besides alerting: set a bit, count, tag.
+class MatchAction {
+ public:
+  virtual ~MatchAction() = default;
+  virtual void apply(ActionContext& context) const = 0;
 };
 
 // Any further test on a buffer at a cursor: isdataat, byte_test, byte_jump, byte_extract, bsize ...
@@ -126,14 +161,35 @@ class BufferTest {
   virtual bool holds(InspectContext& context, ByteView buffer, std::size_t& cursor) const = 0;
   virtual bool relative() const { return false; }     // starts at the previous match
   virtual bool needs_final() const { return false; }  // more bytes could turn true into false
+  // The rule matched, and this test had left `value` as a Finding.
+  virtual void commit(ActionContext&, const std::string& /*value*/) const {}
 };
 
+// Turns a part of the buffer into bytes of their own: base64_decode.
+class BufferDecoder {
+ public:
+  virtual ~BufferDecoder() = default;
+  // Fills `out`, reused scratch. False: nothing could be decoded.
+  virtual bool decode(const InspectContext& context, ByteView buffer, std::size_t cursor,
+                      std::vector<std::uint8_t>& out) const = 0;
+  virtual bool relative() const = 0;
+};
+
+struct NestedOp;
+
 struct BufferOp {
-  enum class Kind : std::uint8_t { content, pcre, test };
+  enum class Kind : std::uint8_t { content, pcre, test, nested };
   Kind kind = Kind::content;
   ContentOp content;
   PcreOp pcre;
   std::shared_ptr<const BufferTest> test;
+  std::shared_ptr<const NestedOp> nested;
+};
+
+// Ops that must hold on decoded bytes. Nothing of the buffer it stands in is asked after it.
+struct NestedOp {
+  std::shared_ptr<const BufferDecoder> decoder;
+  std::vector<BufferOp> ops;
 };
 
 // Changes the bytes before matching: to_lowercase, dotprefix ...
@@ -155,6 +211,7 @@ struct BufferMatch {
   bool absent = false, absent_or_else = false;
   std::vector<std::shared_ptr<const Transform>> transforms;
   std::vector<BufferOp> ops;
+  bool decoded = false;  // of base64_data; only while the rule is built: its ops then join a NestedOp
 };
 
 enum class BitCommand : std::uint8_t { set, unset, toggle, isset, isnotset };
@@ -165,11 +222,14 @@ struct FlowbitOp {
 
 enum class TrackBy : std::uint8_t { by_src, by_dst, by_both, by_rule, by_flow };
 struct Threshold {
-  enum class Kind : std::uint8_t { limit, threshold, both, detection_filter };
+  enum class Kind : std::uint8_t { limit, threshold, both, detection_filter, backoff, rate };
   Kind kind = Kind::limit;
   TrackBy track = TrackBy::by_src;
   std::uint32_t count = 1;
   std::uint32_t seconds = 60;
+  std::uint32_t multiplier = 0;               // backoff
+  RuleAction new_action = RuleAction::alert;  // rate
+  std::uint32_t timeout_seconds = 0;          // rate: how long new_action stays
 };
 
 // Alerts of a rule that a threshold file silences: all of them, or those of some addresses.
@@ -196,6 +256,12 @@ struct FlowConditions {
   bool only_stream = false, no_stream = false;
 };
 
+// A named bit, counter or set (a RuleResources name) that a rule reads or writes.
+struct StateUse {
+  std::uint32_t name = 0;
+  bool writes = false;
+};
+
 // What part of the traffic a rule is decided on.
 enum class RuleClass : std::uint8_t { packet, stream, transaction, event };
 
@@ -219,7 +285,13 @@ struct Rule {
   std::vector<std::unique_ptr<const Condition>> conditions;
   std::vector<BufferMatch> buffers;
   std::vector<FlowbitOp> flowbit_tests, flowbit_actions;
-  std::optional<Threshold> threshold, detection_filter;
+  std::optional<Threshold> detection_filter;
+  std::vector<Threshold> thresholds;  // in order; each may silence the alert
+  // Applied when the rule matched, before it is known whether that is told; then, when it is told.
+  std::vector<std::unique_ptr<const MatchAction>> match_actions, alert_actions;
+  // What it remembers or asks of the past besides flowbits: those that write come first.
+  std::vector<StateUse> state_uses;
+  FileNeeds file_needs;  // what must be learnt of files for it
   std::vector<Suppression> suppressions;
   // Names of decode, stream and application events; any of them makes the rule a candidate.
   std::vector<std::uint16_t> decode_events, stream_events;
@@ -235,9 +307,12 @@ struct Rule {
 
 struct RuleList {
   std::vector<std::unique_ptr<const Rule>> rules;
-  std::vector<std::string> flowbit_names;  // by bit id
-  std::size_t failed = 0;                  // rules refused, each with a diagnostic
-  std::size_t skipped = 0;                 // rules whose `requires` is not met
+  std::vector<std::string> flowbit_names;    // by bit id
+  std::vector<std::string> flowint_names;    // by variable id
+  FileNeeds file_needs;                      // of all rules
+  std::shared_ptr<RuleResources> resources;  // never null after check_rules()
+  std::size_t failed = 0;                    // rules refused, each with a diagnostic
+  std::size_t skipped = 0;                   // rules whose `requires` is not met
 };
 
 // Variables and classification a rule file is checked against.
@@ -257,6 +332,8 @@ struct RuleEnvironment {
     std::optional<Suppression> suppression;
   };
   std::vector<Tuning> tunings;
+  // Kept over reloads, so that bits and sets survive them; null: made anew by check_rules().
+  std::shared_ptr<RuleResources> resources;
 };
 
 // The classification the project ships (names as the field uses them), and a reader of

@@ -35,86 +35,116 @@ bool parse_track(RuleBuilder& builder, const lang::RuleOption& option, const Par
 
 bool parse_kind(RuleBuilder& builder, const lang::RuleOption& option, const Part& part,
                 Threshold::Kind& kind) {
-  if (part.text == "limit") {
-    kind = Threshold::Kind::limit;
-  } else if (part.text == "threshold") {
-    kind = Threshold::Kind::threshold;
-  } else if (part.text == "both") {
-    kind = Threshold::Kind::both;
-  } else {
-    builder.error_at(option, part.at, part.text.size(), "threshold-type", "unknown threshold type").hint =
-        "limit, threshold or both";
-    return false;
+  static const std::pair<std::string_view, Threshold::Kind> kKinds[] = {
+      {"limit", Threshold::Kind::limit},
+      {"threshold", Threshold::Kind::threshold},
+      {"both", Threshold::Kind::both},
+      {"backoff", Threshold::Kind::backoff}};
+  for (const auto& [name, value] : kKinds) {
+    if (part.text != name) continue;
+    kind = value;
+    return true;
   }
-  return true;
+  builder.error_at(option, part.at, part.text.size(), "threshold-type", "unknown threshold type").hint =
+      "limit, threshold, both or backoff";
+  return false;
 }
 
-// Shared by both keywords; `typed`: a `type` is wanted.
-bool parse_threshold(RuleBuilder& builder, const lang::RuleOption& option, bool typed, Threshold& out) {
-  bool has_type = !typed;
-  bool has_track = false;
-  bool has_count = false;
-  bool has_seconds = false;
-  for (const Part& part : split(option.value, ',')) {
-    const auto [key, value] = split_pair(part);
-    std::int64_t number = 0;
-    bool* seen = nullptr;
-    bool good = true;
-    if (key.text == "type" && typed) {
-      seen = &has_type;
-      good = parse_kind(builder, option, value, out.kind);
-    } else if (key.text == "track") {
-      seen = &has_track;
-      good = parse_track(builder, option, value, out.track);
-    } else if (key.text == "count") {
-      seen = &has_count;
-      good = parse_bounded(builder, option, value, 1, 0x7fff'ffff, number);
-      out.count = static_cast<std::uint32_t>(number);
-    } else if (key.text == "seconds") {
-      seen = &has_seconds;
-      good = parse_bounded(builder, option, value, 1, 0x7fff'ffff, number);
-      out.seconds = static_cast<std::uint32_t>(number);
-    } else {
-      builder
-          .error_at(option, key.at, key.text.size(), "threshold-key", "unknown part of `" + option.name + "`")
-          .hint = typed ? "type, track, count and seconds" : "track, count and seconds";
-      return false;
+// Reads the parts of both keywords; `typed`: a `type` is wanted.
+class ThresholdReader {
+ public:
+  ThresholdReader(RuleBuilder& builder, const lang::RuleOption& option, bool typed)
+      : builder_(builder), option_(option), typed_(typed) {}
+
+  bool read(Threshold& out) {
+    for (const Part& part : split(option_.value, ',')) {
+      const auto [key, value] = split_pair(part);
+      if (std::find(seen_.begin(), seen_.end(), key.text) != seen_.end()) {
+        builder_.error_at(option_, key.at, key.text.size(), "threshold-key",
+                          "`" + std::string(key.text) + "` is given twice");
+        return false;
+      }
+      seen_.push_back(key.text);
+      if (!read_part(key, value, out)) return false;
     }
-    if (!good) return false;
-    if (*seen) {
-      builder.error_at(option, key.at, key.text.size(), "threshold-key",
-                       "`" + std::string(key.text) + "` is given twice");
-      return false;
-    }
-    *seen = true;
+    return complete(out);
   }
-  const char* missing = !has_type      ? "type"
-                        : !has_track   ? "track"
-                        : !has_count   ? "count"
-                        : !has_seconds ? "seconds"
-                                       : nullptr;
-  if (missing != nullptr) {
-    builder.error(option, "threshold-incomplete", "`" + option.name + "` lacks `" + missing + "`");
+
+ private:
+  bool read_part(const Part& key, const Part& value, Threshold& out) {
+    if (key.text == "type" && typed_) return parse_kind(builder_, option_, value, out.kind);
+    if (key.text == "track") return parse_track(builder_, option_, value, out.track);
+    if (key.text == "count") return number(value, 1, out.count);
+    if (key.text == "seconds") return number(value, 1, out.seconds);
+    if (key.text == "multiplier" && typed_) return number(value, 2, out.multiplier);
+    builder_
+        .error_at(option_, key.at, key.text.size(), "threshold-key", "unknown part of `" + option_.name + "`")
+        .hint =
+        typed_ ? "type, track, count, seconds and, for backoff, multiplier" : "track, count and seconds";
     return false;
   }
-  return true;
+
+  bool number(const Part& value, std::int64_t smallest, std::uint32_t& out) {
+    std::int64_t wide = 0;
+    if (!parse_bounded(builder_, option_, value, smallest, 0x7fff'ffff, wide)) return false;
+    out = static_cast<std::uint32_t>(wide);
+    return true;
+  }
+
+  bool has(std::string_view key) const { return std::find(seen_.begin(), seen_.end(), key) != seen_.end(); }
+
+  bool complete(const Threshold& threshold) {
+    const bool backoff = threshold.kind == Threshold::Kind::backoff;
+    const char* missing = nullptr;
+    for (const char* key : {"type", "track", "count", "seconds", "multiplier"}) {
+      const std::string_view name = key;
+      const bool wanted = name == "type"         ? typed_
+                          : name == "seconds"    ? !backoff
+                          : name == "multiplier" ? backoff
+                                                 : true;
+      if (wanted && !has(name) && missing == nullptr) missing = key;
+      if (!wanted && has(name)) {
+        builder_.error(option_, "threshold-key",
+                       "`" + std::string(name) + "` has no meaning for this type of threshold");
+        return false;
+      }
+    }
+    if (missing != nullptr) {
+      builder_.error(option_, "threshold-incomplete", "`" + option_.name + "` lacks `" + missing + "`");
+      return false;
+    }
+    if (backoff && threshold.track != TrackBy::by_flow) {
+      builder_.error(option_, "threshold-track", "a backoff is tracked `by_flow`");
+      return false;
+    }
+    return true;
+  }
+
+  RuleBuilder& builder_;
+  const lang::RuleOption& option_;
+  bool typed_;
+  std::vector<std::string_view> seen_;
+};
+
+bool parse_threshold(RuleBuilder& builder, const lang::RuleOption& option, bool typed, Threshold& out) {
+  return ThresholdReader(builder, option, typed).read(out);
 }
 
 void apply_threshold(RuleBuilder& builder, const lang::RuleOption& option) {
   Threshold threshold;
   if (!parse_threshold(builder, option, true, threshold)) return;
-  if (builder.rule.threshold || builder.rule.detection_filter) {
+  if (!builder.rule.thresholds.empty() || builder.rule.detection_filter) {
     builder.error_name(option, "keyword-twice", "a rule has one `threshold` or `detection_filter`");
     return;
   }
-  builder.rule.threshold = threshold;
+  builder.rule.thresholds.push_back(threshold);
 }
 
 void apply_detection_filter(RuleBuilder& builder, const lang::RuleOption& option) {
   Threshold filter;
   filter.kind = Threshold::Kind::detection_filter;
   if (!parse_threshold(builder, option, false, filter)) return;
-  if (builder.rule.threshold || builder.rule.detection_filter) {
+  if (!builder.rule.thresholds.empty() || builder.rule.detection_filter) {
     builder.error_name(option, "keyword-twice", "a rule has one `threshold` or `detection_filter`");
     return;
   }

@@ -1,6 +1,7 @@
 // Threshold files: alerts limited or silenced without changing the rules.
 //   suppress gen_id 1, sig_id 2019236[, track by_src|by_dst|by_either, ip <addresses>]
 //   threshold gen_id 1, sig_id 2019236, type limit, track by_src, count 1, seconds 60
+//   rate_filter gen_id 1, sig_id 2019236, track by_src, count 5, seconds 60, new_action drop, timeout 300
 #include <algorithm>
 
 #include "ids/keywords/groups.h"
@@ -58,10 +59,10 @@ class ThresholdFile {
     } else if (command.text == "threshold" || command.text == "event_filter") {
       if (parse_threshold(command, fields, tuning)) out.push_back(std::move(tuning));
     } else if (command.text == "rate_filter") {
-      fail(command, "rate-filter",
-           "rate_filter is not supported: it would change what a rule does, not how often it speaks");
+      if (parse_rate_filter(command, fields, tuning)) out.push_back(std::move(tuning));
     } else {
-      static const std::vector<std::string> kCommands = {"suppress", "threshold", "event_filter"};
+      static const std::vector<std::string> kCommands = {"suppress", "threshold", "event_filter",
+                                                         "rate_filter"};
       fail(command, "threshold-command", "unknown command `" + std::string(command.text) + "`",
            core::did_you_mean(command.text, kCommands));
     }
@@ -205,6 +206,49 @@ class ThresholdFile {
     }
     if (!complete(command, seen, 63U, kForm)) return false;
     tuning.threshold = threshold;
+    return true;
+  }
+
+  bool parse_rate_filter(const Part& command, const std::vector<Field>& fields,
+                         RuleEnvironment::Tuning& tuning) {
+    constexpr const char* kForm =
+        "rate_filter gen_id <n>, sig_id <n>, track by_src|..., count <n>, seconds <n>, "
+        "new_action alert|drop|reject|pass, timeout <n>";
+    constexpr RuleAction kActions[] = {RuleAction::alert, RuleAction::drop, RuleAction::reject,
+                                       RuleAction::pass};
+    Threshold rate;
+    rate.kind = Threshold::Kind::rate;
+    unsigned seen = 0;
+    for (const Field& field : fields) {
+      bool known = false;
+      std::size_t choice = 0;
+      if (!parse_ids(field, tuning, seen, known)) return false;
+      if (known) continue;
+      if (field.key == "track") {
+        if (!word(field, {"by_src", "by_dst", "by_both", "by_rule", "by_flow"}, choice)) return false;
+        rate.track = static_cast<TrackBy>(choice);
+        seen |= 4U;
+      } else if (field.key == "count") {
+        if (!number(field, 1, rate.count)) return false;
+        seen |= 8U;
+      } else if (field.key == "seconds") {
+        if (!number(field, 1, rate.seconds)) return false;
+        seen |= 16U;
+      } else if (field.key == "new_action") {
+        if (!word(field, {"alert", "drop", "reject", "pass"}, choice)) return false;
+        rate.new_action = kActions[choice];
+        seen |= 32U;
+      } else if (field.key == "timeout") {
+        if (!number(field, 0, rate.timeout_seconds)) return false;
+        seen |= 64U;
+      } else {
+        fail({field.key, field.value.at}, "threshold-key", "unknown part `" + std::string(field.key) + "`",
+             kForm);
+        return false;
+      }
+    }
+    if (!complete(command, seen, 127U, kForm)) return false;
+    tuning.threshold = rate;
     return true;
   }
 

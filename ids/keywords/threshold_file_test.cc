@@ -28,8 +28,8 @@ TEST(ThresholdFile, TunesTheRulesItNames) {
   EXPECT_EQ(list.rules[0]->suppressions[0].side, Suppression::Side::source);
   EXPECT_TRUE(list.rules[0]->suppressions[0].addresses.contains(*IpAddress::parse("192.0.2.1")));
   EXPECT_EQ(list.rules[1]->suppressions[0].side, Suppression::Side::all);
-  ASSERT_TRUE(list.rules[1]->threshold.has_value());
-  EXPECT_EQ(list.rules[1]->threshold->count, 3U);
+  ASSERT_EQ(list.rules[1]->thresholds.size(), 1U);
+  EXPECT_EQ(list.rules[1]->thresholds[0].count, 3U);
 }
 
 TEST(ThresholdFile, RefusesTheWholeFileAndSaysWhere) {
@@ -47,8 +47,10 @@ TEST(ThresholdFile, RefusesTheWholeFileAndSaysWhere) {
       {"suppress gen_id 1, sig_id 1, track by_src, ip $LOUD", "unknown-variable", 47},
       {"threshold gen_id 1, sig_id 1, type limit, track by_src, count 0, seconds 1", "number-range", 63},
       {"threshold gen_id 1, sig_id 1, type limit, track by_src, count 1", "threshold-incomplete", 1},
-      {"rate_filter gen_id 1, sig_id 1, track by_src, count 1, seconds 1, new_action drop, timeout 1",
-       "rate-filter", 1},
+      {"rate_filter gen_id 1, sig_id 1, track by_src, count 1, seconds 1, new_action drop",
+       "threshold-incomplete", 1},
+      {"rate_filter gen_id 1, sig_id 1, track by_src, count 1, seconds 1, new_action revert, timeout 1",
+       "threshold-value", 78},
   };
   for (const Row& row : rows) {
     RuleEnvironment environment;

@@ -15,8 +15,10 @@ namespace gatehouse::ids {
 struct Match {
   const Rule* rule = nullptr;
   Direction direction = Direction::to_server;
-  const Transaction* tx = nullptr;  // set for transaction matches
-  bool from_stream = false;         // decided on reassembled data
+  const Transaction* tx = nullptr;        // set for transaction matches
+  bool from_stream = false;               // decided on reassembled data
+  RuleAction action = RuleAction::alert;  // the rule's, or what a rate filter made of it
+  std::string context;                    // members of the alert's `context` object, JSON; empty: none
 };
 
 struct EngineOptions {
@@ -62,6 +64,8 @@ class Detector {
   // A new engine, at a packet boundary; per-flow state that belongs to the old one is dropped.
   virtual void replace(std::shared_ptr<const Engine> engine) = 0;
   virtual const DetectorCounters& counters() const = 0;
+  // Does a tag ask for the packet that was inspected last?
+  virtual bool tagged() const = 0;
 
   static std::unique_ptr<Detector> make(std::shared_ptr<const Engine> engine);
 };

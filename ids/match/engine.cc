@@ -63,12 +63,18 @@ ChosenLiteral choose_literal(const Rule& rule) {
   return chosen;
 }
 
-// Rules that set a flowbit come before those that test it. Chains (a rule that tests one bit and
-// sets another) are followed as far as they go without a cycle.
+// Rules that set a flowbit (or change a counter, a mark, a set) come before those that test it. Chains (a
+// rule that tests one bit and sets another) are followed as far as they go without a cycle.
 class FlowbitRanks {
  public:
   explicit FlowbitRanks(const RuleList& rules)
       : setters_(rules.flowbit_names.size()), ranks_(rules.rules.size(), kUnknown) {
+    for (const auto& rule : rules.rules) {
+      for (const StateUse& use : rule->state_uses) {
+        if (use.name >= writers_.size()) writers_.resize(use.name + std::size_t{1});
+        if (use.writes) writers_[use.name].push_back(rule->order);
+      }
+    }
     for (const auto& rule : rules.rules) {
       for (const FlowbitOp& op : rule->flowbit_actions) {
         for (const std::uint32_t bit : op.bits) setters_[bit].push_back(rule->order);
@@ -87,20 +93,25 @@ class FlowbitRanks {
     if (ranks_[at] != kUnknown) return ranks_[at] == kBusy ? 0 : ranks_[at];
     const Rule& rule = *rules.rules[at];
     ranks_[at] = kBusy;
-    std::uint32_t value = rule.flowbit_tests.empty() && rule.flowbit_actions.empty() ? kNone : 0;
-    for (const FlowbitOp& op : rule.flowbit_tests) {
-      for (const std::uint32_t bit : op.bits) {
-        for (const std::uint32_t setter : setters_[bit]) {
-          if (setter != at && depth < kDeepest) value = std::max(value, rank(rules, setter, depth + 1) + 1);
-        }
+    const bool none = rule.flowbit_tests.empty() && rule.flowbit_actions.empty() && rule.state_uses.empty();
+    std::uint32_t value = none ? kNone : 0;
+    const auto after = [&](const std::vector<std::uint32_t>& setters) {
+      for (const std::uint32_t setter : setters) {
+        if (setter != at && depth < kDeepest) value = std::max(value, rank(rules, setter, depth + 1) + 1);
       }
       value = std::max<std::uint32_t>(value, 1);
+    };
+    for (const FlowbitOp& op : rule.flowbit_tests) {
+      for (const std::uint32_t bit : op.bits) after(setters_[bit]);
+    }
+    for (const StateUse& use : rule.state_uses) {
+      if (!use.writes) after(writers_[use.name]);
     }
     ranks_[at] = value;
     return value;
   }
 
-  std::vector<std::vector<std::uint32_t>> setters_;
+  std::vector<std::vector<std::uint32_t>> setters_, writers_;  // rules, by flowbit and by state name
   std::vector<std::uint32_t> ranks_;
 };
 

@@ -54,6 +54,8 @@ class Evaluation {
         return content(plan, at, cursor);
       case BufferOp::Kind::pcre:
         return regex(plan, at, cursor);
+      case BufferOp::Kind::nested:
+        return nested(plan, cursor);
       case BufferOp::Kind::test:
         break;
     }
@@ -135,11 +137,39 @@ class Evaluation {
       const bool found = p.regex->find(subject, start, begin, end);
       if (p.negated) return found ? failed(plan) : from(at + 1, cursor);
       if (!found) return failed(plan);
+      const std::size_t captured = context_.captures == nullptr ? 0 : context_.captures->size();
+      if (context_.captures != nullptr && !p.captures.empty()) capture(p, subject);
       const Outcome rest = from(at + 1, origin + end);
+      if (rest == Outcome::yes) return rest;
+      if (context_.captures != nullptr) context_.captures->resize(captured);
       if (rest != Outcome::no || !plan.relative_next) return rest;
       start = begin + 1;
       if (start > subject.size() || ++steps_ > kMostSteps) return Outcome::no;
     }
+  }
+
+  // Of the match find() has just made.
+  void capture(const PcreOp& p, ByteView subject) const {
+    for (const CaptureTarget& target : p.captures) {
+      const ByteView value = p.regex->last_group(subject, target.group);
+      if (value.data() == nullptr) continue;
+      Capture taken{target.scope, target.name, {}};
+      if (target.name_group != 0) taken.name = text_of(p.regex->last_group(subject, target.name_group));
+      if (taken.name.empty()) continue;
+      taken.value = text_of(value);
+      context_.captures->push_back(std::move(taken));
+    }
+  }
+  static std::string text_of(ByteView bytes) {
+    bytes = bytes.first(std::min(bytes.size(), kMaxCaptureBytes));
+    return {bytes.begin(), bytes.end()};
+  }
+
+  // Only the first place of what it is relative to is decoded, so no other one is tried.
+  Outcome nested(const OpPlan& plan, std::size_t cursor) {
+    std::vector<std::uint8_t> decoded;
+    if (!plan.op->nested->decoder->decode(context_, buffer_, cursor, decoded)) return Outcome::fatal;
+    return Evaluation(*plan.inner, context_, decoded, 0).run() ? Outcome::yes : Outcome::fatal;
   }
 
   const ListPlan& list_;
@@ -157,6 +187,8 @@ bool is_relative(const BufferOp& op) {
       return op.pcre.relative;
     case BufferOp::Kind::test:
       return op.test->relative();
+    case BufferOp::Kind::nested:
+      return op.nested->decoder->relative();
   }
   return false;
 }
@@ -169,6 +201,8 @@ bool needs_final(const BufferOp& op) {
       return op.pcre.needs_final;
     case BufferOp::Kind::test:
       return op.test->needs_final();
+    case BufferOp::Kind::nested:
+      return std::any_of(op.nested->ops.begin(), op.nested->ops.end(), needs_final);
   }
   return false;
 }
@@ -185,10 +219,11 @@ std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::s
                           : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - buffer.data());
 }
 
-ListPlan plan_list(const BufferMatch& match) {
+namespace {
+
+ListPlan plan_ops(std::span<const BufferOp> ops) {
   ListPlan plan;
-  plan.match = &match;
-  for (const BufferOp& op : match.ops) {
+  for (const BufferOp& op : ops) {
     OpPlan next;
     next.op = &op;
     next.relative = is_relative(op);
@@ -196,6 +231,8 @@ ListPlan plan_list(const BufferMatch& match) {
       next.folded = op.content.pattern;
       for (char& c : next.folded) c = static_cast<char>(lower(static_cast<std::uint8_t>(c)));
     }
+    if (op.kind == BufferOp::Kind::nested)
+      next.inner = std::make_shared<const ListPlan>(plan_ops(op.nested->ops));
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;
     plan.needs_final = plan.needs_final || needs_final(op);
     plan.ops.push_back(std::move(next));
@@ -210,8 +247,20 @@ ListPlan plan_list(const BufferMatch& match) {
   return plan;
 }
 
+}  // namespace
+
+ListPlan plan_list(const BufferMatch& match) {
+  ListPlan plan = plan_ops(match.ops);
+  plan.match = &match;
+  return plan;
+}
+
 bool holds_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base) {
-  return Evaluation(list, context, buffer, base).run();
+  const std::size_t findings = context.findings == nullptr ? 0 : context.findings->size();
+  if (Evaluation(list, context, buffer, base).run()) return true;
+  // Nothing is left of what did not hold.
+  if (context.findings != nullptr) context.findings->resize(findings);
+  return false;
 }
 
 }  // namespace gatehouse::ids

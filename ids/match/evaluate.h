@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,16 +11,19 @@
 
 namespace gatehouse::ids {
 
+struct ListPlan;
+
 // One op, prepared for matching.
 struct OpPlan {
   const BufferOp* op = nullptr;
   std::string folded;  // content with nocase: the pattern in lower case
   bool relative = false;
   bool relative_next = false;  // the next op continues from here: another match may serve it better
+  std::shared_ptr<const ListPlan> inner;  // of a nested op
 };
 
 struct ListPlan {
-  const BufferMatch* match = nullptr;
+  const BufferMatch* match = nullptr;  // null: of a nested op
   std::vector<OpPlan> ops;
   bool needs_final = false;  // bytes to come could turn a match into none
 };

@@ -25,7 +25,7 @@ std::uint64_t mix(std::uint64_t h, const IpAddress& address) {
 std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet& packet, const Flow* flow) {
   std::uint64_t h =
       mix(0x5851'f42d'4c95'7f2dULL, static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid);
-  h = mix(h, static_cast<std::uint64_t>(threshold.track));
+  h = mix(h, static_cast<std::uint64_t>(threshold.track) << 8U | static_cast<std::uint64_t>(threshold.kind));
   switch (threshold.track) {
     case TrackBy::by_src:
       h = mix(h, packet.source);
@@ -65,13 +65,45 @@ ThresholdTable::Entry& ThresholdTable::find(std::uint64_t key, std::int64_t now_
       oldest = &entry;
   }
   if (oldest->key != 0) ++evictions_;
-  *oldest = {key, now_us, 0};
+  *oldest = Entry{};
+  oldest->key = key;
+  oldest->start_us = now_us;
   return *oldest;
 }
 
-bool ThresholdTable::admit(const Rule& rule, const Threshold& threshold, const Packet& packet,
-                           const Flow* flow) {
+// The first alert comes with match `count`, each further one after `multiplier` times as many.
+ThresholdTable::Verdict ThresholdTable::backoff(Entry& entry, const Threshold& threshold) {
+  if (entry.next == 0) entry.next = threshold.count;
+  if (entry.count < UINT32_MAX) ++entry.count;
+  if (entry.count != entry.next) return Verdict::quiet;
+  const std::uint64_t next = std::uint64_t{entry.next} * threshold.multiplier;
+  entry.next = static_cast<std::uint32_t>(std::min<std::uint64_t>(next, UINT32_MAX));
+  return Verdict::alert;
+}
+
+// More than `count` matches within the window: the new action holds for the time-out, then the
+// count starts anew.
+ThresholdTable::Verdict ThresholdTable::rate(Entry& entry, const Threshold& threshold, std::int64_t now_us) {
+  if (entry.changed_us != 0) {
+    if (now_us - entry.changed_us <= std::int64_t{threshold.timeout_seconds} * 1'000'000)
+      return Verdict::changed;
+    entry.changed_us = 0;
+    return Verdict::alert;
+  }
+  if (now_us - entry.start_us > std::int64_t{threshold.seconds} * 1'000'000) {
+    entry.start_us = now_us;
+    entry.count = 0;
+  }
+  if (++entry.count <= threshold.count) return Verdict::alert;
+  entry.changed_us = now_us;
+  return Verdict::changed;
+}
+
+ThresholdTable::Verdict ThresholdTable::admit(const Rule& rule, const Threshold& threshold,
+                                              const Packet& packet, const Flow* flow) {
   Entry& entry = find(key_of(rule, threshold, packet, flow), packet.time_us);
+  if (threshold.kind == Threshold::Kind::backoff) return backoff(entry, threshold);
+  if (threshold.kind == Threshold::Kind::rate) return rate(entry, threshold, packet.time_us);
   const std::int64_t window_us = static_cast<std::int64_t>(threshold.seconds) * 1'000'000;
   if (packet.time_us - entry.start_us >= window_us) {
     entry.start_us = packet.time_us;
@@ -80,18 +112,22 @@ bool ThresholdTable::admit(const Rule& rule, const Threshold& threshold, const P
   ++entry.count;
   switch (threshold.kind) {
     case Threshold::Kind::limit:
-      return entry.count <= threshold.count;
+      return entry.count <= threshold.count ? Verdict::alert : Verdict::quiet;
     case Threshold::Kind::threshold:
-      if (entry.count < threshold.count) return false;
+      if (entry.count < threshold.count) return Verdict::below;
       entry.count = 0;
       entry.start_us = packet.time_us;
-      return true;
+      return Verdict::alert;
     case Threshold::Kind::both:
-      return entry.count == threshold.count;
+      if (entry.count < threshold.count) return Verdict::below;
+      return entry.count == threshold.count ? Verdict::alert : Verdict::quiet;
     case Threshold::Kind::detection_filter:
-      return entry.count > threshold.count;
+      return entry.count > threshold.count ? Verdict::alert : Verdict::below;
+    case Threshold::Kind::backoff:
+    case Threshold::Kind::rate:
+      break;
   }
-  return true;
+  return Verdict::alert;
 }
 
 }  // namespace gatehouse::ids

@@ -61,8 +61,8 @@ class Transaction {
   std::vector<std::uint32_t> bits;  // xbits with `track tx`: ids of the set ones; empty costs nothing
   std::unique_ptr<TransactionAttachment> detect;
 
-  // A message of another protocol that it carries in this direction (DNS over HTTP/2); null: none.
-  virtual const Transaction* carried(Direction direction) const { return (void)direction, nullptr; }
+  // The DNS message in this direction: of DNS itself, and of DNS over HTTP/2; null: none.
+  virtual const Transaction* carried(Direction /*direction*/) const { return nullptr; }
   // The parser that logs it in a flow of protocol `flow`: an HTTP/2 stream without DNS in a flow that
   // carries DNS is HTTP/2.
   virtual AppProto logged_as(AppProto flow) const { return flow; }
