@@ -4,89 +4,6 @@
 namespace gatehouse::ids {
 namespace {
 
-constexpr std::size_t kMaxPattern = 8192;
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// The bytes between two `|`; `at` stands behind the first one and is left behind the second.
-bool decode_hex(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text, std::size_t& at,
-                std::string& out) {
-  const std::size_t open = at - 1;
-  int high = -1;
-  for (; at < text.text.size(); ++at) {
-    const char c = text.text[at];
-    if (c == '|') {
-      if (high >= 0) {
-        builder.error_at(option, text.at + at - 1, 1, "content-hex", "a hex byte needs two digits");
-        return false;
-      }
-      ++at;
-      return true;
-    }
-    if (c == ' ') continue;
-    const int digit = hex_value(c);
-    if (digit < 0) {
-      builder.error_at(option, text.at + at, 1, "content-hex", "this is no hex digit").hint =
-          "bytes between `|` are written as pairs of hex digits: |0d 0a|";
-      return false;
-    }
-    if (high < 0) {
-      high = digit;
-    } else {
-      out += static_cast<char>(high << 4 | digit);
-      high = -1;
-    }
-  }
-  builder.error_at(option, text.at + open, 1, "content-hex", "this `|` is never closed").hint =
-      "a literal `|` is written |7c|";
-  return false;
-}
-
-bool decode_content(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text,
-                    std::string& out) {
-  std::size_t at = 0;
-  while (at < text.text.size()) {
-    const char c = text.text[at];
-    if (c == '|') {
-      if (!decode_hex(builder, option, text, ++at, out)) return false;
-      continue;
-    }
-    if (c == '"') {
-      builder.error_at(option, text.at + at, 1, "content-escape", "a `\"` inside a string must be escaped")
-          .hint = "write `\\\"` or |22|";
-      return false;
-    }
-    if (c == '\\') {
-      const char next = at + 1 < text.text.size() ? text.text[at + 1] : '\0';
-      if (next != '\\' && next != '"' && next != ';' && next != ':') {
-        builder.error_at(option, text.at + at, 2, "content-escape", "unknown escape").hint =
-            "only \\\\ \\\" \\; \\: are escapes; write other bytes as |hex|";
-        return false;
-      }
-      out += next;
-      at += 2;
-      continue;
-    }
-    out += c;
-    ++at;
-  }
-  if (out.empty()) {
-    builder.error(option, "content-empty", "an empty content matches nothing");
-    return false;
-  }
-  if (out.size() > kMaxPattern) {
-    builder.error(option, "content-size", "the content is too long").hint =
-        "at most " + std::to_string(kMaxPattern);
-    return false;
-  }
-  return true;
-}
-
 void push_content(RuleBuilder& builder, BufferOp op) {
   builder.header_like = false;
   builder.sticky_fresh = false;
@@ -102,7 +19,8 @@ void apply_content(RuleBuilder& builder, const lang::RuleOption& option) {
   BufferOp op;
   Quoted text;
   // A refused content still takes its place, so that its modifiers bring no further errors.
-  if (parse_quoted(builder, option, true, text)) decode_content(builder, option, text, op.content.pattern);
+  if (parse_quoted(builder, option, true, text))
+    decode_bytes(builder, option, {text.text, text.at}, op.content.pattern);
   op.content.negated = text.negated;
   op.content.where = option.value_at;
   push_content(builder, std::move(op));
@@ -145,15 +63,7 @@ bool conflict(RuleBuilder& builder, const lang::RuleOption& option, bool present
 // A literal within bounds or the name of a byte_extract variable.
 bool parse_argument(RuleBuilder& builder, const lang::RuleOption& option, std::int64_t smallest,
                     std::int64_t largest, NumberArg& out) {
-  if (is_variable_name(option.value)) {
-    out.slot = builder.variable(option.value);
-    if (out.slot >= 0) return true;
-    builder
-        .error(option, "unknown-byte-variable",
-               "no byte_extract or byte_math before this sets `" + option.value + "`")
-        .hint = core::did_you_mean(option.value, builder.variables);
-    return false;
-  }
+  if (is_variable_name(option.value)) return parse_variable(builder, option, whole(option), out);
   return parse_bounded(builder, option, whole(option), smallest, largest, out.literal);
 }
 

@@ -25,6 +25,7 @@ struct PcreValue {
   RegexOptions options;
   bool relative = false;
   const BufferFlag* buffer = nullptr;
+  Part captures;  // "flow:name, pkt:name"; may be empty
 };
 
 bool parse_flag(RuleBuilder& builder, const lang::RuleOption& option, char flag, std::size_t at,
@@ -74,13 +75,33 @@ bool parse_flag(RuleBuilder& builder, const lang::RuleOption& option, char flag,
   return true;
 }
 
+// The last slash that only flags follow; names of captures may have slashes in them, too.
+std::size_t closing_slash(std::string_view text) {
+  std::size_t end = text.rfind('/');
+  for (std::size_t at = end; at != std::string_view::npos && at > 0; at = text.rfind('/', at - 1)) {
+    const std::string_view rest = text.substr(at + 1);
+    const std::size_t flags = std::min(
+        rest.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "), rest.size());
+    if (flags == rest.size()) return at;
+    const std::string_view names = rest.substr(
+        flags + 1,
+        rest.find_first_not_of(' ', flags + 1) == std::string_view::npos ? 0 : std::string_view::npos);
+    const std::string_view list = trim({names, 0}).text;
+    if (rest[flags] == ',' &&
+        (list.starts_with("flow:") || list.starts_with("pkt:") || list.starts_with("alert:"))) {
+      return at;
+    }
+  }
+  return end;
+}
+
 bool parse_value(RuleBuilder& builder, const lang::RuleOption& option, const Quoted& text, PcreValue& out) {
   if (!text.text.starts_with('/')) {
     builder.error_at(option, text.at, 1, "pcre-syntax", "a regex is written between slashes").hint =
         "pcre:\"/regex/flags\"";
     return false;
   }
-  const std::size_t end = text.text.rfind('/');
+  const std::size_t end = closing_slash(text.text);
   if (end == 0) {
     builder.error_at(option, text.at, text.text.size(), "pcre-syntax",
                      "the closing slash of this regex is missing");
@@ -92,10 +113,70 @@ bool parse_value(RuleBuilder& builder, const lang::RuleOption& option, const Quo
     builder.error(option, "pcre-empty", "an empty regex matches everything");
     return false;
   }
-  for (std::size_t i = end + 1; i < text.text.size(); ++i) {
+  const std::size_t comma = std::min(text.text.find(',', end), text.text.size());
+  if (comma < text.text.size()) out.captures = {text.text.substr(comma + 1), text.at + comma + 1};
+  for (std::size_t i = end + 1; i < comma; ++i) {
+    if (text.text[i] == ' ') continue;
     if (!parse_flag(builder, option, text.text[i], text.at + i, out)) return false;
   }
   return true;
+}
+
+// `flow_agent` names a flow capture, `pkt_...` one of the packet, `alert_...` one of the alert.
+std::optional<CaptureTarget> target_of_group(const std::string& name, unsigned group) {
+  static constexpr std::pair<std::string_view, CaptureScope> kPrefixes[] = {
+      {"flow_", CaptureScope::flow}, {"pkt_", CaptureScope::packet}, {"alert_", CaptureScope::alert}};
+  for (const auto& [prefix, scope] : kPrefixes) {
+    if (name.size() > prefix.size() && name.starts_with(prefix))
+      return CaptureTarget{scope, group, 0, name.substr(prefix.size())};
+  }
+  return std::nullopt;
+}
+
+// The `flow:a, pkt:b` behind the flags: one per group, in order. `key` and `value` as a pair take the
+// name from the traffic, too.
+bool parse_captures(RuleBuilder& builder, const lang::RuleOption& option, const Part& list,
+                    const CompiledRegex& regex, std::vector<CaptureTarget>& out) {
+  static constexpr std::pair<std::string_view, CaptureScope> kPrefixes[] = {
+      {"flow:", CaptureScope::flow}, {"pkt:", CaptureScope::packet}, {"alert:", CaptureScope::alert}};
+  for (const Part& part : split(list.text, ',')) {
+    const auto* prefix = std::find_if(std::begin(kPrefixes), std::end(kPrefixes),
+                                      [&](const auto& p) { return part.text.starts_with(p.first); });
+    if (prefix == std::end(kPrefixes) || part.text.size() == prefix->first.size()) {
+      builder.error_at(option, list.at + part.at, part.text.size(), "pcre-capture", "this names no capture")
+          .hint = "flow:<name>, pkt:<name> or alert:<name>";
+      return false;
+    }
+    const auto group = static_cast<unsigned>(out.size()) + 1;
+    if (group > std::min(regex.captures(), CompiledRegex::kMostGroups)) {
+      builder.error_at(option, list.at + part.at, part.text.size(), "pcre-capture",
+                       "there are more names than capture groups");
+      return false;
+    }
+    out.push_back({prefix->second, group, 0, std::string(part.text.substr(prefix->first.size()))});
+  }
+  for (std::size_t i = 0; i + 1 < out.size(); ++i) {
+    const bool pair = out[i].name == "key" && out[i + 1].name == "value" &&
+                      out[i].scope == CaptureScope::packet && out[i + 1].scope == CaptureScope::packet;
+    if (!pair) continue;
+    out[i + 1].name_group = out[i].group;
+    out.erase(out.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return true;
+}
+
+bool find_captures(RuleBuilder& builder, const lang::RuleOption& option, const PcreValue& value, PcreOp& op) {
+  if (!value.captures.text.empty() &&
+      !parse_captures(builder, option, value.captures, *op.regex, op.captures)) {
+    return false;
+  }
+  for (const auto& [name, group] : op.regex->group_names()) {
+    if (group > CompiledRegex::kMostGroups) continue;
+    if (auto target = target_of_group(name, group)) op.captures.push_back(std::move(*target));
+  }
+  if (op.captures.empty() || !op.negated) return true;
+  builder.error(option, "pcre-capture", "a negated regex captures nothing");
+  return false;
 }
 
 // Could a match be undone by bytes that come later? Conservative.
@@ -115,6 +196,12 @@ bool read_text(RuleBuilder& builder, const lang::RuleOption& option, Quoted& tex
   return true;
 }
 
+// A response body goes by two names; Q says the one, rules with sticky buffers often the other.
+bool same_bytes(BufferId chosen, BufferId flagged) {
+  const std::string_view name = buffer_table()[chosen].name;
+  return chosen == flagged || (name == "http.response_body" && buffer_table()[flagged].name == "file.data");
+}
+
 void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
   Quoted text;
   PcreValue value;
@@ -131,6 +218,7 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
     return;
   }
   op.pcre.negated = text.negated;
+  if (!find_captures(builder, option, value, op.pcre)) return;
   op.pcre.relative = value.relative;
   op.pcre.needs_final = text.negated || looks_ahead(value.pattern);
   if (value.buffer == nullptr) {
@@ -139,7 +227,8 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   const auto buffer = find_buffer(value.buffer->buffer);
   if (builder.sticky >= 0) {
-    if (builder.current().buffer == buffer->id) return builder.add_op(std::move(op), value.relative);
+    if (same_bytes(builder.current().buffer, buffer->id))
+      return builder.add_op(std::move(op), value.relative);
     builder
         .error(option, "pcre-flag",
                "another buffer is already chosen by `" + builder.sticky_option->name + "`")

@@ -15,7 +15,7 @@ struct CodeFree {
 
 // What a match needs besides the code: one per thread, made on its first match.
 struct Scratch {
-  pcre2_match_data* data = pcre2_match_data_create(8, nullptr);
+  pcre2_match_data* data = pcre2_match_data_create(CompiledRegex::kMostGroups + 1, nullptr);
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
   pcre2_jit_stack* stack = pcre2_jit_stack_create(32 * 1024, 512 * 1024, nullptr);
 
@@ -58,6 +58,28 @@ class Pcre2Regex : public CompiledRegex {
     begin = bounds[2];
     end = bounds[3];
     return true;
+  }
+
+  ByteView last_group(ByteView subject, unsigned group) const override {
+    if (group >= pcre2_get_ovector_count(scratch().data)) return {};
+    const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(scratch().data) + 2 * std::size_t{group};
+    if (bounds[0] == PCRE2_UNSET || bounds[0] > bounds[1] || bounds[1] > subject.size()) return {};
+    return subject.subspan(bounds[0], bounds[1] - bounds[0]);
+  }
+
+  std::vector<std::pair<std::string, unsigned>> group_names() const override {
+    std::uint32_t count = 0;
+    std::uint32_t entry_size = 0;
+    PCRE2_SPTR table = nullptr;
+    std::vector<std::pair<std::string, unsigned>> names;
+    pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMECOUNT, &count);
+    pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMEENTRYSIZE, &entry_size);
+    pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMETABLE, &table);
+    for (; count > 0; --count, table += entry_size) {
+      names.emplace_back(reinterpret_cast<const char*>(table + 2),
+                         static_cast<unsigned>(table[0] << 8U | table[1]));
+    }
+    return names;
   }
 
   unsigned captures() const override {

@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "ids/keywords/rule.h"
 
@@ -28,12 +30,18 @@ struct RegexError {
 // never run, and compiling all of them would dominate the start.
 class CompiledRegex {
  public:
+  static constexpr unsigned kMostGroups = 15;  // groups whose bounds a match reports
+
   virtual ~CompiledRegex() = default;
   // The first match at or after `from`; its bounds. A match that exceeds the limits is no match.
   virtual bool find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const = 0;
   // The same, giving capture group 1 (pcrexform).
   virtual bool capture(ByteView subject, std::size_t& begin, std::size_t& end) const = 0;
   virtual unsigned captures() const = 0;  // number of capture groups
+  // A group of the last match that this thread made with any regex; null data: it took no part.
+  virtual ByteView last_group(ByteView subject, unsigned group) const = 0;
+  // Names of the groups and their numbers.
+  virtual std::vector<std::pair<std::string, unsigned>> group_names() const = 0;
 
   static std::shared_ptr<const CompiledRegex> compile(std::string_view pattern, const RegexOptions& options,
                                                       std::uint32_t match_limit,

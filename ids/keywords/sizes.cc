@@ -99,14 +99,7 @@ void apply_isdataat(RuleBuilder& builder, const lang::RuleOption& option) {
   if (negated) count = trim({count.text.substr(1), count.at + 1});
   NumberArg arg;
   if (is_variable_name(count.text)) {
-    arg.slot = builder.variable(count.text);
-    if (arg.slot < 0) {
-      builder
-          .error_at(option, count.at, count.text.size(), "unknown-byte-variable",
-                    "no byte_extract or byte_math before this sets `" + std::string(count.text) + "`")
-          .hint = core::did_you_mean(count.text, builder.variables);
-      return;
-    }
+    if (!parse_variable(builder, option, count, arg)) return;
   } else if (!parse_bounded(builder, option, count, 0, 65535, arg.literal)) {
     return;
   }

@@ -140,6 +140,16 @@ void apply_mss(RuleBuilder& builder, const lang::RuleOption& option) {
   add_packet_number_test(builder, test, tcp_mss);
 }
 
+std::optional<std::uint64_t> tcp_window_scale(const Packet& packet) {
+  if (!packet.is_tcp() || !packet.tcp.has_window_scale) return std::nullopt;
+  return packet.tcp.window_scale;
+}
+void apply_wscale(RuleBuilder& builder, const lang::RuleOption& option) {
+  NumberTest test;
+  if (!parse_number_test(builder, option, whole(option), 255, test)) return;
+  add_packet_number_test(builder, test, tcp_window_scale);
+}
+
 constexpr auto kSeq = apply_tcp_number<&TcpHeader::sequence, 0xffff'ffffU>;
 constexpr auto kAck = apply_tcp_number<&TcpHeader::acknowledgment, 0xffff'ffffU>;
 constexpr auto kWindow = apply_tcp_number<&TcpHeader::window, 0xffffU>;
@@ -152,6 +162,7 @@ constexpr KeywordDescriptor kKeywords[] = {
     {"tcp.ack", ValueNeed::required, "TCP acknowledgement number", kAck},
     {"window", ValueNeed::required, "TCP window, unscaled", kWindow},
     {"tcp.window", ValueNeed::required, "TCP window, unscaled", kWindow},
+    {"tcp.wscale", ValueNeed::required, "TCP window scale option", apply_wscale},
     {"tcp.mss", ValueNeed::required, "TCP maximum segment size option", apply_mss},
 };
 

@@ -1,10 +1,9 @@
-// Transforms: change a sticky buffer's bytes before its contents are looked for.
+// Transforms without arguments: change a sticky buffer's bytes before its contents are looked for.
 #include <openssl/evp.h>
 
 #include <algorithm>
 
-#include "ids/keywords/regex.h"
-#include "ids/keywords/values.h"
+#include "ids/keywords/transforms.h"
 
 namespace gatehouse::ids {
 namespace {
@@ -49,18 +48,13 @@ bool compress_whitespace(ByteView in, Bytes& out) {
   }
   return true;
 }
-int hex(std::uint8_t c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 bool url_decode(ByteView in, Bytes& out) {
   out.clear();
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (in[i] == '+') {
       out.push_back(' ');
-    } else if (in[i] == '%' && i + 2 < in.size() && hex(in[i + 1]) >= 0 && hex(in[i + 2]) >= 0) {
-      out.push_back(static_cast<std::uint8_t>(hex(in[i + 1]) << 4 | hex(in[i + 2])));
+    } else if (in[i] == '%' && i + 2 < in.size() && hex_digit(in[i + 1]) >= 0 && hex_digit(in[i + 2]) >= 0) {
+      out.push_back(static_cast<std::uint8_t>(hex_digit(in[i + 1]) << 4 | hex_digit(in[i + 2])));
       i += 2;
     } else {
       out.push_back(in[i]);
@@ -146,134 +140,12 @@ class PlainTransform : public Transform {
   const PlainRow& row_;
 };
 
-class XorTransform : public Transform {
- public:
-  explicit XorTransform(std::string mask) : mask_(std::move(mask)) {}
-  bool apply(ByteView in, Bytes& out) const override {
-    out.resize(in.size());
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      out[i] = static_cast<std::uint8_t>(in[i] ^ static_cast<std::uint8_t>(mask_[i % mask_.size()]));
-    }
-    return true;
-  }
-  std::string key() const override { return "xor:" + mask_; }
-
- private:
-  std::string mask_;
-};
-
-// The first capture group of a regex.
-class RegexTransform : public Transform {
- public:
-  RegexTransform(std::string pattern, std::shared_ptr<const CompiledRegex> regex)
-      : pattern_(std::move(pattern)), regex_(std::move(regex)) {}
-  bool apply(ByteView in, Bytes& out) const override {
-    std::size_t begin = 0;
-    std::size_t end = 0;
-    out.clear();
-    if (regex_->capture(in, begin, end)) {
-      out.assign(in.begin() + static_cast<std::ptrdiff_t>(begin),
-                 in.begin() + static_cast<std::ptrdiff_t>(end));
-    }
-    return true;
-  }
-  std::string key() const override { return "pcrexform:" + pattern_; }
-
- private:
-  std::string pattern_;
-  std::shared_ptr<const CompiledRegex> regex_;
-};
-
-// The list a transform applies to; null when it stands in the wrong place.
-BufferMatch* target(RuleBuilder& builder, const lang::RuleOption& option) {
-  if (builder.sticky < 0) {
-    builder.error_name(option, "keyword-without-buffer",
-                       "`" + option.name + "` transforms a buffer, and none is chosen before it");
-    return nullptr;
-  }
-  auto* list = &builder.rule.buffers[static_cast<std::size_t>(builder.sticky)];
-  if (!list->ops.empty()) {
-    if (!builder.sticky_fresh) {
-      builder.error_name(option, "transform-after-content",
-                         "`" + option.name + "` must stand between the buffer and its first content");
-      return nullptr;
-    }
-    // The buffer is named a second time, now with a transform: another list.
-    BufferMatch fresh;
-    fresh.buffer = list->buffer;
-    fresh.direction = list->direction;
-    builder.rule.buffers.push_back(std::move(fresh));
-    builder.sticky = static_cast<int>(builder.rule.buffers.size()) - 1;
-    list = &builder.rule.buffers.back();
-  }
-  return list;
-}
-
 void apply_plain(RuleBuilder& builder, const lang::RuleOption& option) {
-  BufferMatch* list = target(builder, option);
+  BufferMatch* list = transform_target(builder, option);
   if (list == nullptr) return;
   const auto* row = std::find_if(std::begin(kPlain), std::end(kPlain),
                                  [&](const PlainRow& r) { return r.name == option.name; });
   list->transforms.push_back(std::make_shared<PlainTransform>(*row));
-}
-
-void apply_xor(RuleBuilder& builder, const lang::RuleOption& option) {
-  BufferMatch* list = target(builder, option);
-  if (list == nullptr) return;
-  std::string_view text = option.value;
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-  std::string mask;
-  bool good = text.size() % 2 == 0 && !text.empty() && text.size() <= 512;
-  for (std::size_t i = 0; good && i < text.size(); i += 2) {
-    const int high = hex(static_cast<std::uint8_t>(text[i]));
-    const int low = hex(static_cast<std::uint8_t>(text[i + 1]));
-    good = high >= 0 && low >= 0;
-    mask += static_cast<char>(high << 4 | low);
-  }
-  if (!good) {
-    builder.error(option, "xor-mask", "the mask must be pairs of hex digits").hint = "xor:\"0d0ac8ff\";";
-    return;
-  }
-  list->transforms.push_back(std::make_shared<XorTransform>(std::move(mask)));
-}
-
-void apply_pcrexform(RuleBuilder& builder, const lang::RuleOption& option) {
-  BufferMatch* list = target(builder, option);
-  Quoted text;
-  if (list == nullptr || !parse_quoted(builder, option, false, text)) return;
-  RegexError error;
-  auto regex = CompiledRegex::compile(text.text, {}, builder.environment.pcre_match_limit,
-                                      builder.environment.pcre_recursion_limit, error);
-  if (!regex) {
-    const std::size_t at = text.text.empty() ? 0 : std::min(error.offset, text.text.size() - 1);
-    builder.error_at(option, text.at + at, 1, "pcre-compile", "the regex is wrong here: " + error.message);
-    return;
-  }
-  if (regex->captures() != 1) {
-    builder.error(option, "pcrexform-group", "the regex needs exactly one capture group");
-    return;
-  }
-  list->transforms.push_back(std::make_shared<RegexTransform>(std::string(text.text), std::move(regex)));
-}
-
-void apply_absent(RuleBuilder& builder, const lang::RuleOption& option) {
-  if (builder.sticky < 0) {
-    builder.error_name(option, "keyword-without-buffer",
-                       "`absent` speaks of a buffer, and none is chosen before it");
-    return;
-  }
-  if (option.has_value && option.value != "or_else") {
-    builder.error(option, "absent-value", "absent takes nothing or `or_else`");
-    return;
-  }
-  BufferMatch& list = builder.rule.buffers[static_cast<std::size_t>(builder.sticky)];
-  if (!list.ops.empty()) {
-    builder.error_name(option, "absent-after-content",
-                       "`absent` must stand before the contents of its buffer");
-    return;
-  }
-  list.absent = true;
-  list.absent_or_else = option.has_value;
 }
 
 constexpr KeywordDescriptor kKeywords[] = {
@@ -288,12 +160,43 @@ constexpr KeywordDescriptor kKeywords[] = {
     {"to_md5", ValueNeed::none, "transform: MD5 digest", apply_plain},
     {"to_sha1", ValueNeed::none, "transform: SHA-1 digest", apply_plain},
     {"to_sha256", ValueNeed::none, "transform: SHA-256 digest", apply_plain},
-    {"xor", ValueNeed::required, "transform: bytes xored with a repeated mask", apply_xor},
-    {"pcrexform", ValueNeed::required, "transform: what the regex captures", apply_pcrexform},
-    {"absent", ValueNeed::optional, "the buffer does not exist", apply_absent},
 };
 
 }  // namespace
+
+BufferMatch* transform_target(RuleBuilder& builder, const lang::RuleOption& option) {
+  if (builder.sticky < 0) {
+    builder.error_name(option, "keyword-without-buffer",
+                       "`" + option.name + "` transforms a buffer, and none is chosen before it");
+    return nullptr;
+  }
+  auto* list = &builder.rule.buffers[static_cast<std::size_t>(builder.sticky)];
+  if (list->decoded) {
+    builder.error_name(option, "transform-unsupported", "what base64_data holds cannot be transformed");
+    return nullptr;
+  }
+  if (list->ops.empty()) return list;
+  if (!builder.sticky_fresh && !list->transforms.empty()) {
+    builder
+        .error_name(option, "transform-after-content",
+                    "`" + option.name + "` must stand between the buffer and its first content")
+        .hint = "name the buffer again before it";
+    return nullptr;
+  }
+  BufferMatch fresh;
+  fresh.buffer = list->buffer;
+  fresh.direction = list->direction;
+  builder.rule.buffers.push_back(std::move(fresh));
+  builder.sticky = static_cast<int>(builder.rule.buffers.size()) - 1;
+  builder.content_list = -1;
+  return &builder.rule.buffers.back();
+}
+
+int hex_digit(std::uint8_t c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = lower(c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 std::span<const KeywordDescriptor> keyword_family_transforms() {
   return kKeywords;

@@ -34,9 +34,25 @@ std::optional<std::uint64_t> parse_unsigned(std::string_view text) {
   return value;
 }
 
+// A number that may end in kb, kib, mb, mib, gb or gib, in any case.
+std::optional<std::uint64_t> parse_sized(std::string_view text) {
+  const auto folded = [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); };
+  unsigned shift = 0;
+  if (text.size() > 2 && folded(text.back()) == 'b' && !text.starts_with("0x") && !text.starts_with("0X")) {
+    std::string_view number = text.substr(0, text.size() - 1);
+    if (folded(number.back()) == 'i') number.remove_suffix(1);
+    const char unit = folded(number.back());
+    shift = unit == 'k' ? 10 : unit == 'm' ? 20 : unit == 'g' ? 30 : 0;
+    if (shift != 0) text = number.substr(0, number.size() - 1);
+  }
+  const auto value = parse_unsigned(text);
+  if (!value || *value > ~std::uint64_t{0} >> shift) return std::nullopt;
+  return *value << shift;
+}
+
 bool take_number(RuleBuilder& builder, const lang::RuleOption& option, Part part, std::uint64_t largest,
                  std::uint64_t& out) {
-  const auto value = parse_unsigned(part.text);
+  const auto value = parse_sized(part.text);
   if (!value) {
     builder.error_at(option, part.at, part.text.size(), "number-syntax",
                      part.text.empty() ? "a number is missing here" : "this is no number");
@@ -49,6 +65,27 @@ bool take_number(RuleBuilder& builder, const lang::RuleOption& option, Part part
   }
   out = *value;
   return true;
+}
+
+// What follows the `&` of `&<mask>=<value>` or `&<mask>!=<value>`.
+bool take_mask(RuleBuilder& builder, const lang::RuleOption& option, Part part, std::uint64_t largest,
+               NumberTest& test) {
+  const std::size_t equals = part.text.find('=');
+  if (equals == std::string_view::npos) {
+    builder.error_at(option, part.at, part.text.size(), "number-syntax", "a mask is compared with a value")
+        .hint = "&<mask>=<value> or &<mask>!=<value>";
+    return false;
+  }
+  const bool negated = equals > 0 && part.text[equals - 1] == '!';
+  const Part mask = trim({part.text.substr(0, equals - (negated ? 1 : 0)), part.at});
+  const Part value = trim({part.text.substr(equals + 1), part.at + equals + 1});
+  test.op = negated ? NumberTest::Op::masked_not_equal : NumberTest::Op::masked_equal;
+  if (!take_number(builder, option, mask, largest, test.first)) return false;
+  if (!take_number(builder, option, value, largest, test.second)) return false;
+  if ((test.second & ~test.first) == 0) return true;
+  builder.error_at(option, value.at, value.text.size(), "never-matches",
+                   "this value has bits that the mask takes away");
+  return false;
 }
 
 }  // namespace
@@ -110,7 +147,21 @@ bool NumberTest::holds(std::uint64_t value) const {
       return value > first && value < second;
     case Op::outside:
       return value <= first || value >= second;
+    case Op::masked_equal:
+      return (value & first) == second;
+    case Op::masked_not_equal:
+      return (value & first) != second;
   }
+  return false;
+}
+
+bool parse_variable(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, NumberArg& out) {
+  out.slot = builder.variable(part.text);
+  if (out.slot >= 0) return true;
+  builder
+      .error_at(option, part.at, part.text.size(), "unknown-byte-variable",
+                "no byte_extract or byte_math before this sets `" + std::string(part.text) + "`")
+      .hint = core::did_you_mean(part.text, builder.variables);
   return false;
 }
 
@@ -135,6 +186,7 @@ bool parse_number_test(RuleBuilder& builder, const lang::RuleOption& option, Par
     return take_number(builder, option, after(1), largest, test.first);
   }
   if (part.text.starts_with('=')) return take_number(builder, option, after(1), largest, test.first);
+  if (part.text.starts_with('&')) return take_mask(builder, option, after(1), largest, test);
   const bool negated = part.text.starts_with('!');
   const Part rest = negated ? after(part.text.starts_with("!=") ? 2 : 1) : part;
   std::size_t split_at = rest.text.find("<>");

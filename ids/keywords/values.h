@@ -27,8 +27,11 @@ inline Part whole(const lang::RuleOption& option) {
 // Decimal or 0x hexadecimal, optionally signed; the whole text.
 std::optional<std::int64_t> parse_number(std::string_view text);
 bool is_variable_name(std::string_view text);
+// The slot of a byte_extract or byte_math variable that is set before this; reports when there is none.
+bool parse_variable(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, NumberArg& out);
 
-// `5`, `!5`, `=5`, `<5`, `>5`, `<=5`, `>=5`, `5<>9` or `5-9` (both ends excluded).
+// `5`, `!5`, `=5`, `!=5`, `<5`, `>5`, `<=5`, `>=5`, `5<>9` or `5-9` (both ends excluded), `!5-9`,
+// `&0xc0=0x80`, `&0xc0!=0`. Numbers may have a unit: kb, mb, gb or kib, mib, gib, all of 1024.
 struct NumberTest {
   enum class Op : std::uint8_t {
     equal,
@@ -38,7 +41,9 @@ struct NumberTest {
     less_equal,
     greater_equal,
     between,
-    outside
+    outside,
+    masked_equal,  // (value & first) == second
+    masked_not_equal
   };
   Op op = Op::equal;
   std::uint64_t first = 0, second = 0;
@@ -60,6 +65,9 @@ struct Quoted {
   bool negated = false;
 };
 bool parse_quoted(RuleBuilder& builder, const lang::RuleOption& option, bool may_negate, Quoted& out);
+
+// The bytes that `text`, a part of the value, stands for: plain text, |hex| and escapes.
+bool decode_bytes(RuleBuilder& builder, const lang::RuleOption& option, const Part& text, std::string& out);
 
 // A condition made of a NumberTest and a function that reads the number from a packet.
 using PacketNumber = std::optional<std::uint64_t> (*)(const Packet& packet);
