@@ -263,7 +263,7 @@ TEST(Thresholds, CountPerTracker) {
       {"threshold:type limit,track by_src,count 2,seconds 60;", {0, 1}},
       {"threshold:type threshold,track by_src,count 3,seconds 60;", {2, 5, 8}},
       {"threshold:type both,track by_src,count 3,seconds 60;", {2}},
-      {"threshold:type limit,track by_src,count 1,seconds 5;", {0, 5}},
+      {"threshold:type limit,track by_src,count 1,seconds 5;", {0, 6}},
       {"detection_filter:track by_src,count 7,seconds 60;", {7, 8, 9}},
   };
   for (const Row& row : rows) {

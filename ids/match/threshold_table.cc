@@ -105,7 +105,8 @@ ThresholdTable::Verdict ThresholdTable::admit(const Rule& rule, const Threshold&
   if (threshold.kind == Threshold::Kind::backoff) return backoff(entry, threshold);
   if (threshold.kind == Threshold::Kind::rate) return rate(entry, threshold, packet.time_us);
   const std::int64_t window_us = static_cast<std::int64_t>(threshold.seconds) * 1'000'000;
-  if (packet.time_us - entry.start_us >= window_us) {
+  // The last moment of the window belongs to it.
+  if (packet.time_us - entry.start_us > window_us) {
     entry.start_us = packet.time_us;
     entry.count = 0;
   }

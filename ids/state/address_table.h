@@ -120,19 +120,19 @@ class AddressTable {
   std::atomic<std::uint64_t> size_{0}, evictions_{0};
 };
 
-// A named mark of a host or of a pair: the second it lasts to.
+// A named mark of a host or of a pair, and until when it lasts.
 class AddressBits {
  public:
   explicit AddressBits(std::uint64_t memcap_bytes) : table_(memcap_bytes) {}
 
   bool is_set(const AddressKey& key, std::int64_t now_us) {
     bool alive = false;
-    table_.visit(key, now_us, [&](const Mark& mark) { return alive = mark.until_s >= now_us / 1'000'000; });
+    table_.visit(key, now_us, [&](const Mark& mark) { return alive = mark.until_us >= now_us; });
     return alive;
   }
   void set(const AddressKey& key, std::int64_t now_us, std::uint32_t seconds) {
     table_.update(key, now_us, [&](Mark& mark) {
-      mark.until_s = now_us / 1'000'000 + seconds;
+      mark.until_us = now_us + std::int64_t{seconds} * 1'000'000;
       return true;
     });
   }
@@ -140,10 +140,9 @@ class AddressBits {
     table_.visit(key, now_us, [](const Mark&) { return false; });
   }
   void toggle(const AddressKey& key, std::int64_t now_us, std::uint32_t seconds) {
-    const std::int64_t now_s = now_us / 1'000'000;
     table_.update(key, now_us, [&](Mark& mark) {
-      if (mark.until_s >= now_s) return false;
-      mark.until_s = now_s + seconds;
+      if (mark.until_us >= now_us) return false;
+      mark.until_us = now_us + std::int64_t{seconds} * 1'000'000;
       return true;
     });
   }
@@ -154,7 +153,7 @@ class AddressBits {
 
  private:
   struct Mark {
-    std::int64_t until_s = INT64_MIN;
+    std::int64_t until_us = INT64_MIN;
   };
   AddressTable<Mark> table_;
 };

@@ -1,5 +1,6 @@
 #include "ids/engine/testing/replay.h"
 
+#include "ids/engine/lists.h"
 #include "ids/engine/worker.h"
 
 namespace gatehouse::ids::testing {
@@ -45,6 +46,10 @@ Replay replay(const std::vector<Frame>& frames, std::string_view rules, std::str
   if (!config.empty()) input.config = &config_text;
   const std::optional<engine::Settings> settings = engine::load_settings(input, result.diagnostics);
   if (!settings) return result;
+  if (const auto lists = engine::load_lists(*settings, result.diagnostics); !lists) {
+    result.diagnostics.error("lists", {}, lists.error().text);
+    return result;
+  }
   const core::SourceText source("test.rules", std::string(rules));
   RuleList list = check_rules(std::span(&source, 1), settings->environment, result.diagnostics);
   result.diagnostics.attach(source);
