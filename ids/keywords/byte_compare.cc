@@ -88,7 +88,7 @@ constexpr KeywordDescriptor kKeywords[] = {
 
 }  // namespace
 
-std::span<const KeywordDescriptor> keyword_family_byte_test() {
+std::span<const KeywordDescriptor> keyword_family_byte_compare() {
   return kKeywords;
 }
 
