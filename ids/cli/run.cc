@@ -28,12 +28,20 @@ Result<int> over_file(const core::Args& args, const Loaded& loaded, const engine
     GH_TRY(std::unique_ptr<engine::EventSink> sink, engine::open_spool_sink(args.value("--spool"), cap));
     output.add_sink(std::move(sink));
   }
+  std::unique_ptr<engine::DiskFileStore> store;
+  if (const engine::FileStoreSettings& wanted = loaded.settings.files.store; wanted.enabled) {
+    GH_TRY(store, engine::make_file_store(wanted, args.value("--log-dir"), engine::WhenFull::wait));
+    store->start();
+  }
   output.start();
   engine::RunSummary summary;
   const core::Status status =
-      engine::run_file(args.value("--pcap"), loaded.settings, rules, output, workers, summary);
+      engine::run_file(args.value("--pcap"), loaded.settings, rules, output, workers, summary, store.get());
   output.stop();
+  if (store != nullptr) store->stop();
+  const core::Status saved = rules.engine->rules().resources->datasets.save();
   GH_CHECK(status);
+  GH_CHECK(saved);
   if (!output.failure().empty()) return fail(Errc::io, output.failure());
   if (output.lost() + output.dropped() != 0)
     return fail(Errc::io, fmt::format("{} events were lost", output.lost() + output.dropped()));

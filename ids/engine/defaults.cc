@@ -69,6 +69,7 @@ settings:
       libhtp.default-config: {request-body-limit: 100 KiB, response-body-limit: 100 KiB}
     tls.enabled: yes
     dns.enabled: yes
+    ftp.enabled: yes
   anomaly:
     scan: {enabled: yes, ports: 20, hosts: 15, window: 60s, max-sources: 65536}
     flood: {enabled: yes, syn-per-second: 200, window: 2s, max-victims: 8192}
@@ -82,6 +83,7 @@ eve:
     http: {extended: yes}
     dns: {version: 3}
     tls: {extended: yes}
+    ftp: {}
     files: {}
     stats: {totals: yes, interval: 8s}
 )";

@@ -1,11 +1,57 @@
 // Alerts of rules, and of the scan and flood detectors.
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "ids/anomaly/sids.h"
 #include "ids/engine/event_facts.h"
 #include "ids/engine/event_log.h"
+#include "ids/flow/tcp.h"
 
 namespace gatehouse::ids::engine {
 
-void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match, ByteView stream) {
+// All that is held of a direction, as far as the payload may go; what is missing is named in its place.
+ByteView EventLog::held_stream(const Flow& flow, Direction direction) {
+  const std::uint64_t most = settings_.eve.payload_buffer_bytes;
+  stream_bytes_.clear();
+  std::uint64_t end = 0;
+  const auto append = [&](ByteView bytes) {
+    const std::size_t room = most - std::min<std::uint64_t>(most, stream_bytes_.size());
+    stream_bytes_.insert(stream_bytes_.end(), bytes.begin(),
+                         bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), room)));
+  };
+  const StreamBuffer& buffer = *flow.tcp->peer(direction).buffer;
+  buffer.visit([&](std::uint64_t offset, ByteView bytes) {
+    // What was dropped before the first byte held was seen by rules; a hole at the very start was not.
+    if (offset > end && (!stream_bytes_.empty() || !buffer.dropped_any())) {
+      scratch_ = fmt::format("[{} bytes missing]", offset - end);
+      append(core::as_bytes(scratch_));
+    }
+    append(bytes);
+    end = offset + bytes.size();
+  });
+  return stream_bytes_;
+}
+
+// The transaction an alert shows. A rule about a datagram's protocol speaks of the transaction in it; for
+// stream data the next one rules have not finished with is a guess, made when asked for.
+const Transaction* EventLog::transaction_of(const Packet& packet, const Flow* flow, const Match& match,
+                                            bool& guessed) const {
+  if (match.tx != nullptr || flow == nullptr) return match.tx;
+  const bool datagram = packet.is_udp() && !match.rule->app_protocols.empty();
+  if (!datagram && !(match.from_stream && settings_.eve.guess_transaction)) return nullptr;
+  const AppFlow* app = app_flow(*flow);
+  if (app == nullptr || app->session == nullptr) return nullptr;
+  const std::size_t side = index(match.direction);
+  for (const auto& tx : app->session->transactions()) {
+    if (tx->inspected[side] || tx->skip_inspect[side]) continue;
+    guessed = !datagram;
+    return tx.get();
+  }
+  return nullptr;
+}
+
+void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match, bool passed) {
   ++counters_.alerts;
   if (!alerts_) return;
   const RuleMeta& meta = match.rule->meta;
@@ -14,7 +60,9 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
                                   : packet_header(packet, flow);
   header.event_type = "alert";
   header.direction = flow == nullptr ? std::string_view{} : direction_name(match.direction);
-  if (match.tx != nullptr) header.tx_id = match.tx->id;
+  bool guessed = false;
+  const Transaction* tx = transaction_of(packet, flow, match, guessed);
+  if (tx != nullptr) header.tx_id = tx->id;
 
   alert::AlertFields fields;
   fields.gid = meta.gid;
@@ -26,6 +74,10 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
   fields.target_is_source = match.rule->target_is_source;
   if (settings_.eve.alert_metadata) fields.metadata = meta.metadata;
   fields.context = match.context;
+  // A rate filter made it a drop.
+  const bool changed = match.action != match.rule->action;
+  if (changed && (match.action == RuleAction::drop || match.action == RuleAction::reject))
+    fields.action = "blocked";
 
   writer_.begin(header);
   writer_.alert(fields, header);
@@ -34,21 +86,25 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
     tunnel.depth = packet.tunnel_depth;
     writer_.tunnel(tunnel);
   }
-  if (match.tx != nullptr) protocol_object(*flow, *match.tx, alert_options_);
+  if (guessed) writer_.member("tx_guessed").boolean(true);
+  if (tx != nullptr) protocol_object(*flow, *tx, alert_options_);
+  if (tx != nullptr && !tx->files.empty()) files_of_alert(*tx, match.direction);
+  if (settings_.eve.alert_flow_metadata) flowbits(flow);
   if (flow != nullptr) {
-    if (settings_.eve.alert_flow_metadata) flowbits(*flow);
     writer_.flow_so_far(flow_fields(*flow));
   }
   if (settings_.eve.alert_verdict) {
     // The verdict is that on the packet: a pass rule may have come after this one.
     const bool dropped = match.rule->action == RuleAction::drop || match.rule->action == RuleAction::reject;
-    const bool passed = flow != nullptr && flow->pass;
     const std::string_view verdict = passed ? "pass" : dropped ? "drop" : "alert";
     writer_.member("verdict").begin_object().field("action", verdict).end_object();
   }
   alert::PayloadFields payload;
   payload.from_stream = match.from_stream || match.tx != nullptr;
-  payload.payload = payload.from_stream && !stream.empty() ? stream : packet.payload;
+  const bool asked = settings_.eve.options.payload || settings_.eve.options.payload_printable;
+  if (asked && payload.from_stream && flow != nullptr && flow->tcp != nullptr)
+    payload.payload = held_stream(*flow, match.direction);
+  if (payload.payload.empty()) payload.payload = packet.payload;
   if (payload.payload.size() > settings_.eve.payload_buffer_bytes)
     payload.payload = payload.payload.first(settings_.eve.payload_buffer_bytes);
   payload.frame = packet.frame;
@@ -64,7 +120,7 @@ void EventLog::tagged_packet(const Packet& packet, const Flow* flow) {
   header.event_type = "packet";
   header.app_proto = {};
   writer_.begin(header);
-  if (flow != nullptr && settings_.eve.alert_flow_metadata) flowbits(*flow);
+  if (settings_.eve.alert_flow_metadata) flowbits(flow);
   writer_.packet({{}, packet.frame, false, packet.link_type, link_name(packet.link_type)});
   port_.write(EventKind::alert, writer_.end());
 }

@@ -11,7 +11,7 @@ namespace gatehouse::ids::engine {
 namespace {
 
 // Parsers whose events the field writes in capitals.
-constexpr std::string_view kUpperCaseEvents[] = {"http", "smtp", "ftp", "applayer"};
+constexpr std::string_view kUpperCaseEvents[] = {"http", "smtp", "applayer"};
 
 }  // namespace
 

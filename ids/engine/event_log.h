@@ -26,11 +26,16 @@ class EventLog {
   void use_names(const RuleList& rules) {
     flowbit_names_ = &rules.flowbit_names;
     flowint_names_ = &rules.flowint_names;
+    magic_ = settings_.files.needs.magic || rules.file_needs.magic;
   }
   // Every packet, before anything is told of it.
   void note(const Packet& packet, Flow* flow);
-  // `stream`: the bytes a stream match was decided on.
-  void alert(const Packet& packet, const Flow* flow, const Match& match, ByteView stream);
+  // `passed`: a pass rule has let the packet go.
+  void alert(const Packet& packet, const Flow* flow, const Match& match, bool passed);
+  // What regexes took of the packet at hand, for its alerts and metadata(); empty again before the next.
+  void use_captures(std::span<const Capture> captures) { packet_captures_ = captures; }
+  // The packet's captures and all its flow carries, as an event of its own.
+  void metadata(const Packet& packet, const Flow* flow);
   // A packet that a tag asks for.
   void tagged_packet(const Packet& packet, const Flow* flow);
   void arp(const Packet& packet);
@@ -58,10 +63,14 @@ class EventLog {
                      std::span<const AppEvent> events, std::span<const std::string_view> names,
                      std::string_view layer);
   void transaction(const Packet& packet, const Flow& flow, const Transaction& tx);
+  ByteView held_stream(const Flow& flow, Direction direction);
+  const Transaction* transaction_of(const Packet& packet, const Flow* flow, const Match& match,
+                                    bool& guessed) const;
   void netflow(const Flow& flow, Direction direction);
-  void flowbits(const Flow& flow);
+  void flowbits(const Flow* flow);
   void flow_app_protos(const Flow& flow);
   void files(const Packet& packet, const Flow& flow, Transaction& tx, bool last);
+  void files_of_alert(const Transaction& tx, Direction direction);
   void protocol_object(const Flow& flow, const Transaction& tx, const LogOptions& options);
   bool wants_dns(const Transaction& tx, Direction sender, unsigned record) const;
   bool live() const { return !interface_.empty(); }
@@ -72,12 +81,15 @@ class EventLog {
   alert::EveWriter writer_;
   EventCounters counters_;
   std::string scratch_;
+  bool magic_ = false;  // tell the types of files
+  std::vector<std::uint8_t> stream_bytes_;  // of an alert's payload
   const std::vector<std::string>* flowbit_names_ = nullptr;
   const std::vector<std::string>* flowint_names_ = nullptr;
+  std::span<const Capture> packet_captures_;
   LogOptions alert_options_;     // of protocol objects inside alerts
   alert::TunnelFields carrier_;  // the outermost packet of the frame being worked on
   // Decided once: looked up for every packet otherwise.
-  bool alerts_, anomalies_, flows_, files_, netflows_, arp_, stream_packets_;
+  bool alerts_, anomalies_, flows_, files_, netflows_, arp_, stream_packets_, metadata_;
 };
 
 // "stream (flow timeout)", "wire/pcap" ...: EVE pkt_src.

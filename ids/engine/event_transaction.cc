@@ -47,14 +47,16 @@ bool EventLog::wants_dns(const Transaction& tx, Direction sender, unsigned recor
 }
 
 void EventLog::transaction(const Packet& packet, const Flow& flow, const Transaction& tx) {
-  const ParserDescriptor& parser = parser_of(app_flow(flow)->proto);
+  const ParserDescriptor& parser = parser_of(tx.logged_as(app_flow(flow)->proto));
   if (parser.event_type.empty() || parser.write_log == nullptr || !settings_.eve.enabled(parser.event_type))
     return;
   // A message on its own is told from its sender's side, but for the version 2 layout of DNS.
   const bool one_message = tx.skip_inspect[0] != tx.skip_inspect[1];
   const Direction sender = one_message && tx.skip_inspect[0] ? Direction::to_client : Direction::to_server;
   const bool dns = parser.name == "dns";
-  const bool sender_first = one_message && !(dns && settings_.eve.log.dns_version == 2);
+  // A lone frame of HTTP/2 is told like its streams.
+  const bool stream = parser.name == "http2";
+  const bool sender_first = one_message && !stream && !(dns && settings_.eve.log.dns_version == 2);
   alert::EventHeader header = flow_header(flow, packet, sender_first ? sender : Direction::to_server);
   header.event_type = parser.event_type;
   header.app_proto = {};
@@ -71,37 +73,12 @@ void EventLog::transaction(const Packet& packet, const Flow& flow, const Transac
 }
 
 void EventLog::protocol_object(const Flow& flow, const Transaction& tx, const LogOptions& options) {
-  const ParserDescriptor& parser = parser_of(app_flow(flow)->proto);
+  const ParserDescriptor& parser = parser_of(tx.logged_as(app_flow(flow)->proto));
   if (parser.event_type.empty() || parser.write_log == nullptr) return;
   core::JsonWriter& json = writer_.member(parser.event_type).begin_object();
   parser.write_log(tx, options, json);
   json.end_object();
   if (parser.write_beside != nullptr) parser.write_beside(tx, options, json);
-}
-
-void EventLog::files(const Packet& packet, const Flow& flow, Transaction& tx, bool last) {
-  for (TransferredFile& file : tx.files) {
-    if (file.logged || (file.state == FileState::open && !last)) continue;
-    file.logged = true;
-    ++counters_.files;
-    if (!files_) continue;
-    alert::EventHeader header = flow_header(flow, packet, file.direction);
-    header.event_type = "fileinfo";
-    writer_.begin(header);
-    protocol_object(flow, tx, alert_options_);
-    core::JsonWriter& json = writer_.member("fileinfo").begin_object();
-    constexpr std::string_view kStates[] = {"UNKNOWN", "CLOSED", "TRUNCATED", "ERROR"};
-    json.field("filename", file.name);
-    json.field("gaps", file.gaps);
-    // A file the end of the flow cut off is truncated.
-    json.field("state",
-               file.state == FileState::open ? kStates[2] : kStates[static_cast<std::size_t>(file.state)]);
-    json.field("stored", false);
-    json.field("size", file.size);
-    json.field("tx_id", tx.id);
-    json.end_object();
-    port_.write(EventKind::transaction, writer_.end());
-  }
 }
 
 }  // namespace gatehouse::ids::engine

@@ -25,16 +25,22 @@ bool check_type(const SettingValue& v, std::string_view type) {
   return false;
 }
 
+// Both connections of FTP go by one name.
+void switch_type(const SettingValue& v, bool on) {
+  v.settings.eve.types[std::string(v.stars[0])] = on;
+  if (v.stars[0] == "ftp") v.settings.eve.types["ftp_data"] = on;
+}
+
 // `dns: {}`, `dns:` and `dns: yes` all switch dns on.
 void type_alone(const SettingValue& v) {
   if (!check_type(v, v.stars[0])) return;
   bool on = true;
   if (v.node.is_scalar()) on = v.flag().value_or(true);
-  v.settings.eve.types[std::string(v.stars[0])] = on;
+  switch_type(v, on);
 }
 void type_enabled(const SettingValue& v) {
   if (!check_type(v, v.stars[0])) return;
-  if (auto on = v.flag()) v.settings.eve.types[std::string(v.stars[0])] = *on;
+  if (auto on = v.flag()) switch_type(v, *on);
 }
 
 template <bool EveSettings::*member>
@@ -195,8 +201,6 @@ constexpr KeyRow kRows[] = {
     {T "smtp.extended", log_flag<&LogOptions::email_extended>},
     {T "smtp.custom", smtp_custom},
     {T "smtp.md5", smtp_md5},
-    {T "files.force-hash", not_a_list},
-    {T "files.force-magic", not_on},
     {T "stream.all", stream_flag<&StreamEventSettings::all>},
     {T "stream.event-set", stream_flag<&StreamEventSettings::event_set>},
     {T "stream.state-update", stream_flag<&StreamEventSettings::state_update>},

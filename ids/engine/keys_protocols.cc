@@ -92,35 +92,48 @@ void enabled_udp(const SettingValue& v) {
   enabled_on(v, 1);
 }
 
-// "443", "139, 445", [53, 5353], "5900:5909"
-void set_ports(const SettingValue& v, bool tcp, bool udp) {
-  if (!check_protocol(v)) return;
-  std::vector<std::uint16_t> ports;
-  const auto number = [](std::string_view text) -> int {
+// "443", "139, 445", [53, 5353], "5900:5909"; blanks, quotes and brackets only separate.
+std::optional<std::vector<std::uint16_t>> parse_ports(std::string_view text) {
+  const auto number = [](std::string_view digits) -> int {
     int value = -1;
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    return result.ec == std::errc{} && result.ptr == text.data() + text.size() && value <= 65535 ? value : -1;
+    const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return result.ec == std::errc{} && result.ptr == digits.data() + digits.size() && value <= 65535 ? value
+                                                                                                     : -1;
   };
-  for (const std::string& word : v.words()) {
+  std::vector<std::uint16_t> ports;
+  constexpr std::string_view kSeparators = " ,\"[]";
+  for (std::size_t at = text.find_first_not_of(kSeparators); at != std::string_view::npos;) {
+    const std::size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
+    const std::string_view word = text.substr(at, end - at);
     const std::size_t colon = word.find(':');
-    const int first = number(std::string_view(word).substr(0, colon));
-    const int last = colon == std::string::npos ? first : number(std::string_view(word).substr(colon + 1));
+    const int first = number(word.substr(0, colon));
+    const int last = colon == std::string_view::npos ? first : number(word.substr(colon + 1));
     if (first < 0 || last < first || ports.size() + static_cast<std::size_t>(last - first) > 1024)
-      return v.wrong("a list of ports, at most 1024");
+      return std::nullopt;
     for (int port = first; port <= last; ++port) ports.push_back(static_cast<std::uint16_t>(port));
+    at = text.find_first_not_of(kSeparators, end);
   }
-  auto& chosen = switch_of(v.settings, v.stars[0]).ports;
-  if (tcp) chosen[0] = ports;
-  if (udp) chosen[1] = std::move(ports);
+  return ports;
 }
-void detection_ports(const SettingValue& v) {
-  set_ports(v, true, true);
-}
-void tcp_ports(const SettingValue& v) {
-  set_ports(v, true, false);
-}
-void udp_ports(const SettingValue& v) {
-  set_ports(v, false, true);
+
+// The ports of one transport: those of its own key and those of the key for both.
+void set_ports(const SettingValue& v) {
+  constexpr std::string_view kKeys[] = {".tcp.detection-ports.dp", ".udp.detection-ports.dp",
+                                        ".detection-ports.dp"};
+  if (!check_protocol(v)) return;
+  std::string here;
+  for (const std::string& word : v.words()) here.append(word).append(",");
+  if (!parse_ports(here)) return v.wrong("a list of ports, at most 1024");
+  const std::string stem = "app-layer.protocols." + std::string(v.stars[0]);
+  const auto text_of = [&](std::string_view key) -> std::string {
+    const std::string full = stem + std::string(key);
+    if (full == v.key) return here;
+    const auto known = v.settings.effective.find(full);
+    return known == v.settings.effective.end() ? std::string() : known->second.value;
+  };
+  ProtocolSwitch& chosen = switch_of(v.settings, v.stars[0]);
+  for (std::size_t t = 0; t < 2; ++t)
+    chosen.ports[t] = parse_ports(text_of(kKeys[t]) + "," + text_of(kKeys[2])).value_or(chosen.ports[t]);
 }
 void source_ports(const SettingValue& v) {
   if (check_protocol(v)) (void)v.words();
@@ -144,6 +157,31 @@ void double_path(const SettingValue& v) {
 void double_query(const SettingValue& v) {
   if (auto on = v.flag()) v.settings.parsers.http.double_decode_query = *on;
 }
+void lzma_enabled(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.parsers.http.lzma = *on;
+}
+void lzma_memory(const SettingValue& v) {
+  if (auto n = v.size()) v.settings.parsers.http.lzma_memory = std::max<std::uint64_t>(*n, 4096);
+}
+void http2_streams(const SettingValue& v) {
+  if (auto n = v.uint(1, 1'000'000)) v.settings.parsers.http2.max_streams = static_cast<unsigned>(*n);
+}
+void http2_table(const SettingValue& v) {
+  if (auto n = v.size())
+    v.settings.parsers.http2.max_table_bytes =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(*n, 1U << 24U));
+}
+void http2_block(const SettingValue& v) {
+  if (auto n = v.size())
+    v.settings.parsers.http2.max_header_block_bytes =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(*n, 1U << 24U));
+}
+void http2_frames(const SettingValue& v) {
+  if (auto n = v.uint(1, 0xffff'ffff)) v.settings.parsers.http2.max_frames = static_cast<unsigned>(*n);
+}
+void http2_decompression(const SettingValue& v) {
+  if (auto n = v.size()) v.settings.parsers.http2.decompression_limit = *n;
+}
 void http_max_tx(const SettingValue& v) {
   if (auto n = v.uint(1, 1'000'000)) v.settings.parsers.http.max_transactions = static_cast<unsigned>(*n);
 }
@@ -158,6 +196,48 @@ void ja4(const SettingValue& v) {
   if (auto on = v.flag()) v.settings.eve.log.tls_ja4 = *on;
 }
 
+void ftp_max_tx(const SettingValue& v) {
+  if (auto n = v.uint(1, 1'000'000)) v.settings.parsers.ftp.max_transactions = static_cast<unsigned>(*n);
+}
+void ftp_memcap(const SettingValue& v) {
+  if (auto n = v.size()) v.settings.parsers.ftp.memcap = *n;
+}
+void ftp_max_line(const SettingValue& v) {
+  const auto n = v.size();
+  if (!n) return;
+  if (*n < 64 || *n > 1024 * 1024) return v.wrong("64 bytes to 1 MiB");
+  v.settings.parsers.ftp.max_line_bytes = static_cast<std::uint32_t>(*n);
+}
+void smtp_max_tx(const SettingValue& v) {
+  if (auto n = v.uint(1, 1'000'000)) v.settings.parsers.smtp.max_transactions = static_cast<unsigned>(*n);
+}
+void smtp_content_limit(const SettingValue& v) {
+  if (auto n = v.size()) v.settings.parsers.smtp.content_limit = *n;
+}
+template <bool SmtpConfig::*member>
+void smtp_flag(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.parsers.smtp.*member = *on;
+}
+template <bool MimeConfig::*member>
+void mime_flag(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.parsers.smtp.mime.*member = *on;
+}
+void mime_header_depth(const SettingValue& v) {
+  constexpr std::uint64_t kMost = 16 * 1024;
+  if (auto n = v.size()) {
+    if (*n > kMost) return v.wrong("at most 16 KiB");
+    v.settings.parsers.smtp.mime.header_value_depth = static_cast<std::uint32_t>(*n);
+  }
+}
+void mime_schemes(const SettingValue& v) {
+  auto& schemes = v.settings.parsers.smtp.mime.url_schemes;
+  schemes = v.words();
+  for (std::string& scheme : schemes) {
+    if (scheme.empty() || scheme.size() > 32) return v.wrong("schemes such as http, https, ftp");
+    for (char& c : scheme) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+}
+
 void any_flag(const SettingValue& v) {
   (void)v.flag();
 }
@@ -166,9 +246,6 @@ void any_size(const SettingValue& v) {
 }
 void any_text(const SettingValue& v) {
   (void)v.text();
-}
-void any_words(const SettingValue& v) {
-  (void)v.words();
 }
 void personality(const SettingValue& v) {
   if (v.node.text != "IDS") v.unsupported("server personalities other than IDS");
@@ -206,7 +283,8 @@ void protocol_size(const SettingValue& v) {
 
 #define HTP "app-layer.protocols.http.libhtp.default-config."
 constexpr std::string_view kNoWindow = "bodies are inspected as far as they have arrived; there is no window";
-constexpr std::string_view kNoMail = "mail parsing is not supported by this build";
+constexpr std::string_view kNoFileWindow =
+    "files are inspected as far as they have arrived; there is no window";
 constexpr std::string_view kNoSuchLimit = "this protocol has no such limit in this build";
 
 // Rows without a star stand first: the first row that fits is taken.
@@ -228,17 +306,28 @@ constexpr KeyRow kRows[] = {
     {HTP "swf-decompression.type", any_text, "flash is not unpacked"},
     {HTP "swf-decompression.compress-depth", any_size, "flash is not unpacked"},
     {HTP "swf-decompression.decompress-depth", any_size, "flash is not unpacked"},
-    {HTP "lzma-enabled", not_on},
-    {"app-layer.protocols.http2.http1-rules", not_on},
+    {HTP "lzma-enabled", lzma_enabled},
+    {HTP "lzma-memlimit", lzma_memory},
+    {HTP "decompression-time-limit", any_size, "the limits on sizes bound the time, too"},
+    {"app-layer.protocols.http2.http1-rules", any_flag, "rules about http hold for HTTP/2 always"},
+    {"app-layer.protocols.http2.max-streams", http2_streams},
+    {"app-layer.protocols.http2.max-table-size", http2_table},
+    {"app-layer.protocols.http2.max-reassembly-size", http2_block},
+    {"app-layer.protocols.http2.max-frames", http2_frames},
+    {"app-layer.protocols.http2.compression-bomb-limit", http2_decompression},
     {"app-layer.protocols.dns.max-tx", dns_max_tx},
+    {"app-layer.protocols.ftp.max-tx", ftp_max_tx},
+    {"app-layer.protocols.ftp.memcap", ftp_memcap},
+    {"app-layer.protocols.ftp.max-line-length", ftp_max_line},
+    {"app-layer.protocols.smtp.max-tx", smtp_max_tx},
     {"app-layer.protocols.*.max-tx", protocol_size, kNoSuchLimit},
     {"app-layer.protocols.*.enabled", enabled},
     {"app-layer.protocols.*.tcp.enabled", enabled_tcp},
     {"app-layer.protocols.*.udp.enabled", enabled_udp},
-    {"app-layer.protocols.*.detection-ports.dp", detection_ports},
+    {"app-layer.protocols.*.detection-ports.dp", set_ports},
     {"app-layer.protocols.*.detection-ports.sp", source_ports, "probing looks at destination ports"},
-    {"app-layer.protocols.*.tcp.detection-ports.dp", tcp_ports},
-    {"app-layer.protocols.*.udp.detection-ports.dp", udp_ports},
+    {"app-layer.protocols.*.tcp.detection-ports.dp", set_ports},
+    {"app-layer.protocols.*.udp.detection-ports.dp", set_ports},
     {"app-layer.protocols.*.stream-depth", protocol_size, "one stream depth holds for all protocols"},
     {"app-layer.protocols.tls.encryption-handling", tls_encryption},
     {"app-layer.protocols.tls.encrypt-handling", tls_encryption},
@@ -246,18 +335,19 @@ constexpr KeyRow kRows[] = {
     {"app-layer.protocols.tls.ja4-fingerprints", ja4},
     {"app-layer.protocols.ssh.encryption-handling", ssh_encryption},
     {"app-layer.protocols.ssh.hassh", hassh},
-    {"app-layer.protocols.smtp.raw-extraction", not_on},
-    {"app-layer.protocols.smtp.mime.decode-mime", any_flag, kNoMail},
-    {"app-layer.protocols.smtp.mime.decode-base64", any_flag, kNoMail},
-    {"app-layer.protocols.smtp.mime.decode-quoted-printable", any_flag, kNoMail},
-    {"app-layer.protocols.smtp.mime.header-value-depth", any_size, kNoMail},
-    {"app-layer.protocols.smtp.mime.extract-urls", any_flag, kNoMail},
-    {"app-layer.protocols.smtp.mime.extract-urls-schemes", any_words, kNoMail},
-    {"app-layer.protocols.smtp.mime.log-url-scheme", any_flag, kNoMail},
-    {"app-layer.protocols.smtp.mime.body-md5", any_flag, kNoMail},
-    {"app-layer.protocols.smtp.inspected-tracker.content-limit", any_size, kNoMail},
-    {"app-layer.protocols.smtp.inspected-tracker.content-inspect-min-size", any_size, kNoMail},
-    {"app-layer.protocols.smtp.inspected-tracker.content-inspect-window", any_size, kNoMail},
+    {"app-layer.protocols.smtp.raw-extraction", smtp_flag<&SmtpConfig::raw_extraction>},
+    {"app-layer.protocols.smtp.mime.decode-mime", smtp_flag<&SmtpConfig::decode_mime>},
+    {"app-layer.protocols.smtp.mime.decode-base64", mime_flag<&MimeConfig::decode_base64>},
+    {"app-layer.protocols.smtp.mime.decode-quoted-printable",
+     mime_flag<&MimeConfig::decode_quoted_printable>},
+    {"app-layer.protocols.smtp.mime.header-value-depth", mime_header_depth},
+    {"app-layer.protocols.smtp.mime.extract-urls", mime_flag<&MimeConfig::extract_urls>},
+    {"app-layer.protocols.smtp.mime.extract-urls-schemes", mime_schemes},
+    {"app-layer.protocols.smtp.mime.log-url-scheme", mime_flag<&MimeConfig::log_url_scheme>},
+    {"app-layer.protocols.smtp.mime.body-md5", mime_flag<&MimeConfig::body_md5>},
+    {"app-layer.protocols.smtp.inspected-tracker.content-limit", smtp_content_limit},
+    {"app-layer.protocols.smtp.inspected-tracker.content-inspect-min-size", any_size, kNoFileWindow},
+    {"app-layer.protocols.smtp.inspected-tracker.content-inspect-window", any_size, kNoFileWindow},
     {"app-layer.protocols.mqtt.max-msg-length", any_size, kNoSuchLimit},
     {"app-layer.protocols.smb.max-write-size", any_size, kNoSuchLimit},
     {"app-layer.protocols.dnp3.max-objects", any_size, kNoSuchLimit},

@@ -24,7 +24,7 @@ struct RunSummary {
 // are workers: the last is for stats. A damaged file is an Error after everything before the damage
 // was worked through; `summary` is filled all the same.
 core::Status run_file(const std::string& path, const Settings& settings, const RuleSet& rules, Output& output,
-                      unsigned workers, RunSummary& summary);
+                      unsigned workers, RunSummary& summary, FileStore* store = nullptr);
 
 struct LiveRun {
   std::vector<std::string> interfaces;

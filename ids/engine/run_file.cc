@@ -1,5 +1,6 @@
 #include <thread>
 
+#include "core/log.h"
 #include "core/os.h"
 #include "ids/capture/pcap_file.h"
 #include "ids/engine/packet_queue.h"
@@ -75,13 +76,13 @@ void write_final_stats(const Settings& settings, const RuleSet& rules, OutputPor
 }  // namespace
 
 core::Status run_file(const std::string& path, const Settings& settings, const RuleSet& rules, Output& output,
-                      unsigned worker_count, RunSummary& summary) {
+                      unsigned worker_count, RunSummary& summary, FileStore* store) {
   const std::int64_t start = core::monotonic_us();
   GH_TRY(const std::unique_ptr<Source> source, open_pcap_file(path));
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned i = 0; i < worker_count; ++i) {
     workers.push_back(std::make_unique<Worker>(settings, rules.engine, output.port(i),
-                                               WorkerOptions{static_cast<std::uint8_t>(i), {}}));
+                                               WorkerOptions{static_cast<std::uint8_t>(i), {}, store}));
   }
   core::Status status;
   if (worker_count == 1) {
@@ -90,6 +91,12 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
   } else {
     status = run_spread(*source, workers);
   }
+  summary.stats.capture = source->counters();
+  // What was read before the damage has been worked through like any capture.
+  if (!status && summary.stats.capture.received != 0) {
+    core::log_error("{}", status.error().to_string());
+    status = {};
+  }
   std::int64_t last_us = 0;
   for (const auto& worker : workers) {
     StatsSnapshot part;
@@ -97,11 +104,9 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
     summary.stats.add(part);
     last_us = std::max(last_us, worker->last_packet_us());
   }
-  summary.stats.capture = source->counters();
   summary.elapsed_us = core::monotonic_us() - start;
   write_final_stats(settings, rules, output.port(worker_count), last_us, summary);
-  GH_CHECK(status);
-  return rules.engine->rules().resources->datasets.save();
+  return status;
 }
 
 }  // namespace gatehouse::ids::engine

@@ -102,7 +102,7 @@ void run_lane(Lane& lane, std::size_t number, Control& control) {
 }
 
 core::Result<std::vector<Lane>> open_lanes(const LiveRun& run, const Settings& settings, const RuleSet& rules,
-                                           Output& output) {
+                                           Output& output, FileStore* store) {
   std::vector<Lane> lanes;
   std::uint16_t group = static_cast<std::uint16_t>(getpid());
   for (const std::string& interface : run.interfaces) {
@@ -113,8 +113,9 @@ core::Result<std::vector<Lane>> open_lanes(const LiveRun& run, const Settings& s
       Lane lane;
       GH_TRY(lane.source, open_live(interface, options));
       const std::size_t number = lanes.size();
-      lane.worker = std::make_unique<Worker>(settings, rules.engine, output.port(number),
-                                             WorkerOptions{static_cast<std::uint8_t>(number), interface});
+      lane.worker =
+          std::make_unique<Worker>(settings, rules.engine, output.port(number),
+                                   WorkerOptions{static_cast<std::uint8_t>(number), interface, store});
       lanes.push_back(std::move(lane));
     }
   }
@@ -133,6 +134,8 @@ core::Status enter_sandbox(const LiveRun& run, const Settings& settings, const R
   for (const std::string& directory : list_directories(settings)) spec.read_only.push_back(directory);
   for (const std::string& directory : rules.engine->rules().resources->datasets.save_directories())
     spec.read_write.push_back(directory);
+  if (settings.files.store.enabled)
+    spec.read_write.push_back(file_store_directory(settings.files.store, run.log_directory));
   if (!settings.engine.cache_dir.empty()) spec.read_write.push_back(settings.engine.cache_dir);
   if (!run.log_directory.empty() && run.log_directory != "-") spec.read_write.push_back(run.log_directory);
   if (!run.spool.empty()) {
@@ -224,7 +227,11 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
     GH_TRY(std::unique_ptr<EventSink> sink, open_file_sink(run.log_directory));
     output.add_sink(std::move(sink));
   }
-  GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output));
+  std::unique_ptr<DiskFileStore> store;
+  if (settings.files.store.enabled) {
+    GH_TRY(store, make_file_store(settings.files.store, run.log_directory, WhenFull::drop));
+  }
+  GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output, store.get()));
   GH_CHECK(enter_sandbox(run, settings, rules));
   // The spool starts a thread of its own, so it comes after the sandbox.
   if (!run.spool.empty()) {
@@ -232,6 +239,7 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
     output.add_sink(std::move(sink));
   }
   output.start();
+  if (store != nullptr) store->start();
 
   Control control;
   std::vector<std::thread> threads;
@@ -244,6 +252,7 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   for (std::thread& thread : threads) thread.join();
   LiveStats(settings, output.port(lane_count)).write(control.stats(), rules);
   output.stop();
+  if (store != nullptr) store->stop();
   const core::Status saved = rules.engine->rules().resources->datasets.save();
   if (const auto failure = control.failure()) return tl::make_unexpected(*failure);
   if (!output.failure().empty()) return core::fail(core::Errc::io, output.failure());

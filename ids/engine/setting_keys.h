@@ -42,6 +42,7 @@ struct KeyRow {
 
 std::span<const KeyRow> rule_keys();      // variables, classification, limits of rules
 std::span<const KeyRow> list_keys();      // datasets, reputation, countries, tables of hosts
+std::span<const KeyRow> file_keys();      // file-store.*, eve.types.files.*
 std::span<const KeyRow> protocol_keys();  // app-layer.*
 std::span<const KeyRow> traffic_keys();   // capture, decoder, defrag, flow, stream, anomaly
 std::span<const KeyRow> eve_keys();       // eve.*

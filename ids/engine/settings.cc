@@ -65,7 +65,7 @@ struct Table {
   std::vector<std::pair<std::vector<std::string_view>, const KeyRow*>> rows;
 
   Table() {
-    for (const auto& part : {rule_keys(), list_keys(), protocol_keys(), traffic_keys(), eve_keys()}) {
+    for (const auto& part : {rule_keys(), list_keys(), file_keys(), protocol_keys(), traffic_keys(), eve_keys()}) {
       for (const KeyRow& row : part) rows.emplace_back(split(row.pattern), &row);
     }
   }
@@ -264,7 +264,8 @@ void note_what_is_missing(Settings& settings) {
   if (!protocols.empty()) add_note(settings, "protocols not supported by this build: " + protocols);
   std::string types;
   for (const auto& [type, on] : settings.eve.types) {
-    constexpr std::string_view kOwn[] = {"alert", "anomaly", "arp", "files", "flow", "netflow", "stats", "stream"};
+    constexpr std::string_view kOwn[] = {"alert", "anomaly", "arp",   "files",
+                                         "flow",  "netflow", "stats", "stream"};
     if (!on || std::find(std::begin(kOwn), std::end(kOwn), type) != std::end(kOwn)) continue;
     const auto parsers = parser_table();
     const bool written = std::any_of(parsers.begin(), parsers.end(),

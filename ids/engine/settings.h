@@ -13,6 +13,7 @@
 #include "ids/alert/eve.h"
 #include "ids/anomaly/detector.h"
 #include "ids/decode/decoder.h"
+#include "ids/engine/file_store.h"
 #include "ids/flow/defrag.h"
 #include "ids/flow/flow_table.h"
 #include "ids/flow/tcp_options.h"
@@ -43,6 +44,7 @@ struct EveSettings {
   bool alert_metadata = true;  // metadata of the rule in the alert object
   bool alert_flow_metadata = true;
   bool alert_verdict = false;
+  bool guess_transaction = false;  // alerts on stream data name the transaction being inspected
   StreamEventSettings stream;
   bool dns_requests = true, dns_responses = true;
   std::vector<std::string> dns_types;  // in capitals; empty: all
@@ -67,6 +69,12 @@ struct ListSettings {
   std::string geoip_database;  // file name; empty: none
 };
 
+// What is learnt of files in transit, and which are kept.
+struct FileSettings {
+  FileNeeds needs;  // of every file, whatever rules ask
+  FileStoreSettings store;
+};
+
 enum class Origin : std::uint8_t { built_in, site, config };
 
 // One key as it stands in force.
@@ -89,6 +97,7 @@ struct Settings {
   TunnelPorts tunnel_ports;
   EveSettings eve;
   ListSettings lists;
+  FileSettings files;
   anomaly::AnomalyConfig anomaly;
   std::string classification_file;
   std::string threshold_file;

@@ -1,6 +1,9 @@
 #include "ids/engine/worker.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "ids/engine/midstream.h"
 
 namespace gatehouse::ids::engine {
 namespace {
@@ -41,6 +44,14 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
 void Worker::use_rules() {
   const RuleList& list = engine_->rules();
   log_.use_names(list);
+  auto files = std::make_shared<FilePolicy>();
+  files->needs = settings_.files.needs;
+  files->needs.add(list.file_needs);
+  const FileStoreSettings& store = settings_.files.store;
+  files->store = options_.store;
+  files->store_all = {store.force, store.force};
+  files->store_limit = store.limit;
+  app_.use_file_policy(std::move(files));
   app_.ask_for_hassh(std::any_of(list.rules.begin(), list.rules.end(), [](const auto& rule) {
     return std::any_of(rule->buffers.begin(), rule->buffers.end(), [](const BufferMatch& match) {
       return buffer_table()[match.buffer].name.starts_with("ssh.hassh");
@@ -72,6 +83,8 @@ void Worker::replace(std::shared_ptr<const Engine> engine) {
 void Worker::on_packet(Packet& packet) {
   if (!settings_.tcp_checksums && packet.is_tcp()) packet.bad_checksum = false;
   Flow* flow = flows_.handle(packet);
+  // A rule wants no more of it: it is counted, nothing else.
+  if (flow != nullptr && flow->bypassed) return;
   TcpState before = TcpState::none;
   if (flow != nullptr) {
     if (packet.is_tcp()) {
@@ -101,6 +114,8 @@ TcpState Worker::tcp_packet(Flow& flow, Packet& packet) {
   while (tcp_.lacks_room(flow, packet) && flows_.end_oldest_half_open(flow)) {
   }
   tcp_.handle(flow, packet, *this);
+  if (flow.app != nullptr && turn_to_server(flow, app_, now_us_))
+    packet.direction = opposite(packet.direction);
   if (const auto contact = contact_of_tcp(flow, packet, before)) monitor_.observe(*contact);
   return before;
 }
@@ -121,7 +136,8 @@ void Worker::on_stream_event(Flow&, const Packet&, std::uint16_t) {}
 void Worker::inspect(Packet& packet, Flow* flow) {
   matches_.clear();
   detector_->inspect(packet, flow, matches_);
-  if (!matches_.empty()) report(packet, flow);
+  if (observer_ != nullptr) observer_->on_inspected(packet, flow, matches_);
+  tell(packet, flow);
   if (detector_->tagged()) log_.tagged_packet(packet, flow);
 }
 
@@ -133,30 +149,63 @@ void Worker::mark_inspected(Flow& flow, Direction direction) {
   const std::uint8_t complete = parser_of(app->proto).complete[side];
   for (const auto& tx : app->session->transactions()) {
     if (tx->progress[side] >= complete) tx->inspected[side] = true;
+    for (TransferredFile& file : tx->files) {
+      if (file.inspected || file.is_open() || file.direction != direction) continue;
+      file.inspected = true;
+      file.give_up_store();
+    }
   }
+}
+
+void Worker::tell(const Packet& packet, Flow* flow) {
+  const std::span<const Capture> captures = detector_->packet_captures();
+  if (matches_.empty() && captures.empty()) return;
+  log_.use_captures(captures);
+  report(packet, flow);
+  if (!captures.empty()) log_.metadata(packet, flow);
+  log_.use_captures({});
 }
 
 void Worker::report(const Packet& packet, Flow* flow) {
+  const bool passed = (flow != nullptr && flow->pass) ||
+                      std::any_of(matches_.begin(), matches_.end(),
+                                  [](const Match& match) { return match.action == RuleAction::pass; });
   for (const Match& match : matches_) {
     if (flow != nullptr) flow->alerted = true;
-    ByteView stream;
-    if (match.from_stream && flow != nullptr && flow->tcp != nullptr)
-      stream = flow->tcp->inspectable(match.direction).data;
-    log_.alert(packet, flow, match, stream);
+    log_.alert(packet, flow, match, passed);
   }
 }
 
+// What nobody acknowledged is delivered and inspected all the same, one direction after the other.
 void Worker::on_flow_end(Flow& flow) {
-  if (flow.tcp != nullptr) tcp_.finish(flow, *this);
-  app_.on_flow_end(flow);
-  const Packet packet = make_flow_end_packet(flow, Direction::to_server, flow.last_us);
-  matches_.clear();
-  detector_->finish_flow(packet, flow, matches_);
-  if (!matches_.empty()) report(packet, &flow);
-  log_.application(packet, flow, true);
+  if (flow.tcp == nullptr) app_.on_flow_end(flow);
+  end_direction(flow, Direction::to_server);
+  end_direction(flow, Direction::to_client);
   log_.flow_end(flow);
   count_app_flow(flow);
   if (flow.tcp != nullptr) tcp_.release(flow);
+}
+
+void Worker::end_direction(Flow& flow, Direction direction) {
+  const bool last = direction == Direction::to_client;
+  const bool parsed = flow.app != nullptr && app_flow(flow)->session != nullptr;
+  if (flow.tcp != nullptr) {
+    tcp_.finish(flow, direction, *this);
+    if (last) app_.on_flow_end(flow);
+  }
+  const bool parsed_now = flow.app != nullptr && app_flow(flow)->session != nullptr;
+  // The other direction's data waited for this one to tell the protocol.
+  if (last && parsed_now && !parsed) inspect_end(flow, Direction::to_server);
+  inspect_end(flow, direction);
+  log_.application(make_flow_end_packet(flow, direction, flow.last_us), flow, last);
+}
+
+void Worker::inspect_end(Flow& flow, Direction direction) {
+  const Packet packet = make_flow_end_packet(flow, direction, flow.last_us);
+  matches_.clear();
+  detector_->finish_flow(packet, flow, matches_);
+  if (observer_ != nullptr) observer_->on_inspected(packet, &flow, matches_);
+  tell(packet, &flow);
 }
 
 void Worker::count_app_flow(const Flow& flow) {
@@ -183,6 +232,8 @@ void Worker::snapshot(StatsSnapshot& out) const {
   out.events = log_.counters();
   out.app_flows = app_flows_;
   out.output_dropped = port_.dropped();
+  for (std::size_t i = 0; i < kEventKinds; ++i)
+    out.output_dropped_by_kind[i] = port_.dropped(static_cast<EventKind>(i));
 }
 
 }  // namespace gatehouse::ids::engine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,17 @@
 
 namespace gatehouse::ids::engine {
 
+// Looks on while rules are decided. Called after each inspection.
+class InspectObserver {
+ public:
+  virtual ~InspectObserver() = default;
+  virtual void on_inspected(const Packet& packet, Flow* flow, std::span<const Match> matches) = 0;
+};
+
 struct WorkerOptions {
   std::uint8_t number = 0;
-  std::string interface;  // empty: a capture file
+  std::string interface;       // empty: a capture file
+  FileStore* store = nullptr;  // null: no file is kept
 };
 
 class Worker : public PacketSink,
@@ -32,6 +41,9 @@ class Worker : public PacketSink,
   // `settings` and `port` must outlive the worker.
   Worker(const Settings& settings, std::shared_ptr<const Engine> engine, OutputPort& port,
          WorkerOptions options);
+
+  // `observer` must outlive the worker.
+  void watch(InspectObserver& observer) { observer_ = &observer; }
 
   void on_packet(const RawPacket& raw) override;
   // No packet came for a while: timers run to `now_us` of the packets' clock.
@@ -51,10 +63,13 @@ class Worker : public PacketSink,
   void on_detection(const anomaly::Detection& detection) override;
 
   void use_rules();  // what else depends on the rules in force
-  void tcp_packet(Flow& flow, Packet& packet);
+  TcpState tcp_packet(Flow& flow, Packet& packet);
   void udp_packet(Flow& flow, const Packet& packet);
   void inspect(Packet& packet, Flow* flow);
+  void tell(const Packet& packet, Flow* flow);
   void report(const Packet& packet, Flow* flow);
+  void end_direction(Flow& flow, Direction direction);
+  void inspect_end(Flow& flow, Direction direction);
   static void mark_inspected(Flow& flow, Direction direction);
   void count_app_flow(const Flow& flow);
 
@@ -73,6 +88,7 @@ class Worker : public PacketSink,
   std::int64_t now_us_ = 0;
   std::uint64_t number_ = 0;  // of the frame being worked on
   const OutputPort& port_;
+  InspectObserver* observer_ = nullptr;
 };
 
 }  // namespace gatehouse::ids::engine

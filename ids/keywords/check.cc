@@ -97,6 +97,13 @@ void apply_buffer(RuleBuilder& builder, const lang::RuleOption& option, const Fo
   choose_side(builder, option, buffer);
 }
 
+// Would it look into a protocol that is recognised and not parsed? "smb.share"
+bool is_of_recognised(std::string_view keyword) {
+  const std::size_t end = keyword.find_first_of("._");
+  const AppProto proto = end == std::string_view::npos ? kAppUnknown : find_parser(keyword.substr(0, end));
+  return proto != kAppUnknown && parser_of(proto).make_session == nullptr;
+}
+
 void apply_option(RuleBuilder& builder, const lang::RuleOption& option) {
   if (const auto buffer = find_buffer(option.name)) {
     apply_buffer(builder, option, *buffer);
@@ -104,6 +111,14 @@ void apply_option(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   if (option.name == "requires") return;
   const KeywordDescriptor* keyword = find_keyword(option.name);
+  if (keyword == nullptr && is_of_recognised(option.name)) {
+    const std::string protocol = option.name.substr(0, option.name.find_first_of("._"));
+    builder
+        .error_name(option, "keyword-unsupported",
+                    "this version recognises " + protocol + ", but does not parse it")
+        .hint = "contents look into the stream of rules with `alert " + protocol + "`";
+    return;
+  }
   if (keyword == nullptr) {
     builder.error_name(option, "unknown-keyword", "unknown keyword `" + option.name + "`").hint =
         core::did_you_mean(option.name, keyword_names());
@@ -189,7 +204,8 @@ void classify(RuleBuilder& builder) {
     rule.rule_class = RuleClass::packet;
   }
   const bool bare = rule.buffers.empty() && rule.rule_class == RuleClass::packet && builder.header_like;
-  rule.on_detection = bare && builder.has_app_layer_protocol && rule.app_protocols.empty();
+  const bool any_state = !rule.flow.established && !rule.flow.not_established && !rule.flow.stateless;
+  rule.on_detection = bare && builder.has_app_layer_protocol && rule.app_protocols.empty() && any_state;
   rule.once_per_direction = bare && !rule.on_detection && !builder.has_flow && rule.app_protocols.empty() &&
                             !rule.packet_only && !rule.any_packet && rule.flowbit_tests.empty() &&
                             builder.flowbits_only_set;
@@ -291,16 +307,18 @@ class RuleChecker {
       check_header(builder, groups_);
       for (const lang::RuleOption& option : ast.options) apply_option(builder, option);
       finish(builder);
-      check_duplicate(builder);
+      if (!settle_duplicate(builder)) return;
     }
     if (!builder.ok) {
       ++list_.failed;
       return;
     }
     apply_tunings(builder);
+    note_file_needs(builder.rule);
     builder.rule.order = static_cast<std::uint32_t>(list_.rules.size());
     builder.rule.meta.where = ast.position(0);
     builder.rule.meta.text = std::move(ast.text);
+    newest_[key_of(builder.rule)] = list_.rules.size();
     list_.rules.push_back(std::make_unique<Rule>(std::move(builder.rule)));
   }
 
@@ -312,6 +330,14 @@ class RuleChecker {
   void add_failed(std::size_t count) { list_.failed += count; }
 
  private:
+  // What files must be asked for the rule, and so for all rules.
+  void note_file_needs(Rule& rule) {
+    for (const BufferMatch& list : rule.buffers) {
+      if (buffer_table()[list.buffer].name == "file.magic") rule.file_needs.magic = true;
+    }
+    list_.file_needs.add(rule.file_needs);
+  }
+
   // A threshold for this very rule replaces what its author wrote, and what the file said before. One
   // for many rules, and a rate filter, gives way to what the author counts.
   void apply_tunings(RuleBuilder& builder) const {
@@ -335,22 +361,37 @@ class RuleChecker {
     rule.thresholds.push_back(threshold);
   }
 
-  void check_duplicate(RuleBuilder& builder) {
-    if (!builder.has_sid || !builder.ok) return;
-    const std::uint64_t key =
-        static_cast<std::uint64_t>(builder.rule.meta.gid) << 32U | builder.rule.meta.sid;
-    const auto [found, fresh] = sids_.try_emplace(key, builder.ast.position(0));
-    if (fresh) return;
+  static std::uint64_t key_of(const Rule& rule) {
+    return static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid;
+  }
+
+  // A rule that comes again in a later revision replaces the earlier one, in its place. False: nothing is
+  // left to be done for this one.
+  bool settle_duplicate(RuleBuilder& builder) {
+    if (!builder.has_sid || !builder.ok) return true;
+    const auto found = newest_.find(key_of(builder.rule));
+    if (found == newest_.end()) return true;
+    const Rule& first = *list_.rules[found->second];
+    if (builder.rule.meta.rev > first.meta.rev) {
+      apply_tunings(builder);
+      note_file_needs(builder.rule);
+      builder.rule.order = first.order;
+      builder.rule.meta.where = builder.ast.position(0);
+      builder.rule.meta.text = builder.ast.text;
+      list_.rules[found->second] = std::make_unique<Rule>(std::move(builder.rule));
+      return false;
+    }
     const auto option = std::find_if(builder.ast.options.begin(), builder.ast.options.end(),
                                      [](const lang::RuleOption& o) { return o.name == "sid"; });
     builder.error(*option, "duplicate-sid", "sid " + option->value + " is already taken").hint =
-        "the first rule with it is at " + found->second.to_string();
+        "the first rule with it is at " + first.meta.where.to_string();
+    return true;
   }
 
   const RuleEnvironment& environment_;
   core::Diagnostics& diagnostics_;
   GroupResolver groups_;
-  std::unordered_map<std::uint64_t, core::SourcePos> sids_;
+  std::unordered_map<std::uint64_t, std::size_t> newest_;  // by gid and sid: place in list_.rules
   RuleList list_;
 };
 

@@ -17,7 +17,10 @@ class FlowDetect : public FlowAttachment {
 
   std::uint64_t engine_id;
   std::array<std::uint64_t, 2> scanned_to{};  // stream offset up to which rules have looked
-  std::array<bool, 2> once_done{}, detection_done{};
+  std::array<std::uint64_t, 2> units_done{};  // of the protocol, when the stream was last looked at
+  std::array<bool, 2> once_done{};
+  std::array<std::uint8_t, 2> detection_done{};  // protocols whose detection was told to rules
+  bool opaque = false;                           // encrypted: rules do not look into the payload
   // Stream rules whose literal is still in the window but that did not match yet: what they lack
   // may come. Few; when there are too many, the oldest are given up.
   struct Waiting {
@@ -40,19 +43,32 @@ class TransactionDetect : public TransactionAttachment {
     std::vector<PlanId> pending;         // preselected, not decided yet
     std::uint8_t progress = 0;           // at the last inspection
     std::size_t events = 0;
+    std::uint64_t files = 0;    // at the last inspection, in short
     bool retry_always = false;  // a pending rule waits for something outside of the transaction
     bool started = false, done = false;
+    AppProto proto = kAppUnknown;  // what the flow was when the first bytes were scanned
   };
 
   std::uint64_t engine_id;
   std::array<Side, 2> sides;
   std::vector<PlanId> common;  // pending rules that look at both sides
 
-  bool is_decided(PlanId id) const { return std::binary_search(decided_.begin(), decided_.end(), id); }
-  void decide(PlanId id) { decided_.insert(std::upper_bound(decided_.begin(), decided_.end(), id), id); }
+  // A rule is decided in each direction on its own; one that speaks of both, or of an event, once.
+  bool is_decided(PlanId id, Direction direction) const {
+    const auto& list = decided_[index(direction)];
+    return std::binary_search(list.begin(), list.end(), id);
+  }
+  void decide(PlanId id, Direction direction) {
+    auto& list = decided_[index(direction)];
+    list.insert(std::upper_bound(list.begin(), list.end(), id), id);
+  }
+  void decide(PlanId id) {
+    decide(id, Direction::to_server);
+    decide(id, Direction::to_client);
+  }
 
  private:
-  std::vector<PlanId> decided_;
+  std::array<std::vector<PlanId>, 2> decided_;
 };
 
 }  // namespace gatehouse::ids

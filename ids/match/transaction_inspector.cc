@@ -40,6 +40,17 @@ TransactionDetect& TransactionInspector::state_of(Transaction& tx) const {
   return *state;
 }
 
+namespace {
+
+// Differs when a file began, grew or ended.
+std::uint64_t state_of_files(const Transaction& tx) {
+  std::uint64_t sum = tx.files.size();
+  for (const TransferredFile& file : tx.files) sum += file.size * 2 + (file.is_open() ? 0 : 1);
+  return sum;
+}
+
+}  // namespace
+
 void TransactionInspector::inspect_side(const Side& side) {
   const std::uint8_t progress = side.tx.progress[index(side.direction)];
   const bool finished = progress >= side.complete;
@@ -53,6 +64,10 @@ void TransactionInspector::inspect_side(const Side& side) {
     candidates.add_all(side.group.without_literal, 0);
   }
   changed = scan_buffers(side, finished) || changed;
+  if (const std::uint64_t files = state_of_files(side.tx); files != kept.files) {
+    kept.files = files;
+    changed = true;
+  }
   for (; kept.events < side.tx.events.size(); ++kept.events) {
     const auto found = side.group.by_event.find(side.tx.events[kept.events]);
     if (found != side.group.by_event.end()) candidates.add_all(found->second, 0);
@@ -127,16 +142,18 @@ void TransactionInspector::evaluate(const Side& side) {
   side.state.common.clear();
   side.kept.retry_always = false;
   for (const PlanId id : candidates) {
-    if (side.state.is_decided(id)) continue;
+    if (side.state.is_decided(id, side.direction)) continue;
     const RulePlan& plan = shared_.engine->plans[id];
+    const bool once = plan.rule->transactional || !plan.rule->app_events.empty();
+    const auto decide = [&] { once ? side.state.decide(id) : side.state.decide(id, side.direction); };
     switch (judge(plan, side)) {
       case Verdict::match:
-        side.state.decide(id);
+        decide();
         shared_.reporter.accept(*shared_.engine, {id, side.direction, &side.tx, false}, side.packet,
-                                &side.flow, shared_.findings);
+                                &side.flow, shared_.findings, shared_.captures);
         break;
       case Verdict::reject:
-        side.state.decide(id);
+        decide();
         break;
       case Verdict::undecided:
         (plan.rule->transactional ? side.state.common : side.kept.pending).push_back(id);
@@ -204,6 +221,8 @@ TransactionInspector::Verdict TransactionInspector::judge_instances(const ListPl
     open = open || !final_now;
     if (list.needs_final && !final_now) continue;
     if (list.match->absent && !list.match->absent_or_else) continue;
+    context.side = side;
+    context.instance = instance;
     if (holds_in(list, context, data, 0)) return Verdict::match;
   }
   if (!settled && (open || !present || buffer.multiple)) return Verdict::undecided;

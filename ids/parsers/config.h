@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -73,7 +74,9 @@ struct SmtpConfig {
 };
 
 struct FtpConfig {
-  std::uint64_t memcap = 0;             // bytes all control connections may keep together; 0: no limit
+  std::uint64_t memcap = 0;  // bytes all control connections may keep together; 0: no limit
+  // What they keep; shared by the copies of one configuration.
+  std::shared_ptr<std::atomic<std::uint64_t>> memory = std::make_shared<std::atomic<std::uint64_t>>(0);
   std::uint32_t max_line_bytes = 4096;  // of a command or reply; beyond: event, line cut
   unsigned max_transactions = 1024;
   std::uint64_t file_limit = 100 * 1024;  // bytes of a file kept for inspection; 0: unlimited

@@ -64,6 +64,7 @@ TransferredFile* Transaction::open_file(std::string name, Direction direction, s
   if (files.size() >= kMaxFiles) return nullptr;
   TransferredFile& file = files.emplace_back(std::move(name), direction, keep_limit, policy);
   file.tx_id = id;
+  if (store_sids[index(direction)] != 0) file.store(store_sids[index(direction)]);
   return &file;
 }
 
@@ -85,11 +86,11 @@ TransferredFile::TransferredFile(std::string file_name, Direction file_direction
   const auto& hashes = policy->needs.hashes;
   if (std::find(hashes.begin(), hashes.end(), true) != hashes.end())
     hasher_ = std::make_unique<FileHasher>(hashes);
-  wants_magic_ = policy->needs.magic;
   if (policy->store == nullptr) return;
   store_limit_ = policy->store_limit;
-  if (policy->store_all) {
+  if (policy->store_all[index(direction)]) {
     sink_ = policy->store->open();
+    if (sink_ != nullptr && policy->store_sid != 0) sids.push_back(policy->store_sid);
   } else if (policy->needs.store) {
     store_ = policy->store;
     undecided_limit_ = policy->undecided_limit;

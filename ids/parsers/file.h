@@ -47,8 +47,9 @@ class FileStore {
 // What configuration and rules ask of files. Shared and immutable; a reload makes a new one.
 struct FilePolicy {
   FileNeeds needs;
-  bool store_all = false;         // every file is stored, without a rule
-  std::uint64_t store_limit = 0;  // bytes stored of a file; 0: all
+  std::array<bool, 2> store_all{};  // by direction: every file is stored
+  std::uint32_t store_sid = 0;      // the rule that wants it; 0: the configuration
+  std::uint64_t store_limit = 0;    // bytes stored of a file; 0: all
   // Bytes kept of a file that no rule has decided to store yet.
   std::uint64_t undecided_limit = std::uint64_t{1} << 20U;
   FileStore* store = nullptr;  // null: nothing can be stored
@@ -108,7 +109,6 @@ class TransferredFile {
 
   std::uint64_t keep_limit_ = 0;  // of `data`; 0: unlimited
   std::uint64_t undecided_limit_ = 0, store_limit_ = 0, written_ = 0;
-  bool wants_magic_ = false;
   FileStore* store_ = nullptr;
   std::unique_ptr<FileHasher> hasher_;
   std::unique_ptr<FileSink> sink_;

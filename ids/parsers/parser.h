@@ -55,6 +55,8 @@ class Transaction {
   // Begins a file that keeps at most `keep_limit` bytes (0: unlimited) for inspection. Null: the
   // transaction has too many already. `policy` is Session::file_policy; it may be null.
   static constexpr std::size_t kMaxFiles = 64;
+  // By direction: the rule that wants every file of the transaction stored; 0: none.
+  std::array<std::uint32_t, 2> store_sids{};
   TransferredFile* open_file(std::string name, Direction direction, std::uint64_t keep_limit,
                              const FilePolicy* policy);
   bool logged = false;
