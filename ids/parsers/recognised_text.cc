@@ -31,7 +31,8 @@ ProbeVerdict probe_imap(ByteView data, Direction direction, AppTransport /*trans
   bool digit = false;
   while (at < data.size() && at <= kLongestTag &&
          (is_letter(data[at]) || is_digit(data[at]) || data[at] == '.')) {
-    digit = digit || is_digit(data[at++]);
+    digit = digit || is_digit(data[at]);
+    ++at;
   }
   if (at == data.size() && at <= kLongestTag) return ProbeVerdict::maybe;
   if (at == 0 || at > kLongestTag || !digit || data[at] != ' ') return ProbeVerdict::no;
