@@ -1,6 +1,7 @@
 #include "ids/keywords/header.h"
 
 #include <algorithm>
+#include <array>
 
 namespace gatehouse::ids {
 namespace {
@@ -42,6 +43,14 @@ constexpr std::string_view kFieldProtocols[] = {
     "mqtt", "rdp",   "http2",          "quic", "imap", "pop3", "telnet", "websocket", "ldap",
     "mdns", "pgsql", "bittorrent-dht", "doh2", "arp"};
 
+// Protocols that are the same to a rule. `http1` means HTTP/1 only.
+struct Family {
+  std::string_view name;
+  std::array<std::string_view, 2> also;
+};
+constexpr Family kFamilies[] = {
+    {"http", {"http2", "doh2"}}, {"http2", {"doh2", ""}}, {"dns", {"doh2", ""}}, {"dcerpc", {"smb", ""}}};
+
 void apply_transport(Rule& rule, AppTransport transport) {
   const auto bits = static_cast<unsigned>(transport);
   if ((bits & static_cast<unsigned>(AppTransport::tcp)) != 0) rule.ip_protocols.push_back(kProtoTcp);
@@ -67,20 +76,12 @@ void check_protocol(RuleBuilder& builder) {
     rule.any_packet = row.any_packet;
     return;
   }
-  std::string_view name = word;
-  for (const auto& [alias, parser] : kParserAliases) {
-    if (name == alias) name = parser;
-  }
-  const AppProto proto = find_parser(name);
-  if (proto != kAppUnknown) {
-    rule.app_protocols.push_back(proto);
-    // HTTP/2 is the same to a rule that says http; `http1` means HTTP/1 only.
-    const AppProto second = word == "http" ? find_parser("http2") : kAppUnknown;
-    if (second != kAppUnknown) rule.app_protocols.push_back(second);
-    apply_transport(rule, parser_of(proto).transport);
+  rule.app_protocols = protocols_named(word);
+  if (!rule.app_protocols.empty()) {
+    apply_transport(rule, parser_of(rule.app_protocols[0]).transport);
     return;
   }
-  if (std::find(std::begin(kFieldProtocols), std::end(kFieldProtocols), name) != std::end(kFieldProtocols)) {
+  if (std::find(std::begin(kFieldProtocols), std::end(kFieldProtocols), word) != std::end(kFieldProtocols)) {
     builder.error_text(h.protocol_at, length, "protocol-unsupported",
                        "this version has no parser for the protocol `" + h.protocol + "`");
     return;
@@ -118,6 +119,22 @@ void report(RuleBuilder& builder, const GroupError& error) {
 }
 
 }  // namespace
+
+std::vector<AppProto> protocols_named(std::string_view name) {
+  std::vector<AppProto> out;
+  const auto add = [&out](std::string_view parser) {
+    if (const AppProto proto = find_parser(parser); proto != kAppUnknown) out.push_back(proto);
+  };
+  std::string_view own = name;
+  for (const auto& [alias, parser] : kParserAliases) {
+    if (name == alias) own = parser;
+  }
+  add(own);
+  for (const Family& family : kFamilies) {
+    if (family.name == name) std::for_each(family.also.begin(), family.also.end(), add);
+  }
+  return out;
+}
 
 void check_header(RuleBuilder& builder, GroupResolver& groups) {
   const lang::RuleHeader& h = builder.ast.header;

@@ -125,13 +125,14 @@ const BufferDescriptor kBuffers[] = {
 };
 #undef GET
 
+// The version as this direction says it: the client's hello, the server's choice.
 class TlsVersion : public Condition {
  public:
   explicit TlsVersion(std::vector<std::uint16_t> versions, bool negated)
       : versions_(std::move(versions)), negated_(negated) {}
   bool holds(const InspectContext& context) const override {
     if (context.tx == nullptr) return false;
-    const std::uint16_t version = tls(*context.tx).version;
+    const std::uint16_t version = tls(*context.tx).version_of(context.direction);
     if (version == 0) return false;
     return (std::find(versions_.begin(), versions_.end(), version) != versions_.end()) != negated_;
   }
@@ -165,39 +166,93 @@ void apply_tls_version(RuleBuilder& builder, const lang::RuleOption& option) {
   add_version(builder, option, {static_cast<std::uint16_t>(*number)}, false);
 }
 
-// ssl_version:sslv3,tls1.0 or !tls1.3
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return out;
+}
+
+// The number `word` has in a table of names; reports when there is none.
+template <class Table, class Number>
+bool number_of(RuleBuilder& builder, const lang::RuleOption& option, const Part& word, const Table& table,
+               std::string_view code, std::string_view what, Number& out) {
+  const std::string wanted = lower(word.text);
+  std::vector<std::string> names;
+  for (const auto& [name, number] : table) {
+    if (wanted == name) {
+      out = number;
+      return true;
+    }
+    names.emplace_back(name);
+  }
+  builder.error_at(option, word.at, word.text.size(), std::string(code), "unknown " + std::string(what))
+      .hint = core::did_you_mean(wanted, names);
+  return false;
+}
+
+bool take_negation(Part& part) {
+  if (!part.text.starts_with('!')) return false;
+  part = trim({part.text.substr(1), part.at + 1});
+  return true;
+}
+
+// ssl_version:sslv3,tls1.0 or !tls1.3,tls1.2: a leading `!` stands for the whole list.
 void apply_ssl_version(RuleBuilder& builder, const lang::RuleOption& option) {
   static const std::pair<std::string_view, std::uint16_t> kVersions[] = {
       {"sslv2", 0x0002},  {"sslv3", 0x0300},  {"tls1.0", 0x0301},
       {"tls1.1", 0x0302}, {"tls1.2", 0x0303}, {"tls1.3", 0x0304}};
   std::vector<std::uint16_t> versions;
-  std::size_t negations = 0;
-  const auto parts = split(option.value, ',');
-  for (Part part : parts) {
-    if (part.text.starts_with('!')) {
-      ++negations;
-      part = trim({part.text.substr(1), part.at + 1});
-    }
-    std::string word(part.text);
-    std::transform(word.begin(), word.end(), word.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    std::vector<std::string> names;
-    const std::size_t before = versions.size();
-    for (const auto& [name, number] : kVersions) {
-      names.emplace_back(name);
-      if (word == name) versions.push_back(number);
-    }
-    if (versions.size() == before) {
-      builder.error_at(option, part.at, part.text.size(), "tls-version", "unknown TLS version").hint =
-          core::did_you_mean(word, names);
+  bool negated = false;
+  for (Part part : split(option.value, ',')) {
+    const std::size_t at = part.at;
+    const bool here = take_negation(part);
+    if (versions.empty()) negated = here;
+    if (here && !negated) {
+      builder.error_at(option, at, 1, "tls-version", "either all versions are negated or none").hint =
+          "a `!` before the first version stands for the whole list";
       return;
     }
+    if (!number_of(builder, option, part, kVersions, "tls-version", "TLS version", versions.emplace_back()))
+      return;
   }
-  if (negations != 0 && negations != parts.size()) {
-    builder.error(option, "tls-version", "either all versions are negated or none");
-    return;
+  add_version(builder, option, std::move(versions), negated);
+}
+
+// What the handshake is at. A negated state holds while it is not there.
+class HandshakeState : public Condition {
+ public:
+  HandshakeState(std::uint16_t wanted, std::uint16_t negated) : wanted_(wanted), negated_(negated) {}
+  bool holds(const InspectContext& context) const override {
+    return context.tx != nullptr && ((wanted_ & tls(*context.tx).current) ^ negated_) != 0;
   }
-  add_version(builder, option, std::move(versions), negations != 0);
+  bool needs_packet() const override { return false; }
+  bool needs_transaction() const override { return true; }
+
+ private:
+  std::uint16_t wanted_, negated_;  // bits of TlsTransaction::current; negated ones are in both
+};
+
+// ssl_state:client_hello|server_hello, separated by `|` or `,`, each with its own `!`.
+void apply_ssl_state(RuleBuilder& builder, const lang::RuleOption& option) {
+  static const std::pair<std::string_view, std::uint16_t> kStates[] = {
+      {"client_hello", kTlsSeenClientHello},
+      {"server_hello", kTlsSeenServerHello},
+      {"client_keyx", kTlsSeenClientKeyExchange},
+      {"server_keyx", kTlsSeenServerKeyExchange},
+      {"unknown", kTlsSeenNothing}};
+  std::uint16_t wanted = 0, negated = 0;
+  const char separator = option.value.find('|') == std::string::npos ? ',' : '|';
+  for (Part part : split(option.value, separator)) {
+    const bool here = take_negation(part);
+    std::uint16_t bit = 0;
+    if (!number_of(builder, option, part, kStates, "ssl-state", "state of the handshake", bit)) return;
+    wanted = static_cast<std::uint16_t>(wanted | bit);
+    if (here) negated = static_cast<std::uint16_t>(negated | bit);
+  }
+  if (!builder.require_protocols(kTls, option)) return;
+  builder.add_condition(std::make_unique<HandshakeState>(wanted, negated));
 }
 
 class ChainLength : public Condition {
@@ -225,6 +280,7 @@ void apply_chain_length(RuleBuilder& builder, const lang::RuleOption& option) {
 constexpr KeywordDescriptor kKeywords[] = {
     {"tls.version", ValueNeed::required, "the negotiated TLS version", apply_tls_version},
     {"ssl_version", ValueNeed::required, "one of these TLS versions", apply_ssl_version},
+    {"ssl_state", ValueNeed::required, "what the handshake is at", apply_ssl_state},
     {"tls.cert_chain_len", ValueNeed::required, "certificates in the chain", apply_chain_length},
 };
 

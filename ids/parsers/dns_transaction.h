@@ -10,8 +10,9 @@
 
 namespace gatehouse::ids {
 
-// Transaction::progress: a message is complete as soon as it is there.
-inline constexpr std::uint8_t kDnsComplete = 1;
+// Transaction::progress: a message is complete as soon as it is there. The number is that of a
+// complete HTTP message, because DNS over HTTP/2 is inspected on that scale.
+inline constexpr std::uint8_t kDnsComplete = 5;
 
 struct DnsQuestion {
   std::string name;  // labels joined with '.', no dot at the end; bytes as sent
@@ -44,6 +45,7 @@ class DnsTransaction : public Transaction {
   unsigned opcode() const { return flags >> 11U & 0xfU; }
   unsigned rcode() const { return flags & 0xfU; }
   bool qr() const { return (flags & 0x8000U) != 0; }
+  const Transaction* carried(Direction asked) const override { return asked == direction() ? this : nullptr; }
   Direction direction() const { return is_response ? Direction::to_client : Direction::to_server; }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ids/parsers/tls_events.h"
 #include "ids/parsers/tls_hello.h"
 #include "ids/parsers/tls_log.h"
 #include "ids/parsers/x509.h"
@@ -11,43 +12,10 @@ namespace gatehouse::ids {
 namespace {
 
 using core::ByteReader;
+using enum tls::TlsEvent;
+using tls::TlsEvent;
 
 constexpr std::array<std::uint16_t, 1> kPorts = {443};
-
-enum TlsEvent : AppEvent {
-  kInvalidSslv2Header,
-  kInvalidTlsHeader,
-  kInvalidRecordVersion,
-  kInvalidRecordType,
-  kInvalidRecordLength,
-  kInvalidHandshakeMessage,
-  kHandshakeInvalidLength,
-  kHeartbeatMessage,
-  kInvalidHeartbeatMessage,
-  kOverflowHeartbeatMessage,
-  kDataleakHeartbeatMismatch,
-  kMultipleSniExtensions,
-  kInvalidSniType,
-  kInvalidSniLength,
-  kTooManyRecordsInPacket,
-  kInvalidAlertMessage,
-  kErrorMessageEncountered,
-  kCertificateInvalidLength,
-  kCertificateInvalidDer,
-  kInvalidCertificate,
-  kCertificateMissingElement,
-  kInvalidSslRecord,
-  kTlsEventCount,
-};
-constexpr std::array<std::string_view, kTlsEventCount> kEventNames = {
-    "tls.invalid_sslv2_header",       "tls.invalid_tls_header",          "tls.invalid_record_version",
-    "tls.invalid_record_type",        "tls.invalid_record_length",       "tls.invalid_handshake_message",
-    "tls.handshake_invalid_length",   "tls.heartbeat_message",           "tls.invalid_heartbeat_message",
-    "tls.overflow_heartbeat_message", "tls.dataleak_heartbeat_mismatch", "tls.multiple_sni_extensions",
-    "tls.invalid_sni_type",           "tls.invalid_sni_length",          "tls.too_many_records_in_packet",
-    "tls.invalid_alert_message",      "tls.error_message_encountered",   "tls.certificate_invalid_length",
-    "tls.certificate_invalid_der",    "tls.invalid_certificate",         "tls.certificate_missing_element",
-    "tls.invalid_ssl_record"};
 
 enum RecordType : std::uint8_t {
   kChangeCipherSpec = 20,
@@ -80,6 +48,7 @@ class TlsSession final : public Session {
   explicit TlsSession(const TlsConfig& config) : config_(config) {
     auto tx = std::make_unique<TlsTransaction>();
     tx->id = next_id_++;
+    tx->progress = {kTlsOpen, kTlsOpen};
     transactions_.push_back(std::move(tx));
   }
 
@@ -251,6 +220,7 @@ class TlsSession final : public Session {
     advance(tx, Direction::to_server, kTlsComplete);
     advance(tx, Direction::to_client, kTlsComplete);
     bypass = true;
+    opaque = config_.encrypted != EncryptedData::full;
   }
 
   void handshake(Direction d, Side& s, TlsTransaction& tx, ByteView content) {
@@ -294,10 +264,10 @@ class TlsSession final : public Session {
         certificate(d, tx, body);
         break;
       case kServerKeyExchange:
-        tx.seen |= kTlsSeenServerKeyExchange;
+        saw(tx, kTlsSeenServerKeyExchange);
         break;
       case kClientKeyExchange:
-        tx.seen |= kTlsSeenClientKeyExchange;
+        saw(tx, kTlsSeenClientKeyExchange);
         advance(tx, d, kTlsCertificate);
         break;
       case kServerHelloDone:
@@ -319,8 +289,13 @@ class TlsSession final : public Session {
     hello_seen(Direction::to_server, tx);
   }
 
+  static void saw(TlsTransaction& tx, std::uint16_t message) {
+    tx.seen |= message;
+    tx.current = message;
+  }
+
   static void hello_seen(Direction d, TlsTransaction& tx) {
-    tx.seen |= d == Direction::to_server ? kTlsSeenClientHello : kTlsSeenServerHello;
+    saw(tx, d == Direction::to_server ? kTlsSeenClientHello : kTlsSeenServerHello);
     advance(tx, d, kTlsHello);
   }
 
@@ -340,8 +315,10 @@ class TlsSession final : public Session {
     }
     if (!out.chain.empty() && !out.parsed && !tls::parse_certificate(out.chain.front(), out)) {
       event(tx, kInvalidCertificate);
-      event(tx, kCertificateInvalidDer);
+      event(tx, tls::event_of(tls::find_certificate_fault(out.chain.front())));
     }
+    if (out.parsed && (out.not_before.empty() || out.not_after.empty())) event(tx, kCertificateInvalidDate);
+    if (out.too_many_names) event(tx, kTooManyAlternativeNames);
     if (out.parsed && (out.subject.empty() || out.issuer.empty())) event(tx, kCertificateMissingElement);
     advance(tx, d, kTlsCertificate);
   }
@@ -422,7 +399,7 @@ const ParserDescriptor parser_tls = {
     .probe = probe,
     .make_session = make_session,
     .complete = {kTlsComplete, kTlsComplete},
-    .event_names = kEventNames,
+    .event_names = tls::kEventNames,
     .upper_case_events = true,
     .first_data = Direction::to_server,
     .ports_only = false,

@@ -12,11 +12,11 @@ namespace gatehouse::ids {
 
 // Transaction::progress, per direction. The server's hello done means ServerHelloDone or, in
 // TLS 1.3, the end of what can be read.
-inline constexpr std::uint8_t kTlsNotStarted = 0;
-inline constexpr std::uint8_t kTlsHello = 1;          // ClientHello / ServerHello seen
-inline constexpr std::uint8_t kTlsCertificate = 2;    // past the certificate of this side
-inline constexpr std::uint8_t kTlsHandshakeDone = 3;  // this side switched to encryption
-inline constexpr std::uint8_t kTlsComplete = 4;       // nothing more will be read
+inline constexpr std::uint8_t kTlsOpen = 1;           // from the start: ssl_state looks at either side
+inline constexpr std::uint8_t kTlsHello = 2;          // ClientHello / ServerHello seen
+inline constexpr std::uint8_t kTlsCertificate = 3;    // past the certificate of this side
+inline constexpr std::uint8_t kTlsHandshakeDone = 4;  // this side switched to encryption
+inline constexpr std::uint8_t kTlsComplete = 5;       // nothing more will be read
 
 // What one Certificate message said. The leaf's fields are parsed, the chain is kept as sent.
 struct TlsCertificate {
@@ -27,10 +27,12 @@ struct TlsCertificate {
   std::int64_t not_before_s = 0, not_after_s = 0;  // epoch
   std::string not_before, not_after;               // "2017-03-23T00:00:00"
   std::vector<std::string> alternative_names;
-  bool parsed = false;  // the leaf was well formed
+  bool parsed = false;          // the leaf was well formed
+  bool too_many_names = false;  // not all alternative names are kept
 };
 
-// TlsTransaction::seen: bits, for ssl_state.
+// TlsTransaction::seen and current: bits, for ssl_state.
+inline constexpr std::uint16_t kTlsSeenNothing = 0x8000;
 inline constexpr std::uint16_t kTlsSeenClientHello = 1;
 inline constexpr std::uint16_t kTlsSeenServerHello = 2;
 inline constexpr std::uint16_t kTlsSeenClientKeyExchange = 4;
@@ -40,6 +42,7 @@ inline constexpr std::uint16_t kTlsSeenEncrypted = 16;
 class TlsTransaction : public Transaction {
  public:
   std::uint16_t seen = 0;
+  std::uint16_t current = kTlsSeenNothing;        // of the bits: the newest hello or key exchange
   std::array<std::uint16_t, 2> record_version{};  // of the newest hello or record, per direction: ssl_version
   std::uint16_t client_version = 0;               // ClientHello.legacy_version
   std::uint16_t version = 0;                      // negotiated; before the ServerHello: the client's
@@ -56,6 +59,11 @@ class TlsTransaction : public Transaction {
   bool session_resumed = false;
   bool change_cipher_spec = false;
 
+  // What this side says it speaks; 0: it has not spoken.
+  std::uint16_t version_of(Direction d) const {
+    if (d == Direction::to_server) return client_version != 0 ? client_version : record_version[0];
+    return (seen & kTlsSeenServerHello) != 0 ? version : record_version[1];
+  }
   const TlsCertificate& server_certificate() const { return certificate[1]; }
   const TlsCertificate& client_certificate() const { return certificate[0]; }
 };

@@ -111,10 +111,11 @@ std::string time_text(const ASN1_TIME* time, std::int64_t& epoch_s) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-void read_alternative_names(X509* certificate, std::vector<std::string>& out) {
+// False: there were too many.
+bool read_alternative_names(X509* certificate, std::vector<std::string>& out) {
   const std::unique_ptr<GENERAL_NAMES, Release> names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  if (!names) return;
+  if (!names) return true;
   const int count = std::min(sk_GENERAL_NAME_num(names.get()), kMaxAlternativeNames);
   for (int i = 0; i < count; ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
@@ -125,6 +126,7 @@ void read_alternative_names(X509* certificate, std::vector<std::string>& out) {
       if (ip.version != 0) out.push_back(ip.to_string());
     }
   }
+  return sk_GENERAL_NAME_num(names.get()) <= kMaxAlternativeNames;
 }
 
 std::string digest_hex(const EVP_MD* algorithm, ByteView bytes, std::string_view separator) {
@@ -151,7 +153,7 @@ bool parse_certificate(ByteView der, TlsCertificate& out) {
   out.fingerprint = sha1_fingerprint(der);
   out.not_before = time_text(X509_get0_notBefore(certificate.get()), out.not_before_s);
   out.not_after = time_text(X509_get0_notAfter(certificate.get()), out.not_after_s);
-  read_alternative_names(certificate.get(), out.alternative_names);
+  out.too_many_names = !read_alternative_names(certificate.get(), out.alternative_names);
   out.parsed = true;
   return true;
 }
