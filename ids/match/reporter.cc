@@ -2,14 +2,28 @@
 
 #include <algorithm>
 
+#include "core/json.h"
 #include "ids/match/rule_header.h"
 #include "ids/state/flow_variables.h"
 #include "ids/state/resources.h"
 
 namespace gatehouse::ids {
 
+namespace {
+
+// Does what the rule decides hold for the rest of its flow? Yes, when it looked at the flow, a
+// transaction or the stream; no, when it looked at this packet.
+bool speaks_of_flow(const Rule& rule, const Accepted& match) {
+  if (match.tx != nullptr || match.from_stream || rule.once_per_direction) return true;
+  return !rule.app_protocols.empty() && rule.buffers.empty() &&
+         std::none_of(rule.conditions.begin(), rule.conditions.end(),
+                      [](const auto& condition) { return condition->needs_packet(); });
+}
+
+}  // namespace
+
 void Reporter::accept(const EngineImpl& engine, Accepted match, const Packet& packet, Flow* flow,
-                      std::span<const Finding> findings) {
+                      std::span<const Finding> findings, std::span<const Capture> captures) {
   const Rule& rule = *engine.plans[match.plan].rule;
   if (flow != nullptr) change_flowbits(rule, *flow);
   if (!rule.match_actions.empty() || !findings.empty()) {
@@ -17,7 +31,28 @@ void Reporter::accept(const EngineImpl& engine, Accepted match, const Packet& pa
     for (const auto& action : rule.match_actions) action->apply(context);
     for (const Finding& finding : findings) finding.test->commit(context, finding.value);
   }
+  for (const Capture& capture : captures) keep(capture, flow, match);
   found_.push_back(std::move(match));
+}
+
+void Reporter::keep(const Capture& capture, Flow* flow, Accepted& match) {
+  switch (capture.scope) {
+    case CaptureScope::packet:
+      std::erase_if(packet_captures_, [&](const Capture& known) { return known.name == capture.name; });
+      if (packet_captures_.size() < kMaxFlowCaptures) packet_captures_.push_back(capture);
+      break;
+    case CaptureScope::flow:
+      if (flow == nullptr) break;
+      if (flow->captures == nullptr) flow->captures = std::make_unique<FlowCaptures>();
+      flow_captures(*flow)->keep(capture);
+      break;
+    case CaptureScope::alert:
+      if (!match.context.empty()) match.context += ',';
+      core::append_json_string(match.context, capture.name);
+      match.context += ':';
+      core::append_json_string(match.context, capture.value);
+      break;
+  }
 }
 
 void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow, DetectorCounters& counters,
@@ -43,7 +78,7 @@ void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow
       ActionContext context{packet, flow, f.direction, f.tx, *engine.rules().resources, f.context};
       for (const auto& a : rule.alert_actions) a->apply(context);
     }
-    const bool whole_flow = f.tx != nullptr || f.from_stream || rule.once_per_direction;
+    const bool whole_flow = speaks_of_flow(rule, f);
     if (action == RuleAction::pass) {
       passed = true;
       if (flow != nullptr && whole_flow) flow->pass = true;
@@ -51,7 +86,8 @@ void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow
     }
     const bool drops = action == RuleAction::drop || action == RuleAction::reject;
     if (drops && flow != nullptr && whole_flow) flow->drop = true;
-    if (outcome != Outcome::tell || rule.noalert) continue;
+    const bool silent = rule.noalert || action == RuleAction::config;
+    if (outcome != Outcome::tell || silent) continue;
     if (reported == engine.packet_alert_max) {
       ++counters.queue_overflow;
       continue;

@@ -20,13 +20,18 @@ struct Accepted {
 
 class Reporter {
  public:
-  void begin() { found_.clear(); }
+  void begin() {
+    found_.clear();
+    packet_captures_.clear();
+  }
   // Changes flowbits and all else the rule changes at once, so that later rules of this packet see it.
   void accept(const EngineImpl& engine, Accepted match, const Packet& packet, Flow* flow,
-              std::span<const Finding> findings);
+              std::span<const Finding> findings, std::span<const Capture> captures);
   // Appends what is to be told of all accepted since begin().
   void report(const EngineImpl& engine, const Packet& packet, Flow* flow, DetectorCounters& counters,
               std::vector<Match>& out);
+  // What regexes of accepted rules took for as long as the packet is inspected.
+  std::span<const Capture> packet_captures() const { return packet_captures_; }
   // A new engine: counts start anew.
   void clear() { thresholds_.clear(); }
 
@@ -37,10 +42,12 @@ class Reporter {
     act,     // nobody is told, the action is taken all the same
     nothing  // as if the rule had not matched
   };
+  void keep(const Capture& capture, Flow* flow, Accepted& match);
   Outcome judge(const Rule& rule, const Packet& packet, const Flow* flow, RuleAction& action);
 
   ThresholdTable thresholds_;
   std::vector<Accepted> found_;
+  std::vector<Capture> packet_captures_;
 };
 
 // Counts `packet` for the tags of its session and hosts. True: one of them asks for it.

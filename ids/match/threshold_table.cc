@@ -26,6 +26,7 @@ std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet&
   std::uint64_t h =
       mix(0x5851'f42d'4c95'7f2dULL, static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid);
   h = mix(h, static_cast<std::uint64_t>(threshold.track) << 8U | static_cast<std::uint64_t>(threshold.kind));
+  h = mix(h, static_cast<std::uint64_t>(threshold.count) << 32U | threshold.seconds);
   switch (threshold.track) {
     case TrackBy::by_src:
       h = mix(h, packet.source);

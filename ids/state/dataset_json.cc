@@ -61,6 +61,11 @@ class JsonReader {
     } else {
       read_document();
     }
+    if (skipped_ != 0) {
+      diagnostics_.warning("dataset-json", source_.position(first_skipped_),
+                           std::to_string(skipped_) + " object(s) have nothing at `" + form_.value_key +
+                               "` and are no members");
+    }
     diagnostics_.attach(source_);
     return errors_ == 0;
   }
@@ -125,8 +130,14 @@ class JsonReader {
   void add(Json& object, std::size_t at) {
     std::string last;
     const auto [value, parent] = member(object, form_.value_key, last);
-    if (!object.is_object() || value == nullptr || !value->is_string())
-      return fail(at, "dataset-json", which() + " has no text at `" + form_.value_key + "`");
+    if (!object.is_object()) return fail(at, "dataset-json", "this is no object");
+    // Feeds mix objects of several kinds.
+    if (value == nullptr) {
+      if (skipped_++ == 0) first_skipped_ = at;
+      return;
+    }
+    if (!value->is_string())
+      return fail(at, "dataset-json", "`" + form_.value_key + "` of " + which() + " is no text");
     const auto binary = parse_plain_value(out_.type(), value->get_ref<const std::string&>());
     if (!binary) {
       return fail(at, "dataset-value",
@@ -147,7 +158,7 @@ class JsonReader {
   const DatasetJson& form_;
   Dataset& out_;
   core::Diagnostics& diagnostics_;
-  std::size_t errors_ = 0, number_ = 0;
+  std::size_t errors_ = 0, number_ = 0, skipped_ = 0, first_skipped_ = 0;
 };
 
 }  // namespace

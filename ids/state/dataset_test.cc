@@ -157,6 +157,17 @@ TEST(DatasetJson, ReadsLinesAndLeavesTheValueOut) {
   EXPECT_EQ(set.find(bytes(std::string(15, '\0') + '\x01'))->json, R"({"n":[1,null]})");
 }
 
+TEST(DatasetJson, SkipsObjectsOfAnotherKind) {
+  Dataset set = make(DatasetType::string);
+  core::Diagnostics d;
+  EXPECT_TRUE(read_json_dataset(core::SourceText("f", "{\"v\": \"a\"}\n{\"w\": \"b\"}\n{}\n"),
+                                {true, "v", "", false}, set, d));
+  EXPECT_EQ(set.size(), 1U);
+  ASSERT_EQ(d.warning_count(), 1U);
+  EXPECT_EQ(d.all()[0].where.line, 2U);
+  EXPECT_NE(d.all()[0].message.find("2 object(s)"), std::string::npos);
+}
+
 TEST(DatasetJson, RefusesMistakesWhereTheyAre) {
   struct Row {
     const char* text;
@@ -168,7 +179,7 @@ TEST(DatasetJson, RefusesMistakesWhereTheyAre) {
                       {"{}", false, 1},
                       {"[1]", false, 1},
                       {"[{\"v\": 1}]", false, 1},
-                      {"{\"v\": \"a\"}\n{\"w\": \"a\"}", true, 2},
+                      {"{\"v\": \"a\"}\n{\"v\": [\"a\"]}", true, 2},
                       {"[{\"v\": \"a\", \"n\": 1e999}]", false, 1},
                       {deep.c_str(), false, 1},
                       {"", false, 1}};
