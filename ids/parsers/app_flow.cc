@@ -186,7 +186,13 @@ void AppLayer::detect(Flow& flow, AppFlow& app, Direction d, std::int64_t time_u
   const ByteView window =
       ByteView(app.pending[i]).first(std::min<std::size_t>(app.pending[i].size(), config_.detection_window));
   if (window.empty() && !final) return;
-  const Search result = window.empty() ? Search{} : search(flow, app.transport, d, window);
+  Search result = window.empty() ? Search{} : search(flow, app.transport, d, window);
+  if (result.proto == kAppUnknown && app.proto != kAppUnknown && !window.empty() &&
+      parser_of(app.proto).confirm != nullptr) {
+    const ProbeVerdict verdict = parser_of(app.proto).confirm(window, d);
+    if (verdict == ProbeVerdict::yes) result.proto = app.proto;
+    result.undecided = verdict == ProbeVerdict::maybe;
+  }
   if (result.proto != kAppUnknown) {
     found(app, d, result.proto, time_us);
   } else if (final || !result.undecided) {

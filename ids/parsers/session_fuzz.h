@@ -34,6 +34,7 @@ inline void log_everything(Session& session, const ParserDescriptor& parser) {
       core::JsonWriter json(out);
       json.begin_object();
       parser.write_log(*tx, options, json);
+      if (parser.write_beside != nullptr) parser.write_beside(*tx, options, json);
       json.end_object();
     }
   }
@@ -45,6 +46,8 @@ inline void fuzz_session(std::string_view name, ByteView input) {
   ParserConfig config;
   config.http.max_transactions = 16;
   config.http.max_header_bytes = 512;
+  config.smtp.max_transactions = 16;
+  config.smtp.mime.body_md5 = true;
   const auto session = parser.make_session(config, udp ? AppTransport::udp : AppTransport::tcp);
   std::array<bool, 2> alive = {true, true};
   for_each_piece(input, [&](Direction direction, bool gap, ByteView bytes) {

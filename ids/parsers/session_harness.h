@@ -81,7 +81,9 @@ class Played {
     std::string out;
     core::JsonWriter json(out);
     json.begin_object();
-    parser_of(app().proto).write_log(tx<Transaction>(i), options, json);
+    const ParserDescriptor& parser = parser_of(app().proto);
+    parser.write_log(tx<Transaction>(i), options, json);
+    if (parser.write_beside != nullptr) parser.write_beside(tx<Transaction>(i), options, json);
     json.end_object();
     return out;
   }
@@ -100,7 +102,8 @@ class Played {
                std::to_string(static_cast<int>(f.state));
         out.append(f.data.begin(), f.data.end());
       }
-      if (parser_of(app().proto).name != "http") continue;
+      const std::string_view name = parser_of(app().proto).name;
+      if (name != "http" && name != "http2") continue;
       auto& http = static_cast<HttpTransaction&>(base);
       out += "\n " + http.uri + "|" + http.host;
       for (const HttpMessage& m : http.message) {
