@@ -284,7 +284,7 @@ void protocol_size(const SettingValue& v) {
 #define HTP "app-layer.protocols.http.libhtp.default-config."
 constexpr std::string_view kNoWindow = "bodies are inspected as far as they have arrived; there is no window";
 constexpr std::string_view kNoFileWindow =
-    "files are inspected as far as they have arrived; there is no window";
+    "files are inspected from 32 KiB on, or when they are over; there is no window";
 constexpr std::string_view kNoSuchLimit = "this protocol has no such limit in this build";
 
 // Rows without a star stand first: the first row that fits is taken.
