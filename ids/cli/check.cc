@@ -6,38 +6,75 @@
 #include "core/json.h"
 #include "ids/cli/load.h"
 #include "ids/cli/verbs.h"
+#include "ids/engine/lists.h"
 #include "ids/keywords/keyword.h"
+#include "ids/lint/lint.h"
+#include "ids/lint/sarif.h"
 
 namespace gatehouse::ids::cli {
 
 using core::Result;
 
+namespace {
+
+struct Checked {
+  std::size_t loaded = 0, failed = 0, files = 0;
+  core::Diagnostics diagnostics;
+};
+
+// No engine is built: what is wrong with rules is known before.
+Result<Checked> check_files(const std::vector<std::string>& paths, const engine::Settings& settings) {
+  Checked out;
+  GH_CHECK(engine::load_lists(settings, out.diagnostics));
+  GH_TRY(const std::vector<std::string> files, engine::rule_files(paths));
+  GH_TRY(const std::vector<core::SourceText> sources, engine::read_rule_files(files));
+  const RuleList rules = check_rules(sources, settings.environment, out.diagnostics);
+  lint::lint_rules(sources, rules, out.diagnostics);
+  out.loaded = rules.rules.size();
+  out.failed = rules.failed;
+  out.files = files.size();
+  out.diagnostics.sort();
+  return out;
+}
+
+std::string check_json(const Checked& checked, bool good) {
+  std::string out;
+  core::JsonWriter json(out);
+  json.begin_object();
+  json.field("loaded", checked.loaded).field("failed", checked.failed).field("files", checked.files);
+  json.field("ok", good);
+  std::string list;
+  core::append_diagnostics_json(list, checked.diagnostics);
+  json.key("diagnostics").raw(list);
+  json.end_object();
+  out += '\n';
+  return out;
+}
+
+}  // namespace
+
 Result<int> verb_check(const core::Args& args) {
+  const std::string format = args.value("--format", args.json() ? "json" : "text");
+  if (format != "text" && format != "json" && format != "sarif")
+    return core::fail(core::Errc::invalid_input, "--format takes text, json or sarif, not " + format);
   GH_TRY(const Loaded loaded, load_settings(args));
   std::vector<std::string> paths = args.positional();
   GH_TRY(const std::vector<std::string> more, rule_paths(args, loaded));
   paths.insert(paths.end(), more.begin(), more.end());
   if (paths.empty()) return core::fail(core::Errc::invalid_input, "name at least one rule file");
-  core::Diagnostics diagnostics;
-  GH_TRY(const engine::RuleSet set, engine::load_rule_set(paths, loaded.settings, diagnostics));
-  diagnostics.sort();
-  const bool good = set.failed == 0 && !diagnostics.has_errors();
-  if (args.json()) {
-    std::string out;
-    core::JsonWriter json(out);
-    json.begin_object();
-    json.field("loaded", set.loaded).field("failed", set.failed).field("files", set.files.size());
-    json.field("ok", good);
-    std::string list;
-    core::append_diagnostics_json(list, diagnostics);
-    json.key("diagnostics").raw(list);
-    json.end_object();
-    out += '\n';
-    GH_CHECK(core::print_result(out));
+  GH_TRY(const Checked checked, check_files(paths, loaded.settings));
+  const core::Diagnostics& diagnostics = checked.diagnostics;
+  const bool good = checked.failed == 0 && !diagnostics.has_errors() &&
+                    !(args.has("--strict") && diagnostics.warning_count() != 0);
+  if (format == "json") {
+    GH_CHECK(core::print_result(check_json(checked, good)));
+  } else if (format == "sarif") {
+    GH_CHECK(core::print_result(lint::to_sarif(diagnostics, GATEHOUSE_VERSION)));
   } else {
     core::print_diagnostics(diagnostics);
-    GH_CHECK(core::print_result(
-        fmt::format("{} rules loaded, {} refused, {} file(s)\n", set.loaded, set.failed, set.files.size())));
+    GH_CHECK(core::print_result(fmt::format("{} rules loaded, {} refused, {} warning(s), {} file(s)\n",
+                                            checked.loaded, checked.failed, diagnostics.warning_count(),
+                                            checked.files)));
   }
   return good ? core::kExitDone : core::kExitNo;
 }

@@ -38,8 +38,12 @@ core::VerbSpec check_verb() {
   v.name = "check";
   v.arguments = "RULES...";
   v.most_arguments = 1000;
-  v.summary = "say whether every rule is good; one message for each that is not";
-  v.options = with_settings({option("--rules", "PATH", "rule file, or a directory of *.rules", false, true)});
+  v.summary = "say whether every rule is good, and warn about those that are useless or dear";
+  v.options = with_settings({
+      option("--rules", "PATH", "rule file, or a directory of *.rules", false, true),
+      option("--format", "FORMAT", "text (default), json or sarif (SARIF 2.1.0)"),
+      option("--strict", "", "warnings, too, make the answer no"),
+  });
   v.run = verb_check;
   return v;
 }
@@ -69,6 +73,20 @@ core::VerbSpec test_verb() {
       option("--write-pcap", "DIR", "write the traffic that cases describe to DIR/CASE.pcap, and stop"),
   };
   v.run = verb_test;
+  return v;
+}
+
+core::VerbSpec explain_verb() {
+  core::VerbSpec v;
+  v.name = "explain";
+  v.summary = "tell where in a capture a rule fired or came closest, and what was missing";
+  v.options = with_settings({
+      option("--sid", "N", "the rule", true),
+      option("--pcap", "FILE", "the capture", true),
+      option("--rules", "PATH", "rule file, or a directory of *.rules", false, true),
+      option("--most", "N", "places to show (default 3)"),
+  });
+  v.run = verb_explain;
   return v;
 }
 
@@ -103,6 +121,7 @@ core::ToolSpec ids_tool() {
       run_verb(),
       check_verb(),
       test_verb(),
+      explain_verb(),
       bench_verb(),
       plain_verb("keywords", "list the rule keywords and buffers", verb_keywords, {}),
       plain_verb("config", "print the settings in force, each with its origin", verb_config,

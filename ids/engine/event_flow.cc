@@ -14,6 +14,12 @@ bool begun_unseen(const Flow& flow) {
   return ((flow.tcp_flags[0] | flow.tcp_flags[1]) & kTcpAck) != 0;
 }
 
+void write_captures(core::JsonWriter& json, std::string_view key, std::span<const Capture> captures) {
+  json.key(key).begin_array();
+  for (const Capture& capture : captures) json.begin_object().field(capture.name, capture.value).end_object();
+  json.end_array();
+}
+
 }  // namespace
 
 alert::FlowFields EventLog::flow_fields(const Flow& flow) const {
@@ -33,15 +39,13 @@ alert::FlowFields EventLog::flow_fields(const Flow& flow) const {
 }
 
 // Bits named traffic/id/X and traffic/label/X say what the flow is: they have an object of their own.
-void EventLog::flowbits(const Flow& flow) {
-  if (flowbit_names_ == nullptr) return;
-  const FlowVariables* variables = flow_variables(flow);
-  const bool has_ints = variables != nullptr && !variables->ints.empty();
-  if (flow.flowbits.empty() && !has_ints) return;
+// `flow` is null for packets without one.
+void EventLog::flowbits(const Flow* flow) {
   constexpr std::string_view kId = "traffic/id/";
   constexpr std::string_view kLabel = "traffic/label/";
   const auto each = [&](auto&& use) {
-    for (const std::uint32_t bit : flow.flowbits) {
+    if (flow == nullptr || flowbit_names_ == nullptr) return;
+    for (const std::uint32_t bit : flow->flowbits) {
       if (bit < flowbit_names_->size()) use(std::string_view((*flowbit_names_)[bit]));
     }
   };
@@ -49,7 +53,10 @@ void EventLog::flowbits(const Flow& flow) {
   each([&](std::string_view name) {
     ++(name.starts_with(kId) ? ids : name.starts_with(kLabel) ? labels : plain);
   });
-  if (plain != 0 || has_ints) {
+  const FlowVariables* variables = flow == nullptr ? nullptr : flow_variables(*flow);
+  const bool has_ints = flowint_names_ != nullptr && variables != nullptr && !variables->ints.empty();
+  const FlowCaptures* captures = flow == nullptr ? nullptr : flow_captures(*flow);
+  if (plain != 0 || has_ints || captures != nullptr || !packet_captures_.empty()) {
     core::JsonWriter& json = writer_.member("metadata").begin_object();
     if (plain != 0) {
       json.key("flowbits").begin_array();
@@ -58,6 +65,8 @@ void EventLog::flowbits(const Flow& flow) {
       });
       json.end_array();
     }
+    if (captures != nullptr) write_captures(json, "flowvars", captures->values);
+    if (!packet_captures_.empty()) write_captures(json, "pktvars", packet_captures_);
     if (has_ints) {
       json.key("flowints").begin_object();
       for (const FlowVariables::Int& i : variables->ints) {
@@ -108,7 +117,7 @@ void EventLog::flow_end(const Flow& flow) {
   header.pkt_src = {};
   header.pcap_cnt = 0;
   alert::FlowFields fields = flow_fields(flow);
-  fields.state = to_string(flow.state);
+  fields.state = flow.bypassed ? "bypassed" : to_string(flow.state);
   fields.reason = to_string(flow.end_reason);
   fields.alerted = flow.alerted;
   fields.action = flow.drop ? "drop" : flow.pass ? "pass" : "";
@@ -127,7 +136,7 @@ void EventLog::flow_end(const Flow& flow) {
     writer_.ether_lists(facts.macs[0].all(), facts.macs[1].all());
   }
   writer_.flow(fields);
-  flowbits(flow);
+  flowbits(&flow);
   if (flow.key.protocol == kProtoTcp) {
     alert::TcpFields tcp;
     tcp.flags_to_server = flow.tcp_flags[0];
@@ -155,7 +164,7 @@ void EventLog::netflow(const Flow& flow, Direction direction) {
   if (settings_.eve.options.ethernet) writer_.ether_lists(facts.macs[side].all(), facts.macs[1 - side].all());
   writer_.netflow({flow.counters[side].packets, flow.counters[side].bytes, flow.first_us, flow.last_us,
                    facts.min_ttl[side], facts.max_ttl[side]});
-  flowbits(flow);
+  flowbits(&flow);
   if (flow.key.protocol == kProtoTcp) writer_.tcp_one_way(flow.tcp_flags[side]);
   port_.write(EventKind::flow, writer_.end());
 }

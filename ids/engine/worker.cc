@@ -49,6 +49,9 @@ void Worker::use_rules() {
   files->needs.add(list.file_needs);
   const FileStoreSettings& store = settings_.files.store;
   files->store = options_.store;
+  // The digest names the stored file.
+  if (options_.store != nullptr && files->needs.store)
+    files->needs.hashes[static_cast<std::size_t>(FileHash::sha256)] = true;
   files->store_all = {store.force, store.force};
   files->store_limit = store.limit;
   app_.use_file_policy(std::move(files));

@@ -71,7 +71,7 @@ void apply(RuleBuilder& builder, const lang::RuleOption& option) {
   auto test = std::make_shared<ByteTest>();
   ByteArguments arguments(builder, option, test->field);
   constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
-  if (!arguments.number(parts[0], 1, kMostTextBytes, test->field.bytes)) return;
+  if (!arguments.number(parts[0], 0, kMostTextBytes, test->field.bytes)) return;
   if (!parse_operator(builder, option, parts[1], *test)) return;
   if (!arguments.number(parts[2], 0, kLargest, test->operand)) return;
   if (!arguments.number(parts[3], -65535, 65535, test->field.offset)) return;

@@ -1,11 +1,15 @@
 #include "ids/keywords/byte_field.h"
 
+#include <algorithm>
+
 #include "ids/parsers/byte_order.h"
 
 namespace gatehouse::ids {
 namespace {
 
 using Coding = ByteField::Coding;
+
+constexpr std::int64_t kLongestText = 256;  // blanks and leading zeros included
 
 // DCE/RPC is little-endian unless its header says otherwise (C706 14.1).
 bool dce_is_little(const Transaction* tx) {
@@ -65,7 +69,9 @@ bool ByteField::read(const InspectContext& context, ByteView buffer, std::size_t
     return false;
   const std::int64_t start = shift + (relative ? static_cast<std::int64_t>(cursor) : 0);
   if (buffer.empty() || start < 0 || start > size || count > size - start) return false;
-  const ByteView field = buffer.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(count));
+  // Text of no given length goes as far as its digits do.
+  const std::int64_t length = is_text() && count == 0 ? std::min(size - start, kLongestText) : count;
+  const ByteView field = buffer.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(length));
   std::size_t used = field.size();
   switch (coding) {
     case Coding::big:
@@ -114,7 +120,7 @@ bool ByteArguments::coding(const Part& part, Coding coding, bool text) {
     return false;
   }
   seen = true;
-  field_.coding = coding;
+  if (text || !text_coding_) field_.coding = coding;
   return true;
 }
 
@@ -160,10 +166,8 @@ bool ByteArguments::unknown(const Part& part) const {
 }
 
 bool ByteArguments::finish() {
-  if (string_ && binary_coding_) {
-    builder_.error(option_, "byte-coding", "`string` contradicts `big`, `little` and `dce`");
-    return false;
-  }
+  if (string_ && binary_coding_)
+    builder_.warning(option_, "byte-coding", "`big`, `little` and `dce` have no effect beside `string`");
   if (text_coding_ && !string_) {
     builder_.error(option_, "byte-coding", "`dec`, `hex` and `oct` need `string`");
     return false;

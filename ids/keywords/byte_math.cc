@@ -97,7 +97,7 @@ void apply_extract(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   auto extract = std::make_shared<ByteExtract>();
   ByteArguments arguments(builder, option, extract->field);
-  if (!arguments.number(parts[0], 1, kMostTextBytes, extract->field.bytes)) return;
+  if (!arguments.number(parts[0], 0, kMostTextBytes, extract->field.bytes)) return;
   if (!arguments.number(parts[1], -65535, 65535, extract->field.offset)) return;
   for (std::size_t i = 3; i < parts.size(); ++i) {
     if (!parse_extract_word(builder, option, arguments, parts[i], *extract)) return;

@@ -77,6 +77,10 @@ void apply_offset(RuleBuilder& builder, const lang::RuleOption& option) {
   ContentOp* content = modified(builder, option);
   if (content == nullptr || twice(builder, option, content->has_offset)) return;
   if (conflict(builder, option, content->startswith, "startswith")) return;
+  if (conflict(builder, option, content->has_distance, "distance") ||
+      conflict(builder, option, content->has_within, "within")) {
+    return;
+  }
   content->has_offset = parse_argument(builder, option, 0, 65535, content->offset);
 }
 
@@ -84,6 +88,10 @@ void apply_depth(RuleBuilder& builder, const lang::RuleOption& option) {
   ContentOp* content = modified(builder, option);
   if (content == nullptr || twice(builder, option, content->has_depth)) return;
   if (conflict(builder, option, content->startswith, "startswith")) return;
+  if (conflict(builder, option, content->has_distance, "distance") ||
+      conflict(builder, option, content->has_within, "within")) {
+    return;
+  }
   if (!parse_argument(builder, option, 1, 65535, content->depth)) return;
   content->has_depth = true;
   if (content->depth.slot < 0 &&
@@ -97,6 +105,10 @@ void apply_distance(RuleBuilder& builder, const lang::RuleOption& option) {
   ContentOp* content = modified(builder, option);
   if (content == nullptr || twice(builder, option, content->has_distance)) return;
   if (conflict(builder, option, content->startswith, "startswith")) return;
+  if (conflict(builder, option, content->has_offset, "offset") ||
+      conflict(builder, option, content->has_depth, "depth")) {
+    return;
+  }
   content->has_distance = parse_argument(builder, option, -1048576, 1048576, content->distance);
 }
 
@@ -104,6 +116,10 @@ void apply_within(RuleBuilder& builder, const lang::RuleOption& option) {
   ContentOp* content = modified(builder, option);
   if (content == nullptr || twice(builder, option, content->has_within)) return;
   if (conflict(builder, option, content->startswith, "startswith")) return;
+  if (conflict(builder, option, content->has_offset, "offset") ||
+      conflict(builder, option, content->has_depth, "depth")) {
+    return;
+  }
   if (!parse_argument(builder, option, 1, 1048576, content->within)) return;
   content->has_within = true;
   if (content->within.slot < 0 &&
@@ -158,6 +174,10 @@ void apply_fast_pattern(RuleBuilder& builder, const lang::RuleOption& option) {
   if (content == nullptr) return;
   if (builder.fast_pattern_option != nullptr) {
     builder.error_name(option, "fast-pattern-twice", "a rule has one fast pattern, and this is the second");
+    return;
+  }
+  if (builder.rule.buffers[static_cast<std::size_t>(builder.content_list)].decoded) {
+    builder.error_name(option, "fast-pattern-decoded", "what base64_data holds cannot preselect a rule");
     return;
   }
   builder.fast_pattern_option = &option;

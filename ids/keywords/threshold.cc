@@ -1,4 +1,6 @@
 // threshold and detection_filter: how often a rule may or must match before it alerts.
+#include <algorithm>
+
 #include "ids/keywords/values.h"
 
 namespace gatehouse::ids {
@@ -133,8 +135,13 @@ bool parse_threshold(RuleBuilder& builder, const lang::RuleOption& option, bool 
 void apply_threshold(RuleBuilder& builder, const lang::RuleOption& option) {
   Threshold threshold;
   if (!parse_threshold(builder, option, true, threshold)) return;
-  if (!builder.rule.thresholds.empty() || builder.rule.detection_filter) {
-    builder.error_name(option, "keyword-twice", "a rule has one `threshold` or `detection_filter`");
+  // Rules exist that count with one and limit with another; the same kind twice says nothing more.
+  const auto& known = builder.rule.thresholds;
+  const bool twice =
+      std::any_of(known.begin(), known.end(), [&](const Threshold& t) { return t.kind == threshold.kind; });
+  if (twice || builder.rule.detection_filter) {
+    builder.error_name(option, "keyword-twice",
+                       "a rule has one `threshold` of a kind, and none beside `detection_filter`");
     return;
   }
   builder.rule.thresholds.push_back(threshold);

@@ -34,10 +34,13 @@ std::size_t find_folded(ByteView buffer, std::size_t from, std::size_t to, std::
   return kNone;
 }
 
+// kTraced: notes how far it came; the packet path uses the other one, which pays nothing for it.
+template <bool kTraced>
 class Evaluation {
  public:
-  Evaluation(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base)
-      : list_(list), context_(context), buffer_(buffer), base_(base) {}
+  Evaluation(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base,
+             ListReach* reach = nullptr)
+      : list_(list), context_(context), buffer_(buffer), base_(base), reach_(reach) {}
 
   bool run() { return from(0, 0) == Outcome::yes; }
 
@@ -46,6 +49,9 @@ class Evaluation {
   enum class Outcome : std::uint8_t { yes, no, fatal };
 
   Outcome from(std::size_t at, std::size_t cursor) {
+    if constexpr (kTraced) {
+      if (at >= reach_->ops) *reach_ = {at, cursor, false};
+    }
     if (at == list_.ops.size()) return Outcome::yes;
     if (++steps_ > kMostSteps) return Outcome::fatal;
     const OpPlan& plan = list_.ops[at];
@@ -79,7 +85,10 @@ class Evaluation {
     if (c.has_distance || c.has_within) {
       const std::int64_t distance = c.has_distance ? value(c.distance) : 0;
       low = std::max<std::int64_t>(0, static_cast<std::int64_t>(cursor) + distance);
-      if (c.has_within) high = std::min(high, static_cast<std::int64_t>(cursor) + distance + value(c.within));
+      // An end before the buffer is no end at all, as in the field.
+      const std::int64_t end =
+          static_cast<std::int64_t>(cursor) + distance + (c.has_within ? value(c.within) : 0);
+      if (c.has_within && end >= 0) high = std::min(high, end);
     }
     const std::int64_t base = static_cast<std::int64_t>(base_);
     const std::int64_t offset = c.has_offset ? value(c.offset) : 0;
@@ -169,13 +178,14 @@ class Evaluation {
   Outcome nested(const OpPlan& plan, std::size_t cursor) {
     std::vector<std::uint8_t> decoded;
     if (!plan.op->nested->decoder->decode(context_, buffer_, cursor, decoded)) return Outcome::fatal;
-    return Evaluation(*plan.inner, context_, decoded, 0).run() ? Outcome::yes : Outcome::fatal;
+    return Evaluation<false>(*plan.inner, context_, decoded, 0).run() ? Outcome::yes : Outcome::fatal;
   }
 
   const ListPlan& list_;
   InspectContext& context_;
   ByteView buffer_;
   std::uint64_t base_;
+  ListReach* reach_;
   unsigned steps_ = 0;
 };
 
@@ -257,10 +267,16 @@ ListPlan plan_list(const BufferMatch& match) {
 
 bool holds_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base) {
   const std::size_t findings = context.findings == nullptr ? 0 : context.findings->size();
-  if (Evaluation(list, context, buffer, base).run()) return true;
+  if (Evaluation<false>(list, context, buffer, base).run()) return true;
   // Nothing is left of what did not hold.
   if (context.findings != nullptr) context.findings->resize(findings);
   return false;
+}
+
+ListReach reach_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base) {
+  ListReach reach;
+  reach.holds = Evaluation<true>(list, context, buffer, base, &reach).run();
+  return reach;
 }
 
 }  // namespace gatehouse::ids

@@ -34,6 +34,15 @@ ListPlan plan_list(const BufferMatch& match);
 // data that is inspected in pieces.
 bool holds_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base);
 
+// How far a list came: so many of its ops held one after the other, the last one ending at `cursor`.
+struct ListReach {
+  std::size_t ops = 0;
+  std::size_t cursor = 0;
+  bool holds = false;
+};
+// The same evaluation as holds_in(), telling how far it came. For explanations, not for the packet path.
+ListReach reach_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base);
+
 // The first place of `pattern` at or after `from` that ends at or before `to`; npos: none.
 // `pattern` is in lower case when `nocase`.
 std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern,

@@ -14,13 +14,17 @@ struct Inspection {
   Reporter reporter;
   DetectorCounters counters;
   std::vector<Finding> findings;  // of the rule being evaluated
+  std::vector<Capture> captures;  // of the rule being evaluated
 
   // To evaluate one rule in: nothing was found yet.
   InspectContext context(const Packet& packet, const Flow* flow, Direction direction, const Transaction* tx) {
     findings.clear();
+    captures.clear();
     InspectContext out{packet, flow, direction, tx, {}};
     out.resources = engine->rules().resources.get();
     out.findings = &findings;
+    out.captures = &captures;
+    out.packet_captures = reporter.packet_captures();
     return out;
   }
 };
