@@ -5,7 +5,8 @@
 namespace gatehouse::ids {
 namespace {
 
-constexpr std::string_view kHttp[] = {"http"};
+constexpr std::string_view kHttp[] = {"http", "http2", "doh2"};
+constexpr std::string_view kHttp1[] = {"http"};
 
 const HttpTransaction& http(const Transaction& tx) {
   return static_cast<const HttpTransaction&>(tx);

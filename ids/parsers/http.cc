@@ -59,7 +59,7 @@ ProbeVerdict probe(ByteView data, Direction direction, AppTransport /*transport*
 }
 
 std::unique_ptr<Session> make_session(const ParserConfig& config, AppTransport /*transport*/) {
-  return std::make_unique<http::HttpSession>(config.http);
+  return std::make_unique<http::HttpSession>(config.http, config.http2);
 }
 
 bool ready_to_log(const Transaction& tx) {

@@ -6,6 +6,11 @@
 #include "ids/parsers/http_message.h"
 
 namespace gatehouse::ids::http {
+
+const BodyEvents kHttp1BodyEvents{
+    kGzipDecompressionFailed,    kCompressionBomb,        kTooManyEncodingLayers, kAbnormalCeHeader,
+    kUnsupportedContentEncoding, kMultipartInvalidHeader, kMultipartNoFiledata};
+
 namespace {
 
 // Appends what fits under `limit` (0: all); false when something was left out.
@@ -29,7 +34,7 @@ void BodyReceiver::start(HttpTransaction& tx, Direction direction, const Options
   file_open_ = lost_ = false;
   const HttpField* coding = tx.message[index(direction)].field("content-encoding");
   decoder_.start(coding == nullptr ? std::string_view{} : coding->value, options.layer_limit,
-                 ContentDecoder::Limits{options.decompression_limit});
+                 ContentDecoder::Limits{options.decompression_limit, options.lzma_memory});
   report_findings();
 }
 
@@ -72,8 +77,8 @@ void BodyReceiver::finish(bool complete) {
   decoder_.finish(decoded);
   if (multipart_.active()) {
     multipart_.finish(*this);
-    if (multipart_.bad_header()) add_event(tx_->events, kMultipartInvalidHeader);
-    if (complete && !multipart_.saw_file()) add_event(tx_->events, kMultipartNoFiledata);
+    if (multipart_.bad_header()) report(options_.events->multipart_header);
+    if (complete && !multipart_.saw_file()) report(options_.events->multipart_no_file);
   }
   if (file_open_) end_file(complete && !lost_);
   report_findings();
@@ -99,11 +104,16 @@ void BodyReceiver::end_file(bool complete) {
 
 void BodyReceiver::report_findings() {
   const ContentDecoder::Findings& found = decoder_.findings();
-  if (found.failed) add_event(tx_->events, kGzipDecompressionFailed);
-  if (found.bomb) add_event(tx_->events, kCompressionBomb);
-  if (found.too_many_layers) add_event(tx_->events, kTooManyEncodingLayers);
-  if (found.abnormal_header) add_event(tx_->events, kAbnormalCeHeader);
-  if (found.unsupported) add_event(tx_->events, kUnsupportedContentEncoding);
+  const BodyEvents& events = *options_.events;
+  if (found.failed) report(events.failed);
+  if (found.bomb) report(events.bomb);
+  if (found.too_many_layers) report(events.too_many_layers);
+  if (found.abnormal_header) report(events.abnormal_header);
+  if (found.unsupported) report(events.unsupported);
+}
+
+void BodyReceiver::report(AppEvent event) {
+  if (event != BodyEvents::kNone) add_event(tx_->events, event);
 }
 
 }  // namespace gatehouse::ids::http

@@ -9,6 +9,14 @@
 
 namespace gatehouse::ids::http {
 
+// Events for what is odd about a body, in the vocabulary of its protocol.
+struct BodyEvents {
+  static constexpr AppEvent kNone = 255;
+  AppEvent failed = kNone, bomb = kNone, too_many_layers = kNone, abnormal_header = kNone,
+           unsupported = kNone, multipart_header = kNone, multipart_no_file = kNone;
+};
+extern const BodyEvents kHttp1BodyEvents;
+
 // Takes wire bytes of a body, decodes them and fills HttpMessage::body and Transaction::files.
 // Does not own the transaction: attach() before each use, because it may be gone in between.
 class BodyReceiver : public ByteSink, private MultipartHandler {
@@ -18,6 +26,8 @@ class BodyReceiver : public ByteSink, private MultipartHandler {
     unsigned layer_limit = 2;
     std::uint64_t decompression_limit = 1024 * 1024;
     const FilePolicy* file_policy = nullptr;
+    std::uint64_t lzma_memory = 0;  // 0: lzma is not decoded
+    const BodyEvents* events = &kHttp1BodyEvents;
   };
 
   // Begins a body. `file_name` empty: the body is no file of its own.
@@ -48,6 +58,7 @@ class BodyReceiver : public ByteSink, private MultipartHandler {
   void file_data(ByteView bytes) override;
   void end_file(bool complete) override;
   void report_findings();
+  void report(AppEvent event);
 
   HttpTransaction* tx_ = nullptr;
   Direction direction_ = Direction::to_server;

@@ -66,9 +66,10 @@ class BodyFramer {
 // the bytes through as they are when none fits: a receiver may do any of these.
 class ContentDecoder {
  public:
-  enum class Format : std::uint8_t { gzip, zlib, deflate };
+  enum class Format : std::uint8_t { gzip, zlib, deflate, brotli, lzma };
   struct Limits {
     std::uint64_t output = 1024 * 1024;  // beyond it, output must stay below 2048 times the input
+    std::uint64_t lzma_memory = 0;       // for its dictionary; 0: lzma is passed on
   };
 
   ContentDecoder();
@@ -87,7 +88,7 @@ class ContentDecoder {
     bool bomb = false;    // expansion beyond reason: output stopped
     bool too_many_layers = false;
     bool abnormal_header = false;
-    bool unsupported = false;  // br, lzma, zstd: passed on as they are
+    bool unsupported = false;  // zstd and others: passed on as they are
   };
   const Findings& findings() const;
 

@@ -4,6 +4,8 @@
 #include <rapidcheck/gtest.h>
 #include <zlib.h>
 
+#include "ids/parsers/session_harness.h"
+
 namespace gatehouse::ids::http {
 namespace {
 
@@ -57,6 +59,14 @@ struct CodingRow {
   std::string name, coding, wire;
 };
 
+// One block as it is (RFC 7932 9.2), and the empty last one.
+std::string brotli(const std::string& text) {
+  const std::size_t head = (text.size() - 1) << 4U | 1U << 20U;
+  std::string out;
+  for (unsigned i = 0; i < 3; ++i) out.push_back(static_cast<char>(head >> (8 * i) & 0xffU));
+  return out + text + '\x03';
+}
+
 std::vector<CodingRow> coding_rows() {
   std::string flagged = gzip(kText);
   flagged[3] = '\x60';  // reserved flags
@@ -84,7 +94,10 @@ std::vector<CodingRow> coding_rows() {
       {"empty elements", ",gzip,", gzip(kText)},
       {"NUL inside", std::string("def\0late", 8), zlib(kText)},
       {"identity", "identity", kText},
-      {"not ours", "br", kText},
+      {"not ours", "zstd", kText},
+      {"brotli", "br", brotli(kText)},
+      {"declared brotli, is not", "br", kText},
+      {"declared brotli, is gzip", "br", gzip(kText)},
       {"reserved gzip flags", "gzip", flagged},
       {"gzip file name", "gzip", with_name},
       {"gzip extra field", "gzip", with_extra},
@@ -102,6 +115,28 @@ TEST(HttpContent, DecodesWhatReceiversDecode) {
   }
 }
 
+// Made with preset 6 of the xz tools: its dictionary is 8 MiB.
+constexpr std::string_view kLzma =
+    "5d00008000ffffffffffffffff002a1a08a2033584a58d7aa9e68e38609fa357ea84e24eca8545ec"
+    "19c15f937765b0b9e8167110eb7b1fffbd8c4000";
+constexpr std::string_view kLzmaText =
+    "The same words, and the same words again: the same words, and the same words again.";
+
+TEST(HttpContent, DecodesLzmaWithALittleMemory) {
+  const std::string wire = ids::testing::from_hex(kLzma);
+  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, wire.size()}) {
+    ContentDecoder decoder;
+    decoder.start("lzma", 2, {1024 * 1024, 4096});
+    Collect out;
+    for (std::size_t at = 0; at < wire.size(); at += step) {
+      decoder.feed(core::as_bytes(std::string_view(wire).substr(at, step)), out);
+    }
+    decoder.finish(out);
+    EXPECT_EQ(out.text, kLzmaText) << step;
+    EXPECT_FALSE(decoder.findings().failed);
+  }
+}
+
 TEST(HttpContent, ShowsTheStartOfABrokenStream) {
   std::string wire = gzip(std::string(3000, 'a') + kText);
   wire.resize(wire.size() / 2);
@@ -113,8 +148,10 @@ TEST(HttpContent, ShowsTheStartOfABrokenStream) {
 
 TEST(HttpContent, ReportsWhatItDoesNot) {
   ContentDecoder used;
-  decode("br", kText, 10, 2, &used);
+  decode("zstd", kText, 10, 2, &used);
   EXPECT_TRUE(used.findings().unsupported);
+  decode("lzma", kText, 10, 2, &used);
+  EXPECT_TRUE(used.findings().unsupported);  // switched off
   decode("gzip", kText, 10, 2, &used);
   EXPECT_TRUE(used.findings().failed);
   decode("gzip,gzip,gzip", gzip(gzip(gzip(kText))), 10, 2, &used);

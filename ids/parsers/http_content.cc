@@ -1,10 +1,9 @@
-// Content decompression. The only includer of zlib.h.
-#include <zlib.h>
-
+// Content decompression: which coding it is, and how much of it is reasonable.
 #include <algorithm>
 #include <array>
 #include <span>
 
+#include "ids/parsers/http_codec.h"
 #include "ids/parsers/http_coding.h"
 #include "ids/parsers/http_text.h"
 
@@ -53,13 +52,6 @@ HeaderResult zlib_header(ByteView in) {
   return {HeaderStatus::complete, 2};
 }
 
-struct InflateEnd {
-  void operator()(z_stream* stream) const {
-    inflateEnd(stream);
-    delete stream;
-  }
-};
-
 }  // namespace
 
 struct ContentDecoder::State {
@@ -73,10 +65,19 @@ class ContentDecoder::Layer {
  public:
   Layer(State& state, Format declared) : state_(state) {
     // Without a header to recognise it by, raw deflate comes after zlib, which has one.
-    if (declared == Format::gzip) {
-      formats_ = {Format::gzip, Format::zlib, Format::deflate};
-    } else {
-      formats_ = {Format::zlib, Format::deflate, Format::gzip};
+    switch (declared) {
+      case Format::gzip:
+        formats_ = {Format::gzip, Format::zlib, Format::deflate};
+        break;
+      case Format::zlib:
+      case Format::deflate:
+        formats_ = {Format::zlib, Format::deflate, Format::gzip};
+        break;
+      case Format::brotli:
+      case Format::lzma:
+        // What looks like the other formats is more surely one of those: these have no mark.
+        formats_ = {Format::gzip, Format::zlib, declared};
+        break;
     }
   }
 
@@ -94,7 +95,7 @@ class ContentDecoder::Layer {
     if (pass_through_) {
       out.take(in);
     } else {
-      inflate_some(in, out);
+      decode_some(in, out);
     }
   }
 
@@ -132,46 +133,48 @@ class ContentDecoder::Layer {
     trial_ = {};
   }
 
+  std::unique_ptr<Codec> make_codec(Format format) const {
+    if (format == Format::brotli) return make_brotli_codec();
+    if (format == Format::lzma) return make_lzma_codec(state_.limits.lzma_memory);
+    return make_deflate_codec();
+  }
+
   Verdict attempt(Format format, Held& held, bool final) {
     const bool raw = format == Format::deflate;
     if (raw && !final) return Verdict::wait;
     HeaderResult header{HeaderStatus::complete, 0};
-    if (!raw) header = format == Format::gzip ? gzip_header(trial_) : zlib_header(trial_);
+    if (format == Format::gzip) header = gzip_header(trial_);
+    if (format == Format::zlib) header = zlib_header(trial_);
     if (header.status == HeaderStatus::incomplete) return final ? Verdict::no : Verdict::wait;
     if (header.status == HeaderStatus::wrong) return Verdict::no;
-    stream_.reset(new z_stream());
-    if (inflateInit2(stream_.get(), -MAX_WBITS) != Z_OK) return Verdict::no;
+    codec_ = make_codec(format);
+    if (codec_ == nullptr) return Verdict::no;
     ended_ = broken_ = false;
-    inflate_some(ByteView(trial_).subspan(header.length), held);
+    const std::size_t left = decode_some(ByteView(trial_).subspan(header.length), held);
     // Text can look like a short deflate stream: raw data must be used up but for a checksum.
-    if (raw) return !broken_ && (!ended_ || stream_->avail_in <= 8) ? Verdict::yes : Verdict::no;
+    if (raw) return !broken_ && (!ended_ || left <= 8) ? Verdict::yes : Verdict::no;
     // Behind a right header, data that breaks off is still this format: receivers show its start.
     if (ended_ || !held.bytes_.empty()) return Verdict::yes;
     if (broken_) return Verdict::no;
     return final ? Verdict::yes : Verdict::wait;
   }
 
-  void inflate_some(ByteView in, ByteSink& out) {
-    if (broken_ || ended_ || state_.findings.bomb) return;
-    std::array<std::uint8_t, kOutputBlock> block;
-    // zlib's interface predates const; it does not write to its input.
-    stream_->next_in = const_cast<Bytef*>(in.data());
-    stream_->avail_in = static_cast<uInt>(in.size());
-    for (;;) {
-      stream_->next_out = block.data();
-      stream_->avail_out = static_cast<uInt>(block.size());
-      const int rc = inflate(stream_.get(), Z_SYNC_FLUSH);
-      const std::size_t count = block.size() - stream_->avail_out;
-      if (count > 0) {
-        if (decided_) count_output(count);
-        out.take(ByteView(block).first(count));
+  // How many bytes of `in` are not of this coding.
+  std::size_t decode_some(ByteView in, ByteSink& out) {
+    while (!broken_ && !ended_ && !state_.findings.bomb) {
+      std::array<std::uint8_t, kOutputBlock> block;
+      std::size_t made = 0;
+      const CodecStatus status = codec_->decode(in, block, made);
+      if (made > 0) {
+        if (decided_) count_output(made);
+        out.take(ByteView(block).first(made));
       }
-      ended_ = rc == Z_STREAM_END;
-      broken_ = rc != Z_OK && rc != Z_BUF_ERROR && rc != Z_STREAM_END;
+      ended_ = status == CodecStatus::end;
+      broken_ = status == CodecStatus::broken;
       if (broken_ && decided_) state_.findings.failed = true;
-      const bool idle = count == 0 && stream_->avail_in == 0;
-      if (ended_ || broken_ || idle || rc == Z_BUF_ERROR || state_.findings.bomb) return;
+      if (status == CodecStatus::more) break;
     }
+    return in.size();
   }
 
   void count_output(std::size_t count) {
@@ -182,7 +185,7 @@ class ContentDecoder::Layer {
   State& state_;
   std::array<Format, 3> formats_{};
   std::size_t next_ = 0;
-  std::unique_ptr<z_stream, InflateEnd> stream_;
+  std::unique_ptr<Codec> codec_;
   std::vector<std::uint8_t> trial_;
   std::size_t next_trial_ = 1;
   bool decided_ = false, pass_through_ = false, ended_ = false, broken_ = false;
@@ -228,8 +231,12 @@ void ContentDecoder::start(std::string_view value, unsigned layer_limit, const L
       const std::string_view plain = gzip ? "gzip" : "deflate";
       findings.abnormal_header |=
           !equal_nocase(item, plain) && !equal_nocase(item, std::string("x-") + std::string(plain));
-    } else if (equal_nocase(item, "br") || equal_nocase(item, "lzma") || equal_nocase(item, "zstd") ||
-               equal_nocase(item, "compress") || equal_nocase(item, "x-compress")) {
+    } else if (equal_nocase(item, "br")) {
+      formats.push_back(Format::brotli);
+    } else if (equal_nocase(item, "lzma") && limits.lzma_memory > 0) {
+      formats.push_back(Format::lzma);
+    } else if (equal_nocase(item, "lzma") || equal_nocase(item, "zstd") || equal_nocase(item, "compress") ||
+               equal_nocase(item, "x-compress")) {
       findings.unsupported = true;
     } else if (!equal_nocase(item, "identity") && !equal_nocase(item, "none")) {
       findings.abnormal_header = true;

@@ -216,8 +216,9 @@ void HttpSession::start_request_body(HttpTransaction& tx) {
     boundary = MultipartParser::boundary_of(type->value);
   }
   if (boundary.empty() && (tx.method == "PUT" || tx.method == "POST")) file_name = tx.path;
-  const BodyReceiver::Options options{config_.request_body_limit, config_.decompress_layer_limit,
-                                      config_.decompression_limit, file_policy.get()};
+  const BodyReceiver::Options options{
+      config_.request_body_limit, config_.decompress_layer_limit,         config_.decompression_limit,
+      file_policy.get(),          config_.lzma ? config_.lzma_memory : 0, &kHttp1BodyEvents};
   s.body.start(tx, Direction::to_server, options, std::move(file_name), std::move(boundary));
   s.state = State::body;
 }

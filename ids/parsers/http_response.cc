@@ -152,7 +152,7 @@ void HttpSession::response_fields_done(HttpTransaction& tx) {
   if (connected || (tx.status == 101 && !framed)) {
     if (request.tx == tx.id) finish(Direction::to_server, true);
     finish(Direction::to_client, true);
-    begin_upgrade();
+    begin_upgrade(tx);
     return;
   }
   if (request.state == State::held && request.last == tx.id) request.state = State::start;
@@ -208,8 +208,9 @@ void HttpSession::start_response_body(HttpTransaction& tx, BodyFramer::Mode mode
     name = parameter(disposition->value, "filename").value_or("");
   }
   if (name.empty()) name = tx.path;
-  const BodyReceiver::Options options{config_.response_body_limit, config_.decompress_layer_limit,
-                                      config_.decompression_limit, file_policy.get()};
+  const BodyReceiver::Options options{
+      config_.response_body_limit, config_.decompress_layer_limit,         config_.decompression_limit,
+      file_policy.get(),           config_.lzma ? config_.lzma_memory : 0, &kHttp1BodyEvents};
   s.body.start(tx, Direction::to_client, options, std::move(name), {});
   s.state = State::body;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ids/parsers/http2_session.h"
 #include "ids/parsers/http_text.h"
 
 namespace gatehouse::ids::http {
@@ -196,8 +197,16 @@ void HttpSession::finish(Direction d, bool complete) {
   s.block.clear();
 }
 
-void HttpSession::begin_upgrade() {
+// Where the protocol is named, it is what must come.
+void HttpSession::begin_upgrade(const HttpTransaction& tx) {
   upgrade = true;
+  const HttpField* wanted = tx.request().field("upgrade");
+  if (tx.status == 101 && wanted != nullptr && equal_nocase(trim(wanted->value), "h2c")) {
+    auto session = std::make_unique<http2::Http2Session>(config_, http2_);
+    session->adopt(tx);
+    heir = std::move(session);
+    upgrade_to = "http2";
+  }
   for (const Direction d : {Direction::to_server, Direction::to_client}) {
     Side& s = side(d);
     auto& rest = unread[index(d)];

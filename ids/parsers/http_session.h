@@ -17,7 +17,7 @@ namespace gatehouse::ids::http {
 // `pending` (at most one line), so that the result does not depend on how the stream was cut.
 class HttpSession final : public Session {
  public:
-  explicit HttpSession(const HttpConfig& config) : config_(config) {}
+  HttpSession(const HttpConfig& config, const Http2Config& http2) : config_(config), http2_(http2) {}
 
   bool on_data(Direction direction, ByteView data, std::int64_t time_us) override;
   bool on_gap(Direction direction, std::uint64_t bytes) override;
@@ -79,9 +79,10 @@ class HttpSession final : public Session {
   BodyFramer::Mode response_framing(HttpTransaction& tx, std::uint64_t& length);
   void body_done(Direction d);
   void finish(Direction d, bool complete);
-  void begin_upgrade();
+  void begin_upgrade(const HttpTransaction& tx);
 
   const HttpConfig config_;
+  const Http2Config http2_;
   std::array<Side, 2> sides_;
   Uri uri_;  // of the request being read
 };

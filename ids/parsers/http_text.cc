@@ -72,6 +72,34 @@ std::optional<std::uint64_t> parse_length(std::string_view text, bool& clean) {
   return value;
 }
 
+std::optional<std::string> base64url_decode(std::string_view text) {
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  std::string out;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    std::uint32_t value = 0;
+    if (c >= 'A' && c <= 'Z') {
+      value = static_cast<std::uint32_t>(c - 'A');
+    } else if (c >= 'a' && c <= 'z') {
+      value = static_cast<std::uint32_t>(c - 'a' + 26);
+    } else if (is_digit(c)) {
+      value = static_cast<std::uint32_t>(c - '0' + 52);
+    } else if (c == '-' || c == '+') {
+      value = 62;
+    } else if (c == '_' || c == '/') {
+      value = 63;
+    } else {
+      return std::nullopt;
+    }
+    bits = bits << 6U | value;
+    if ((count += 6) < 8) continue;
+    count -= 8;
+    out.push_back(static_cast<char>(bits >> count & 0xffU));
+  }
+  return out;
+}
+
 std::vector<std::string_view> split_list(std::string_view text) {
   std::vector<std::string_view> out;
   while (!text.empty()) {

@@ -43,6 +43,9 @@ std::optional<std::uint64_t> parse_length(std::string_view text, bool& clean);
 // The elements of a comma separated list, trimmed, empty ones left out.
 std::vector<std::string_view> split_list(std::string_view text);
 
+// RFC 4648 5, padding optional. Empty optional: other characters.
+std::optional<std::string> base64url_decode(std::string_view text);
+
 // A parameter of a field value such as `attachment; filename="a b.txt"`; quotes and backslashes
 // removed. Empty optional when absent.
 std::optional<std::string> parameter(std::string_view value, std::string_view name);
