@@ -11,6 +11,7 @@ core::Result<int> verb_run(const core::Args& args);
 core::Result<int> verb_check(const core::Args& args);
 core::Result<int> verb_bench(const core::Args& args);
 core::Result<int> verb_test(const core::Args& args);
+core::Result<int> verb_explain(const core::Args& args);
 core::Result<int> verb_keywords(const core::Args& args);
 core::Result<int> verb_config(const core::Args& args);
 

@@ -10,8 +10,11 @@
 namespace gatehouse::ids::engine {
 namespace {
 
-// Parsers whose events the field writes in capitals.
-constexpr std::string_view kUpperCaseEvents[] = {"http", "smtp", "applayer"};
+// Does the field write the events of this name in capitals?
+bool in_capitals(std::string_view prefix) {
+  const AppProto owner = find_parser(prefix);
+  return prefix == "applayer" || (owner != kAppUnknown && parser_of(owner).upper_case_events);
+}
 
 }  // namespace
 
@@ -62,8 +65,7 @@ void EventLog::app_anomalies(const Packet& packet, Flow& flow, const Transaction
     const std::string_view prefix =
         dot == std::string_view::npos ? std::string_view("applayer") : names[event].substr(0, dot);
     scratch_ = dot == std::string_view::npos ? names[event] : names[event].substr(dot + 1);
-    if (std::find(std::begin(kUpperCaseEvents), std::end(kUpperCaseEvents), prefix) !=
-        std::end(kUpperCaseEvents)) {
+    if (in_capitals(prefix)) {
       for (char& c : scratch_) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     }
     anomaly_line(header, {"applayer", scratch_, layer, app_proto}, packet);

@@ -27,6 +27,8 @@ class FlowFacts : public FlowAttachment {
   std::array<std::uint8_t, 2> min_ttl{255, 255}, max_ttl{};  // per direction
 };
 
+inline constexpr std::uint8_t kProtoEsp = 50;  // RFC 4303
+
 inline bool has_ports(std::uint8_t protocol) {
   return protocol == kProtoTcp || protocol == kProtoUdp || protocol == kProtoSctp;
 }

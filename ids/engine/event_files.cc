@@ -11,7 +11,7 @@ void write_file_object(core::JsonWriter& json, const TransferredFile& file,
     if (const auto bytes = file.digest(hash)) json.field(name, hex_text(*bytes));
   };
   json.field("filename", file.name);
-  if (!file.sids.empty()) {
+  if (!file.sids.empty() && file.storing()) {
     json.key("sid").begin_array();
     for (const std::uint32_t sid : file.sids) json.number(sid);
     json.end_array();
@@ -56,7 +56,7 @@ void EventLog::files(const Packet& packet, const Flow& flow, Transaction& tx, bo
 void EventLog::files_of_alert(const Transaction& tx, Direction direction) {
   core::JsonWriter* json = nullptr;
   for (const TransferredFile& file : tx.files) {
-    if (file.direction != direction) continue;
+    if (file.direction != direction || file.logged) continue;
     if (json == nullptr) json = &writer_.member("files").begin_array();
     json->begin_object();
     write_file_object(*json, file, {magic_, false});

@@ -101,6 +101,8 @@ void EventLog::flow_app_protos(const Flow& flow) {
   }
   if (app->original != kAppUnknown && app->original != app->proto)
     writer_.member("app_proto_orig").string(app_proto_name(app->original));
+  if (!app->expected.empty() && app->expected != app_proto_name(app->proto))
+    writer_.member("app_proto_expected").string(app->expected);
 }
 
 void EventLog::flow_end(const Flow& flow) {

@@ -76,7 +76,10 @@ EventLog::EventLog(const Settings& settings, OutputPort& port, std::string inter
       anomalies_(settings.eve.enabled("anomaly")),
       flows_(settings.eve.enabled("flow")),
       files_(settings.eve.enabled("files")),
-      netflows_(settings.eve.enabled("netflow")) {
+      netflows_(settings.eve.enabled("netflow")),
+      arp_(settings.eve.enabled("arp")),
+      stream_packets_(settings.eve.enabled("stream")),
+      metadata_(settings.eve.enabled("metadata")) {
   alert_options_ = settings.eve.log;
   alert_options_.dns_version = 3;
 }
@@ -89,7 +92,9 @@ void EventLog::note(const Packet& packet, Flow* flow) {
                 packet.destination_port,
                 packet.has_transport && has_ports(packet.protocol),
                 packet.protocol,
-                0};
+                0,
+                live() ? 0 : packet.number,
+                packet_source_name(packet)};
   }
   if (flow == nullptr || (!netflows_ && !settings_.eve.options.ethernet)) return;
   if (flow->facts == nullptr) flow->facts = std::make_unique<FlowFacts>();
@@ -111,6 +116,7 @@ void EventLog::common(alert::EventHeader& h, const Packet& packet, const Flow* f
   if (packet.has_ether) {
     h.ether_source = &packet.ether_source;
     h.ether_destination = &packet.ether_destination;
+    h.ether_type = packet.ether_type;
   }
   if (flow == nullptr) return;
   h.flow_id = flow->id;
@@ -135,6 +141,8 @@ alert::EventHeader EventLog::packet_header(const Packet& packet, const Flow* flo
     h.icmp_type = packet.icmp.type;
     h.icmp_code = packet.icmp.code;
   }
+  if (packet.protocol == kProtoEsp && packet.ip_payload.size() >= 4)
+    h.spi = core::ByteReader(packet.ip_payload).u32();
   common(h, packet, flow);
   return h;
 }
@@ -156,7 +164,12 @@ alert::EventHeader EventLog::flow_header(const Flow& flow, const Packet& packet,
     h.icmp_type = flow.icmp_type[index(from)];
     h.icmp_code = flow.icmp_code[index(from)];
   }
+  // The two ports of the key hold it.
+  if (flow.key.protocol == kProtoEsp)
+    h.spi = std::uint32_t{flow.key.client_port} << 16U | flow.key.server_port;
   common(h, packet, &flow);
+  // Link addresses stand in the order of the endpoints.
+  if (from != packet.direction) std::swap(h.ether_source, h.ether_destination);
   if (packet.vlan_count == 0) {
     std::size_t tags = 0;
     while (tags < flow.key.vlan.size() && flow.key.vlan[tags] != 0) ++tags;

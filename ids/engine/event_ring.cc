@@ -22,11 +22,11 @@ void EventRing::copy_out(std::size_t at, void* to, std::size_t size) const {
   std::memcpy(static_cast<char*>(to) + first, bytes_.get(), size - first);
 }
 
-bool EventRing::push(EventKind kind, std::string_view line) {
+bool EventRing::push(EventKind kind, std::string_view line, std::size_t reserve) {
   const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
   const std::uint64_t head = head_.load(std::memory_order_acquire);
   const std::size_t need = line.size() + kHeader;
-  if (need > capacity_ - (tail - head)) return false;
+  if (need + reserve > capacity_ - (tail - head)) return false;
   const auto length = static_cast<std::uint32_t>(line.size());
   copy_in(tail, &length, sizeof length);
   copy_in(tail + 4, &kind, 1);

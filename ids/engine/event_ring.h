@@ -20,8 +20,10 @@ class EventRing {
   explicit EventRing(std::size_t capacity_bytes);
 
   // False: no room (the line may also be longer than the ring will ever hold: see fits()).
-  bool push(EventKind kind, std::string_view line);
+  // `reserve`: bytes that must stay free behind it, for lines that matter more.
+  bool push(EventKind kind, std::string_view line, std::size_t reserve = 0);
   bool fits(std::size_t line_bytes) const { return line_bytes + kHeader <= capacity_; }
+  std::size_t capacity() const { return capacity_; }
   // Takes the oldest line; `line` is overwritten, its memory reused.
   bool pop(EventKind& kind, std::string& line);
   bool empty() const {

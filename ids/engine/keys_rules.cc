@@ -53,8 +53,8 @@ void cache_dir(const SettingValue& v) {
 void any_text(const SettingValue& v) {
   (void)v.text();
 }
-void any_flag(const SettingValue& v) {
-  (void)v.flag();
+void guess_transaction(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.guess_transaction = *on;
 }
 void any_number(const SettingValue& v) {
   (void)v.uint(0, UINT32_MAX);
@@ -76,7 +76,7 @@ constexpr KeyRow kRows[] = {
     {"detect.cache-directory", cache_dir},
     {"reference-config-file", any_text, "references are not written to events"},
     {"threshold-file", threshold_file},
-    {"detect.guess-applayer-tx", any_flag, "alerts name a transaction only when a rule matched in one"},
+    {"detect.guess-applayer-tx", guess_transaction},
     {"detect.inspection-recursion-limit", any_number, kNotNeeded},
     {"asn1-max-frames", any_number, "the asn1 keyword is not supported"},
     {"legacy.uricontent", uricontent},

@@ -78,11 +78,21 @@ void session_memcap(const SettingValue& v) {
 void reassembly_memcap(const SettingValue& v) {
   if (auto n = v.size()) v.settings.tcp.memcap_bytes = *n;
 }
+template <Direction direction>
+void chunk_size(const SettingValue& v) {
+  const auto bytes = v.size();
+  if (!bytes) return;
+  if (*bytes == 0 || *bytes > (1U << 20U)) return v.wrong("1 byte to 1 MiB");
+  v.settings.engine.stream_chunk_bytes[index(direction)] = static_cast<std::uint32_t>(*bytes);
+}
 void check_overlap(const SettingValue& v) {
   if (auto on = v.flag()) v.settings.tcp.check_overlap = *on;
 }
 void synack_queued(const SettingValue& v) {
   if (auto n = v.uint(0, 255)) v.settings.tcp.max_synack_queued = static_cast<unsigned>(*n);
+}
+void syn_queued(const SettingValue& v) {
+  if (auto n = v.uint(1, 255)) v.settings.tcp.max_syn_queued = static_cast<unsigned>(*n);
 }
 void inline_mode(const SettingValue& v) {
   if (v.node.text != "auto" && v.node.text != "no" && v.node.text != "false") v.unsupported("inline streams");
@@ -126,9 +136,6 @@ void recursion_tracking(const SettingValue& v) {
 }
 void any_flag(const SettingValue& v) {
   (void)v.flag();
-}
-void any_size(const SettingValue& v) {
-  (void)v.size();
 }
 void tunnel_switch(const SettingValue& v) {
   const auto on = v.flag();
@@ -178,8 +185,6 @@ void flood_victims(const SettingValue& v) {
   if (auto n = v.uint(16, 1'048'576)) v.settings.anomaly.max_victims = static_cast<std::uint32_t>(*n);
 }
 
-constexpr std::string_view kWholeBytes = "acknowledged bytes are inspected as they are; there are no chunks";
-
 constexpr KeyRow kRows[] = {
     {"capture.checksum", checksum},
     {"pcap-file.checksum-checks", pcap_checksum},
@@ -192,11 +197,12 @@ constexpr KeyRow kRows[] = {
     {"stream.bypass", not_on},
     {"stream.memcap", session_memcap},
     {"stream.max-synack-queued", synack_queued},
+    {"stream.max-syn-queued", syn_queued},
     {"stream.reassembly.depth", depth},
     {"stream.reassembly.memcap", reassembly_memcap},
     {"stream.reassembly.check-overlap-different-data", check_overlap},
-    {"stream.reassembly.toserver-chunk-size", any_size, kWholeBytes},
-    {"stream.reassembly.toclient-chunk-size", any_size, kWholeBytes},
+    {"stream.reassembly.toserver-chunk-size", chunk_size<Direction::to_server>},
+    {"stream.reassembly.toclient-chunk-size", chunk_size<Direction::to_client>},
     {"stream.reassembly.urgent.policy", urgent_policy, "urgent bytes stay in the stream"},
     {"stream.reassembly.urgent.oob-limit-policy", urgent_policy, "urgent bytes stay in the stream"},
     {"host-os-policy.*", os_policy},

@@ -2,10 +2,25 @@
 
 namespace gatehouse::ids::engine {
 
+std::uint64_t OutputPort::dropped() const {
+  std::uint64_t sum = 0;
+  for (const auto& count : dropped_) sum += count.load(std::memory_order_relaxed);
+  return sum;
+}
+
+std::size_t OutputPort::reserve(EventKind kind, const EventRing& ring) {
+  const bool lesser = kind == EventKind::anomaly || kind == EventKind::flow;
+  return lesser ? ring.capacity() / 4 : 0;
+}
+
 void OutputPort::write(EventKind kind, std::string_view line) {
-  while (!ring_.push(kind, line)) {
-    if (when_full_ == WhenFull::drop || !ring_.fits(line.size())) {
-      dropped_.fetch_add(1, std::memory_order_relaxed);
+  const bool urgent =
+      urgent_ && (kind == EventKind::alert || kind == EventKind::anomaly || kind == EventKind::stats);
+  EventRing& ring = urgent ? *urgent_ : ring_;
+  const std::size_t spare = when_full_ == WhenFull::drop ? reserve(kind, ring) : 0;
+  while (!ring.push(kind, line, spare)) {
+    if (when_full_ == WhenFull::drop || !ring.fits(line.size())) {
+      dropped_[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
       return;
     }
     signal_.fetch_add(1, std::memory_order_release);
@@ -43,16 +58,24 @@ void Output::request_reopen() {
   signal_.notify_one();
 }
 
+bool Output::take(EventRing& ring, int most) {
+  EventKind kind{};
+  int taken = 0;
+  while (taken < most && ring.pop(kind, line_)) {
+    ++taken;
+    for (const auto& sink : sinks_) sink->write(kind, line_);
+  }
+  return taken != 0;
+}
+
 bool Output::drain() {
   bool any = false;
-  EventKind kind{};
+  // Bounded, so that one busy worker does not keep the others waiting, nor mass events alerts.
+  constexpr int kBatch = 256;
   for (const auto& port : ports_) {
-    // Bounded, so that one busy worker does not keep the others waiting.
-    for (int i = 0; i < 256 && port->ring_.pop(kind, line_); ++i) {
-      any = true;
-      for (const auto& sink : sinks_) sink->write(kind, line_);
-    }
+    if (port->urgent_) any = take(*port->urgent_, kBatch) || any;
   }
+  for (const auto& port : ports_) any = take(port->ring_, kBatch) || any;
   return any;
 }
 

@@ -1,9 +1,15 @@
-// Event lines on their way out: one ring per producer, one thread that writes to the sinks.
+// Event lines on their way out: rings per producer, one thread that writes to the sinks.
+//
+// In live capture a producer has two rings: alerts, anomalies and stats have their own, which the writer
+// empties first, so that no mass of flow and protocol events holds them up or pushes them out. In each
+// ring the lesser kind leaves a quarter of the room to the other. A capture file needs neither: nothing is
+// lost there, and lines stay in the order of the packets.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,17 +48,25 @@ enum class WhenFull : std::uint8_t {
 class OutputPort {
  public:
   void write(EventKind kind, std::string_view line);
-  std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+  std::uint64_t dropped() const;
+  std::uint64_t dropped(EventKind kind) const {
+    return dropped_[static_cast<std::size_t>(kind)].load(std::memory_order_relaxed);
+  }
 
  private:
   friend class Output;
   OutputPort(std::size_t ring_bytes, WhenFull when_full, std::atomic<std::uint32_t>& signal)
-      : ring_(ring_bytes), when_full_(when_full), signal_(signal) {}
+      : ring_(ring_bytes), when_full_(when_full), signal_(signal) {
+    if (when_full == WhenFull::drop) urgent_.emplace(ring_bytes / 4);
+  }
+  // Bytes this kind leaves free in its ring.
+  static std::size_t reserve(EventKind kind, const EventRing& ring);
 
   EventRing ring_;
+  std::optional<EventRing> urgent_;
   WhenFull when_full_;
   std::atomic<std::uint32_t>& signal_;  // bumped to wake the writer
-  std::atomic<std::uint64_t> dropped_{0};
+  std::array<std::atomic<std::uint64_t>, kEventKinds> dropped_{};
 };
 
 class Output {
@@ -77,6 +91,8 @@ class Output {
  private:
   static constexpr std::size_t kRingBytes = 4U << 20U;
   bool drain();
+  // Up to `most` lines of one ring. True: there were some.
+  bool take(EventRing& ring, int most);
   void run();
 
   std::vector<std::unique_ptr<EventSink>> sinks_;

@@ -94,6 +94,33 @@ TEST(Output, ASlowDiskCostsEventsNotTimeWhenLive) {
   EXPECT_EQ(memory.lines.size() + output.dropped(), 1000u);
 }
 
+TEST(Output, AMassOfFlowEventsNeitherDropsNorDelaysAlertsWhenLive) {
+  auto sink = std::make_unique<Memory>();
+  Memory& memory = *sink;
+  memory.hold(true);
+  Output output(1, WhenFull::drop, 64 << 10);
+  output.add_sink(std::move(sink));
+  output.start();
+  OutputPort& port = output.port(0);
+  const std::string flow = "f" + std::string(98, 'x') + "\n";
+  for (int i = 0; i < 2000; ++i) port.write(EventKind::flow, flow);
+  EXPECT_GT(port.dropped(EventKind::flow), 1000u);
+  // Protocol events still find room where flows do not; alerts have their own.
+  for (int i = 0; i < 50; ++i) port.write(EventKind::transaction, "t\n");
+  for (int i = 0; i < 100; ++i) port.write(EventKind::alert, "a" + std::to_string(i) + "\n");
+  EXPECT_EQ(port.dropped(EventKind::transaction), 0u);
+  EXPECT_EQ(port.dropped(EventKind::alert), 0u);
+  memory.hold(false);
+  output.stop();
+  std::size_t last_alert = 0;
+  for (std::size_t i = 0; i < memory.lines.size(); ++i) {
+    if (memory.lines[i][0] == 'a') last_alert = i;
+  }
+  // What the writer had already taken comes before them, and at most one batch of it.
+  EXPECT_LT(last_alert, 100u + 257u);
+  EXPECT_EQ(memory.lines.size() + output.dropped(), 2150u);
+}
+
 TEST(FileSink, AppendsReopensAndReportsFailure) {
   std::string directory = "/tmp/gh-output-XXXXXX";
   ASSERT_NE(mkdtemp(directory.data()), nullptr);

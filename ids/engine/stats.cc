@@ -128,6 +128,7 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
               &E::detections);
   add_all(app_flows, o.app_flows);
   output_dropped += o.output_dropped;
+  for (std::size_t i = 0; i < kEventKinds; ++i) output_dropped_by_kind[i] += o.output_dropped_by_kind[i];
 }
 
 void write_stats(core::JsonWriter& json, const StatsSnapshot& s, const StatsContext& context) {
@@ -161,7 +162,11 @@ void write_stats(core::JsonWriter& json, const StatsSnapshot& s, const StatsCont
   json.end_object();
   write_app_layer(json, s);
   json.key("anomaly").begin_object().field("detections", s.events.detections).end_object();
-  json.key("eve").begin_object().field("dropped", s.output_dropped).end_object();
+  constexpr std::array<std::string_view, kEventKinds> kKinds = {"alert", "anomaly", "protocol", "flow",
+                                                                "stats"};
+  json.key("eve").begin_object().field("dropped", s.output_dropped).key("dropped_by_kind").begin_object();
+  for (std::size_t i = 0; i < kEventKinds; ++i) json.field(kKinds[i], s.output_dropped_by_kind[i]);
+  json.end_object().end_object();
 }
 
 }  // namespace gatehouse::ids::engine

@@ -25,6 +25,7 @@ struct StatsSnapshot {
   DetectorCounters detect;
   EventCounters events;
   std::vector<std::uint64_t> app_flows;  // by AppProto; index 0: none found, last: failed
+  std::array<std::uint64_t, kEventKinds> output_dropped_by_kind{};
   std::uint64_t output_dropped = 0;
 
   void add(const StatsSnapshot& other);

@@ -157,5 +157,79 @@ TEST(Worker, EstablishedFlowsAllocateNothingPerPacket) {
   worker.finish();
 }
 
+TEST(Worker, StreamRulesLookAtChunks) {
+  // Six pieces of 504 bytes make 3,024: the first time 2,560 are acknowledged. The rest waits for the end.
+  TcpConversation talk;
+  talk.handshake();
+  for (int i = 0; i < 8; ++i) talk.client_sends("AAAA" + std::string(500, 'x'));
+  const Replay result = replay(talk.frames(),
+                               "alert tcp any any -> any any (content:\"AAAA\"; sid:1;)\n"
+                               "alert tcp-pkt any any -> any any (content:\"AAAA\"; sid:2;)\n");
+  ASSERT_FALSE(result.diagnostics.has_errors()) << result.diagnostics.render_all();
+  std::vector<int> chunks;
+  int packets = 0;
+  for (const json& alert : result.of_type("alert")) {
+    if (alert["alert"]["signature_id"] == 2) ++packets;
+    if (alert["alert"]["signature_id"] == 1) chunks.push_back(alert.value("pcap_cnt", 0));
+  }
+  EXPECT_EQ(packets, 8);
+  EXPECT_EQ(chunks, (std::vector<int>{16, 0}));
+}
+
+TEST(Worker, StreamRulesFindWhatLiesAcrossChunks) {
+  TcpConversation talk;
+  talk.handshake();
+  talk.client_sends(std::string(2997, 'x') + "SPL").client_sends("IT" + std::string(500, 'x')).close();
+  EXPECT_EQ(replay(talk.frames(), "alert tcp any any -> any any (content:\"SPLIT\"; sid:1;)").sids(),
+            std::vector<int>{1});
+}
+
+TEST(Worker, AFlowSeenFromTheServersAnswerOnIsTurnedRound) {
+  auto frames = web();
+  frames.erase(frames.begin(), frames.begin() + 5);  // the handshake, the request, its acknowledgement
+  const Replay result = replay(frames, {}, "settings: {stream: {midstream: yes}}");
+  ASSERT_EQ(result.of_type("flow").size(), 1u);
+  const json flow = result.of_type("flow")[0];
+  EXPECT_EQ(flow["dest_port"], 80);
+  EXPECT_EQ(flow["app_proto"], "http");
+}
+
+TEST(Worker, ArpMessagesAndTcpPacketsBecomeEventsWhenAskedFor) {
+  const Replay result = replay(web(), {}, "eve: {types: {stream: {state-update: yes}}}");
+  const auto packets = result.of_type("stream_tcp");
+  ASSERT_GE(packets.size(), 3u);
+  EXPECT_EQ(packets[0]["stream_tcp"]["session"]["state"], "syn_sent");
+  EXPECT_EQ(packets[1]["stream_tcp"]["session"]["state"], "syn_recv");
+  EXPECT_EQ(packets[1]["stream_tcp"]["session"]["pstate"], "syn_sent");
+  EXPECT_EQ(packets[2]["stream_tcp"]["session"]["state"], "established");
+
+  Frame arp;
+  const char bytes[] =
+      "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x08\x06"
+      "\x00\x01\x08\x00\x06\x04\x00\x01\x02\x00\x00\x00\x00\x01\xc0\x00\x02\x01"
+      "\x00\x00\x00\x00\x00\x00\xc0\x00\x02\x02";
+  arp.data.assign(bytes, bytes + sizeof bytes - 1);
+  arp.time_us = 1'000'000;
+  const auto messages = replay({arp}, {}, "eve: {types: {arp: {enabled: yes}}}").of_type("arp");
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(messages[0]["arp"]["opcode"], "request");
+  EXPECT_EQ(messages[0]["arp"]["src_ip"], "192.0.2.1");
+  EXPECT_EQ(messages[0]["arp"]["dest_ip"], "192.0.2.2");
+  EXPECT_EQ(messages[0]["arp"]["src_mac"], "02:00:00:00:00:01");
+}
+
+TEST(Worker, PayloadOfAStreamAlertNamesWhatIsMissing) {
+  TcpConversation talk;
+  talk.handshake().client_sends("VERY");
+  auto frames = talk.frames();
+  talk.client_sends("GOOD").client_data("DATA");
+  const auto all = talk.frames();
+  frames.insert(frames.end(), all.begin() + static_cast<std::ptrdiff_t>(frames.size()) + 2, all.end());
+  const Replay result = replay(frames, "alert tcp-stream any any -> any any (content:\"DATA\"; sid:1;)",
+                               "eve: {types: {alert: {payload-printable: yes}}}");
+  ASSERT_EQ(result.sids(), std::vector<int>{1});
+  EXPECT_EQ(result.of_type("alert")[0]["payload_printable"], "VERY[4 bytes missing]DATA");
+}
+
 }  // namespace
 }  // namespace gatehouse::ids::testing

@@ -114,8 +114,20 @@ bool StreamBuffer::store_new(StreamPool& pool, std::uint64_t begin, ByteView dat
                        [](std::uint64_t offset, const Held& held) { return offset < held.begin; });
   blocks_.insert(place, Held{begin, static_cast<std::uint32_t>(data.size()), std::move(block)});
   block_bytes_ += data.size();
+  count_regions();
   result.stored = true;
   return true;
+}
+
+void StreamBuffer::count_regions() {
+  constexpr std::uint64_t kHole = 256U << 10U;
+  unsigned regions = 1;
+  std::uint64_t end = edge();
+  for (const Held& block : blocks_) {
+    if (block.begin > end + kHole) ++regions;
+    end = block.begin + block.size;
+  }
+  most_regions_ = std::max(most_regions_, regions);
 }
 
 bool StreamBuffer::append(StreamPool& pool, ByteView data, const Limits& limits) {
@@ -235,18 +247,16 @@ void StreamBuffer::skip_to(StreamPool& pool, std::uint64_t offset) {
   absorb(pool, Limits{});
 }
 
-ByteView StreamBuffer::kept(std::uint64_t& offset) const {
-  if (!parked_.empty()) {
-    const Parked& first = parked_.front();
-    offset = first.begin;
-    return {first.block.data.get() + first.head, first.size};
+StreamBuffer::Window StreamBuffer::kept(std::uint64_t from) const {
+  for (const Parked& p : parked_) {
+    if (p.begin + p.size > from) return {{p.block.data.get() + p.head, p.size}, p.begin, true};
   }
-  offset = base_;
-  return {memory_.data.get() + head_, static_cast<std::size_t>(delivered_ - base_)};
+  return {{memory_.data.get() + head_, static_cast<std::size_t>(delivered_ - base_)}, base_, false};
 }
 
 void StreamBuffer::release(StreamPool& pool, std::uint64_t upto) {
   if (parked_.empty()) return drop_delivered(pool, upto);
+  dropped_ = true;
   pool.give_back(parked_.front().block);
   parked_.erase(parked_.begin());
 }
@@ -254,6 +264,7 @@ void StreamBuffer::release(StreamPool& pool, std::uint64_t upto) {
 void StreamBuffer::drop_delivered(StreamPool& pool, std::uint64_t upto) {
   upto = std::min(upto, delivered_);
   if (upto <= base_) return;
+  dropped_ = true;
   const auto count = static_cast<std::uint32_t>(upto - base_);
   base_ = upto;
   head_ += count;

@@ -78,6 +78,10 @@ class StreamBuffer {
   }
   bool empty() const { return delivered_ == edge() && blocks_.empty(); }
   std::size_t held_bytes() const { return size_ + block_bytes_; }
+  // The most parts the bytes were in at once, counting only holes of some size.
+  // Were bytes of the beginning released already?
+  bool dropped_any() const { return dropped_; }
+  unsigned most_regions() const { return most_regions_; }
 
   // In-order bytes from delivered() to `upto` at most. The view lives until the next change.
   ByteView deliverable(std::uint64_t upto) const;
@@ -86,9 +90,21 @@ class StreamBuffer {
   // Gives up on the hole before `offset` (> edge(), <= next_held() when something is held there).
   // All in-order bytes must have been delivered.
   void skip_to(StreamPool& pool, std::uint64_t offset);
-  // Delivered bytes that release() has not dropped yet, up to the first gap.
-  ByteView kept(std::uint64_t& offset) const;
-  bool gap_after_kept() const { return !parked_.empty(); }
+  // Delivered bytes that release() has not dropped yet lie in windows between gaps: the first one that
+  // ends behind `from`, else the last.
+  struct Window {
+    ByteView data;
+    std::uint64_t offset = 0;
+    bool gap_follows = false;
+  };
+  Window kept(std::uint64_t from = 0) const;
+  // Everything held, delivered or not, in order: `use(offset, bytes)`.
+  template <class Use>
+  void visit(Use&& use) const {
+    for (const Parked& p : parked_) use(p.begin, ByteView(p.block.data.get() + p.head, p.size));
+    if (size_ != 0) use(base_, ByteView(memory_.data.get() + head_, size_));
+    for (const Held& h : blocks_) use(h.begin, ByteView(h.block.data.get(), h.size));
+  }
   // Kept bytes below `upto` are done with; before a gap all of them are, whatever `upto` says,
   // because nothing can match across it.
   void release(StreamPool& pool, std::uint64_t upto);
@@ -132,7 +148,11 @@ class StreamBuffer {
   std::uint32_t size_ = 0;  // in-order bytes from base_
   std::uint64_t base_ = 0;
   std::uint64_t delivered_ = 0;
+  void count_regions();
+
   std::size_t block_bytes_ = 0;
+  unsigned most_regions_ = 1;
+  bool dropped_ = false;
   std::vector<Parked> parked_;
   std::vector<Held> blocks_;   // sorted, disjoint, all beyond edge()
   std::vector<Piece> pieces_;  // sorted, disjoint, all at or after delivered_

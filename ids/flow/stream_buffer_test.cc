@@ -39,12 +39,11 @@ TEST(StreamBuffer, KeptBytesLiveUntilReleased) {
   StreamBuffer buffer;
   buffer.insert(pool, 0, view("abcdef"), limits());
   buffer.mark_delivered(pool, 4, true);
-  std::uint64_t offset = 9;
-  EXPECT_EQ(core::as_text(buffer.kept(offset)), "abcd");
-  EXPECT_EQ(offset, 0U);
+  EXPECT_EQ(core::as_text(buffer.kept().data), "abcd");
+  EXPECT_EQ(buffer.kept().offset, 0U);
   buffer.release(pool, 3);
-  EXPECT_EQ(core::as_text(buffer.kept(offset)), "d");
-  EXPECT_EQ(offset, 3U);
+  EXPECT_EQ(core::as_text(buffer.kept().data), "d");
+  EXPECT_EQ(buffer.kept().offset, 3U);
   EXPECT_EQ(text(buffer), "ef");
 }
 
@@ -56,13 +55,19 @@ TEST(StreamBuffer, KeptBytesSurviveAGap) {
   buffer.insert(pool, 10, view("after"), limits());
   buffer.skip_to(pool, 10);
   buffer.mark_delivered(pool, 15, true);
-  std::uint64_t offset = 0;
-  EXPECT_EQ(core::as_text(buffer.kept(offset)), "before");
-  EXPECT_TRUE(buffer.gap_after_kept());
+  buffer.insert(pool, 20, view("beyond"), limits());
+  EXPECT_EQ(core::as_text(buffer.kept().data), "before");
+  EXPECT_TRUE(buffer.kept().gap_follows);
+  EXPECT_EQ(core::as_text(buffer.kept(6).data), "after");
+  std::string all;
+  buffer.visit([&](std::uint64_t offset, ByteView bytes) {
+    all += std::to_string(offset) + ":" + std::string(core::as_text(bytes)) + " ";
+  });
+  EXPECT_EQ(all, "0:before 10:after 20:beyond ");
   buffer.release(pool, 2);
-  EXPECT_EQ(core::as_text(buffer.kept(offset)), "after");
-  EXPECT_EQ(offset, 10U);
-  EXPECT_FALSE(buffer.gap_after_kept());
+  EXPECT_EQ(core::as_text(buffer.kept().data), "after");
+  EXPECT_EQ(buffer.kept().offset, 10U);
+  EXPECT_FALSE(buffer.kept().gap_follows);
   buffer.reset(pool);
   EXPECT_EQ(pool.in_use(), 0U);
 }
@@ -187,10 +192,9 @@ RC_GTEST_PROP(StreamBufferProperty, DeliversEachByteOnce, ()) {
     const ByteView ready = buffer.deliverable(upto);
     out += core::as_text(ready);
     buffer.mark_delivered(pool, out.size(), *rc::gen::arbitrary<bool>());
-    std::uint64_t offset = 0;
-    const ByteView kept = buffer.kept(offset);
-    RC_ASSERT(core::as_text(kept) == std::string_view(stream).substr(offset, kept.size()));
-    RC_ASSERT(offset + kept.size() == out.size());
+    const StreamBuffer::Window kept = buffer.kept();
+    RC_ASSERT(core::as_text(kept.data) == std::string_view(stream).substr(kept.offset, kept.data.size()));
+    RC_ASSERT(kept.offset + kept.data.size() == out.size());
     buffer.release(pool, *rc::gen::inRange<std::uint64_t>(0, out.size() + 1));
   }
   RC_ASSERT(out == stream);

@@ -15,13 +15,10 @@ std::uint32_t TcpSession::bytes_sent(Direction direction) const {
   return peer.seen ? peer.next_seq - peer.isn : 0;
 }
 
-TcpSession::InspectWindow TcpSession::inspectable(Direction direction) const {
+TcpSession::InspectWindow TcpSession::inspectable(Direction direction, std::uint64_t from) const {
   const std::size_t at = index(direction);
-  InspectWindow window;
-  window.data = peers_[at].buffer->kept(window.offset);
-  window.gap_follows = peers_[at].buffer->gap_after_kept();
-  window.end = ended_[at] && !window.gap_follows;
-  return window;
+  const StreamBuffer::Window kept = peers_[at].buffer->kept(from);
+  return {kept.data, kept.offset, kept.gap_follows, ended_[at] && !kept.gap_follows};
 }
 
 void TcpSession::release_inspected(Direction direction, std::uint64_t upto) {
@@ -155,11 +152,13 @@ void TcpTracker::set_flow_state(Flow& flow) {
   }
 }
 
+void TcpTracker::finish(Flow& flow, Direction direction, StreamSink& sink) {
+  if (flow.tcp != nullptr) TcpDelivery(*this, flow, sink).deliver_rest(direction);
+}
+
 void TcpTracker::finish(Flow& flow, StreamSink& sink) {
-  if (flow.tcp == nullptr) return;
-  TcpDelivery delivery(*this, flow, sink);
-  delivery.deliver_rest(Direction::to_server);
-  delivery.deliver_rest(Direction::to_client);
+  finish(flow, Direction::to_server, sink);
+  finish(flow, Direction::to_client, sink);
 }
 
 std::string_view to_string(TcpState state) {

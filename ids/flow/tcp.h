@@ -61,15 +61,15 @@ class TcpSession {
   const TcpPeer& peer(Direction direction) const { return peers_[index(direction)]; }
 
   // What `direction` sent, acknowledged, and not yet released by rule inspection; needs
-  // TcpOptions::retain_for_inspection. Ends at a gap: what follows it comes after a release.
-  // The view lives until the next packet of the session.
+  // TcpOptions::retain_for_inspection. Gaps divide it into windows: the first that ends behind
+  // stream offset `from`, else the last. The view lives until the next packet of the session.
   struct InspectWindow {
     ByteView data;
     std::uint64_t offset = 0;
-    bool gap_follows = false;  // bytes were lost here: what came after them waits for the release
+    bool gap_follows = false;  // bytes were lost here; another window comes behind them
     bool end = false;          // no more will come
   };
-  InspectWindow inspectable(Direction direction) const;
+  InspectWindow inspectable(Direction direction, std::uint64_t from = 0) const;
   // Bytes before stream offset `upto` are done with.
   void release_inspected(Direction direction, std::uint64_t upto);
 
@@ -117,6 +117,7 @@ class TcpTracker {
   // The flow ends: delivers what is left of both directions, each with end = true. Does nothing
   // without a session; safe to call twice.
   void finish(Flow& flow, StreamSink& sink);
+  void finish(Flow& flow, Direction direction, StreamSink& sink);  // of one direction
   // Takes the session's memory back; to be called when all is inspected, before the flow goes.
   void release(Flow& flow);
 

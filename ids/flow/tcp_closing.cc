@@ -27,6 +27,8 @@ bool TcpMachine::take_fin() {
   if (checked && !repeated && (seq_lt(tcp_.sequence, sender_.last_ack) || !fits_window())) {
     return refuse(complaints().fin_out_of_window);
   }
+  if (session_.async_ && !session_.midstream_ && seq_gt(tcp_.sequence, sender_.next_win))
+    return refuse(k_fin_out_of_window);
   note_timestamp();
   take_acknowledgment();
   take_window();
@@ -59,6 +61,7 @@ void TcpMachine::advance_closing() {
 }
 
 bool TcpMachine::take_rst() {
+  if (state() != TcpState::syn_sent && !timestamp_ok()) return false;
   if (!rst_ok()) return false;
   if (any(kTcpAck) && receiver_.seen) take_acknowledgment();
   // RFC 9293 3.10.7.4: text in a RST explains it; no application reads it.

@@ -100,8 +100,11 @@ bool TcpMachine::syn_in_syn_sent() {
   }
   // Which of several SYNs reached the server, its SYN/ACK will tell.
   auto& others = session_.other_isns_;
+  const bool full = others.size() >= tracker_.options_.max_syn_queued;
+  if (full) event(k_3whs_syn_flood);
   if (std::find(others.begin(), others.end(), tcp_.sequence) != others.end()) return true;
-  if (others.size() >= tracker_.options_.max_synack_queued) return refuse(k_3whs_syn_flood);
+  // The newest ones stay: a server answers what came last.
+  if (full && !others.empty()) others.erase(others.begin());
   others.push_back(tcp_.sequence);
   return true;
 }
@@ -115,6 +118,8 @@ bool TcpMachine::one_sided_ack() {
   receiver_.next_seq = receiver_.last_ack = tcp_.acknowledgment;
   receiver_.wscale = kUnknownScale;
   receiver_.seen = true;
+  // Nobody will say how far the sender may go: its own window stands in for that.
+  sender_.next_win = tcp_.sequence + tcp_.window;
   set_state(TcpState::established);
   return accept_data();
 }

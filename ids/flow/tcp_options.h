@@ -20,6 +20,7 @@ struct TcpOptions {
   std::uint64_t direction_cap_bytes = 4U << 20U;    // held at once in one direction
   unsigned max_segments = 1'024;                    // out of order, per direction
   unsigned max_synack_queued = 5;
+  unsigned max_syn_queued = 10;  // SYNs with other numbers, of which one may be answered
   UrgentPolicy urgent = UrgentPolicy::out_of_band;
   bool check_overlap = true;  // compare overlapping bytes and report differences
   // Keep acknowledged bytes until TcpSession::release_inspected() says they are done with.

@@ -80,12 +80,26 @@ TEST(CheckRules, ReportsEveryMistakeOfARuleOnce) {
 TEST(CheckRules, NamesThePlaceOfTheFirstRuleWithTheSameSid) {
   core::Diagnostics d;
   const RuleList list =
-      check("alert ip any any -> any any (sid:5;)\nalert ip any any -> any any (sid:5; rev:2;)\n", d);
+      check("alert ip any any -> any any (sid:5;)\nalert ip any any -> any any (sid:5;)\n", d);
   EXPECT_EQ(list.rules.size(), 1U);
   ASSERT_EQ(d.all().size(), 1U);
   EXPECT_EQ(d.all()[0].code, "duplicate-sid");
   EXPECT_EQ(d.all()[0].where.to_string(), "t.rules:2:34");
   EXPECT_EQ(d.all()[0].hint, "the first rule with it is at t.rules:1:1");
+}
+
+TEST(CheckRules, ALaterRevisionReplacesTheEarlierOne) {
+  core::Diagnostics d;
+  const RuleList list = check(
+      "alert ip any any -> any any (sid:5; rev:1;)\nalert ip any any -> any any (sid:6;)\n"
+      "alert udp any any -> any any (sid:5; rev:2;)\nalert ip any any -> any any (sid:5; rev:1;)\n",
+      d);
+  ASSERT_EQ(list.rules.size(), 2U);
+  EXPECT_EQ(list.rules[0]->meta.rev, 2U);
+  EXPECT_EQ(list.rules[0]->order, 0U);
+  EXPECT_EQ(list.rules[1]->meta.sid, 6U);
+  ASSERT_EQ(d.all().size(), 1U);  // the last one is older than what is there
+  EXPECT_EQ(d.all()[0].code, "duplicate-sid");
 }
 
 TEST(CheckRules, OldAndNewBufferNamesMeanTheSame) {

@@ -25,28 +25,39 @@ class DetectorImpl : public Detector {
     shared_.reporter.begin();
     const Direction direction = flow == nullptr ? Direction::to_server : packet.direction;
     FlowDetect* state = flow == nullptr ? nullptr : &state_of(*flow);
-    const StreamView stream = take_stream(flow, state, direction);
+    StreamView stream;
+    bool due = false;
+    if (flow != nullptr) {
+      drop_seen(*flow, *state, direction);
+      if (state->opaque && flow->tcp) release_stream(*flow, direction);
+      due =
+          !state->opaque && stream_due(packet, *flow, *state, direction, shared_.engine->stream_chunk_bytes);
+      if (due) stream = take_stream(*flow, *state, direction);
+    }
     packets_.inspect(packet, flow, state, direction, stream);
     if (flow != nullptr) transactions_.inspect(packet, *flow, direction, stream);
-    finish_stream(flow, state, direction, stream);
-    packets_.inspect_after_gaps(packet, flow, state, direction);
+    if (due) {
+      finish_stream(*state, direction, stream);
+      packets_.inspect_after_gaps(packet, *flow, *state, direction);
+    }
+    if (flow != nullptr) state->opaque = is_opaque(*flow);
     shared_.reporter.report(*shared_.engine, packet, flow, shared_.counters, out);
     tagged_ = count_tags(*shared_.engine->rules().resources, packet, flow);
   }
 
-  void finish_flow(const Packet& last, Flow& flow, std::vector<Match>& out) override {
+  void finish_flow(const Packet& packet, Flow& flow, std::vector<Match>& out) override {
     if (silenced(flow)) return;
     FlowDetect& state = state_of(flow);
-    for (const Direction direction : {Direction::to_server, Direction::to_client}) {
-      shared_.reporter.begin();
-      const Packet packet = make_flow_end_packet(flow, direction, last.time_us);
-      const StreamView stream = take_stream(&flow, &state, direction);
-      packets_.inspect_flow_end(packet, flow, state, direction, stream);
-      transactions_.inspect(packet, flow, direction, stream);
-      finish_stream(&flow, &state, direction, stream);
-      packets_.inspect_after_gaps(packet, &flow, &state, direction);
-      shared_.reporter.report(*shared_.engine, packet, &flow, shared_.counters, out);
+    const Direction direction = packet.direction;
+    shared_.reporter.begin();
+    const StreamView stream = state.opaque ? StreamView{} : take_stream(flow, state, direction);
+    packets_.inspect_flow_end(packet, flow, state, direction, stream);
+    transactions_.inspect(packet, flow, direction, stream);
+    if (!state.opaque) {
+      finish_stream(state, direction, stream);
+      packets_.inspect_after_gaps(packet, flow, state, direction);
     }
+    shared_.reporter.report(*shared_.engine, packet, &flow, shared_.counters, out);
   }
 
   void replace(std::shared_ptr<const Engine> engine) override {
@@ -58,12 +69,21 @@ class DetectorImpl : public Detector {
     shared_.reporter.clear();
   }
 
+  std::span<const Capture> packet_captures() const override { return shared_.reporter.packet_captures(); }
   const DetectorCounters& counters() const override { return shared_.counters; }
   bool tagged() const override { return tagged_; }
 
  private:
   // Nothing of this flow can be reported any more.
-  bool silenced(const Flow& flow) const { return flow.drop || (flow.pass && shared_.engine->pass_rank == 0); }
+  bool silenced(const Flow& flow) const {
+    return flow.drop || flow.bypassed || (flow.pass && shared_.engine->pass_rank == 0);
+  }
+
+  // From the next packet on: what made the flow opaque was still readable.
+  static bool is_opaque(const Flow& flow) {
+    const AppFlow* app = app_flow(flow);
+    return app != nullptr && app->session && app->session->opaque;
+  }
 
   FlowDetect& state_of(Flow& flow) const {
     auto* state = static_cast<FlowDetect*>(flow.detect.get());

@@ -24,6 +24,8 @@ struct Match {
 struct EngineOptions {
   std::string cache_dir;           // serialised databases; empty: none
   unsigned packet_alert_max = 15;  // matches reported per packet
+  // Acknowledged bytes that make stream rules look, by direction.
+  std::array<std::uint32_t, 2> stream_chunk_bytes{2560, 2560};
   std::vector<RuleAction> action_order = {RuleAction::pass, RuleAction::drop, RuleAction::reject,
                                           RuleAction::alert};
 };
@@ -58,11 +60,13 @@ class Detector {
   // to `out` in report order, at most packet_alert_max; applies pass/noalert, flowbits and
   // thresholds.
   virtual void inspect(const Packet& packet, Flow* flow, std::vector<Match>& out) = 0;
-  // The flow ends: decides what is still open, in both directions, with `packet` standing in for
-  // the last packet of each (origin flow_end).
+  // The flow ends: decides what is still open in the direction of `packet`, which stands in for the
+  // last packet of that direction (origin flow_end).
   virtual void finish_flow(const Packet& packet, Flow& flow, std::vector<Match>& out) = 0;
   // A new engine, at a packet boundary; per-flow state that belongs to the old one is dropped.
   virtual void replace(std::shared_ptr<const Engine> engine) = 0;
+  // What regexes took of the packet inspected last; valid until the next call.
+  virtual std::span<const Capture> packet_captures() const = 0;
   virtual const DetectorCounters& counters() const = 0;
   // Does a tag ask for the packet that was inspected last?
   virtual bool tagged() const = 0;

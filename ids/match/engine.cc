@@ -131,6 +131,7 @@ class EngineBuilder {
     engine_->id = next++;
     engine_->rules_ = std::move(rules);
     engine_->packet_alert_max = options.packet_alert_max;
+    engine_->stream_chunk_bytes = options.stream_chunk_bytes;
     engine_->transactions.resize(parser_table().size() + 1);
   }
 

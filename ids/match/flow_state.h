@@ -18,9 +18,8 @@ class FlowDetect : public FlowAttachment {
   std::uint64_t engine_id;
   std::array<std::uint64_t, 2> scanned_to{};  // stream offset up to which rules have looked
   std::array<std::uint64_t, 2> units_done{};  // of the protocol, when the stream was last looked at
-  std::array<bool, 2> once_done{};
-  std::array<std::uint8_t, 2> detection_done{};  // protocols whose detection was told to rules
-  bool opaque = false;                           // encrypted: rules do not look into the payload
+  std::array<bool, 2> once_done{}, detection_done{};
+  bool opaque = false;  // encrypted: rules do not look into the payload
   // Stream rules whose literal is still in the window but that did not match yet: what they lack
   // may come. Few; when there are too many, the oldest are given up.
   struct Waiting {

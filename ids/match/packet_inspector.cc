@@ -27,17 +27,23 @@ bool lists_hold(const RulePlan& plan, InspectContext& context, ByteView payload,
   return true;
 }
 
+// A chunk stands for itself: offset and depth count from its first byte, and what it holds is reported
+// whatever came before. What lies across its border counts, too, unless it held before the chunk came.
 bool matches_stream(const RulePlan& plan, InspectContext& context, const StreamView& stream) {
-  if (!lists_hold(plan, context, stream.data, stream.base)) return false;
-  // It held without the new bytes: then it was reported when those came.
-  return stream.old == 0 || !lists_hold(plan, context, stream.data.first(stream.old), stream.base);
+  if (lists_hold(plan, context, stream.fresh(), 0)) return true;
+  return stream.old != 0 && lists_hold(plan, context, stream.data, stream.base) &&
+         !lists_hold(plan, context, stream.data.first(stream.old), stream.base);
 }
 
-// Is this packet's payload the first of its direction?
-bool starts_stream(const InspectContext& context) {
-  if (context.flow == nullptr || !context.flow->tcp) return false;
-  const auto& peer = context.flow->tcp->peer(context.direction);
-  return context.packet.tcp.sequence == peer.isn + 1;
+// Offset and depth count from the beginning of a packet as well as from that of a chunk.
+bool counts_positions(const Rule& rule) {
+  for (const BufferMatch& list : rule.buffers) {
+    for (const BufferOp& op : list.ops) {
+      const ContentOp& c = op.content;
+      if (op.kind == BufferOp::Kind::content && (c.has_offset || c.has_depth || c.startswith)) return true;
+    }
+  }
+  return false;
 }
 
 bool matches_packet(const RulePlan& plan, InspectContext& context) {
@@ -45,8 +51,7 @@ bool matches_packet(const RulePlan& plan, InspectContext& context) {
   if (rule.rule_class == RuleClass::stream && context.packet.is_tcp()) {
     if (rule.stream_only || rule.flow.only_stream) return false;
     // The stream rule itself will see these bytes; the packet counts only as a place of its own.
-    if (context.packet.payload_in_stream && !rule.also_packet) return false;
-    if (context.packet.payload_in_stream && starts_stream(context)) return false;
+    if (context.packet.payload_in_stream && !(rule.also_packet && counts_positions(rule))) return false;
   }
   return lists_hold(plan, context, context.packet.payload, 0);
 }
@@ -69,16 +74,16 @@ void PacketInspector::inspect_flow_end(const Packet& packet, Flow& flow, FlowDet
   evaluate(packet, &flow, &state, direction, stream);
 }
 
-void PacketInspector::inspect_after_gaps(const Packet& packet, Flow* flow, FlowDetect* state,
+void PacketInspector::inspect_after_gaps(const Packet& packet, Flow& flow, FlowDetect& state,
                                          Direction direction) {
   for (;;) {
     // There is nothing when the last window is seen.
     const StreamView stream = take_stream(flow, state, direction);
     if (stream.data.empty()) return;
     shared_.candidates.begin();
-    collect_stream(packet, state, stream, direction);
-    evaluate(packet, flow, state, direction, stream);
-    finish_stream(flow, state, direction, stream);
+    collect_stream(packet, &state, stream, direction);
+    evaluate(packet, &flow, &state, direction, stream);
+    finish_stream(state, direction, stream);
   }
 }
 
@@ -100,7 +105,8 @@ void PacketInspector::collect_packet(const Packet& packet, Flow* flow, FlowDetec
   }
   if (state != nullptr) collect_detection(*flow, *state, direction);
   candidates.add_all(e.packet_without_literal[kind][d].at(packet.destination_port), kOnPacket);
-  if (!packet.payload.empty()) collect_payload(packet, kind, d);
+  const bool opaque = state != nullptr && state->opaque;
+  if (!packet.payload.empty() && !opaque) collect_payload(packet, kind, d);
 }
 
 void PacketInspector::collect_payload(const Packet& packet, std::size_t kind, std::size_t direction) {
@@ -118,8 +124,11 @@ void PacketInspector::collect_payload(const Packet& packet, std::size_t kind, st
 void PacketInspector::collect_detection(Flow& flow, FlowDetect& state, Direction direction) {
   const AppFlow* app = app_flow(flow);
   if (app == nullptr) return;
+  // Once, when it is settled what this direction speaks. A server that agrees to another protocol in its
+  // first words speaks that one.
   bool& done = state.detection_done[index(direction)];
-  if (!done && app->proto != kAppUnknown) {
+  const bool changing = direction == Direction::to_client && app->session && app->session->upgrade;
+  if (!done && app->searched[index(direction)] && !changing) {
     done = true;
     shared_.candidates.add_all(shared_.engine->on_detection[index(direction)], kOnPacket);
   }
@@ -164,6 +173,7 @@ void PacketInspector::evaluate(const Packet& packet, Flow* flow, FlowDetect* sta
   shared_.counters.candidates += candidates.size();
   for (const PlanId id : candidates) {
     const RulePlan& plan = shared_.engine->plans[id];
+    if (plan.needs_stream && state != nullptr && state->opaque) continue;
     const std::uint8_t mode = shared_.candidates.mode(id);
     if (!header_holds(*plan.rule, packet, flow, direction)) continue;
     InspectContext context = shared_.context(packet, flow, direction, nullptr);
@@ -173,7 +183,7 @@ void PacketInspector::evaluate(const Packet& packet, Flow* flow, FlowDetect* sta
     if (!on_stream && !((mode & kOnPacket) != 0 && matches_packet(plan, context))) continue;
     if (!flowbits_hold(*plan.rule, flow)) continue;
     shared_.reporter.accept(*shared_.engine, {id, direction, nullptr, on_stream}, packet, flow,
-                            shared_.findings);
+                            shared_.findings, shared_.captures);
   }
 }
 

@@ -18,7 +18,7 @@ class PacketInspector {
   void inspect_flow_end(const Packet& packet, Flow& flow, FlowDetect& state, Direction direction,
                         const StreamView& stream);
   // Lost bytes split the stream into windows: those after the first.
-  void inspect_after_gaps(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction);
+  void inspect_after_gaps(const Packet& packet, Flow& flow, FlowDetect& state, Direction direction);
 
  private:
   void collect_packet(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction);
