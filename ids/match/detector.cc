@@ -23,6 +23,7 @@ class DetectorImpl : public Detector {
       return;
     }
     shared_.reporter.begin();
+    shared_.addresses.begin(packet);
     const Direction direction = flow == nullptr ? Direction::to_server : packet.direction;
     FlowDetect* state = flow == nullptr ? nullptr : &state_of(*flow);
     StreamView stream;
@@ -50,6 +51,7 @@ class DetectorImpl : public Detector {
     FlowDetect& state = state_of(flow);
     const Direction direction = packet.direction;
     shared_.reporter.begin();
+    shared_.addresses.begin(packet);
     const StreamView stream = state.opaque ? StreamView{} : take_stream(flow, state, direction);
     packets_.inspect_flow_end(packet, flow, state, direction, stream);
     transactions_.inspect(packet, flow, direction, stream);

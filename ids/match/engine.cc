@@ -2,66 +2,11 @@
 #include <algorithm>
 #include <atomic>
 
+#include "ids/match/literal_choice.h"
 #include "ids/match/plan.h"
 
 namespace gatehouse::ids {
 namespace {
-
-constexpr std::size_t kLongestUsedLiteral = 48;  // more only costs compile time
-
-struct ChosenLiteral {
-  const BufferMatch* list = nullptr;  // null: none
-  std::string_view bytes;
-  bool nocase = false;
-};
-
-bool usable(const Rule& rule, const BufferMatch& list) {
-  if (list.absent) return false;
-  const BufferDescriptor& buffer = buffer_table()[list.buffer];
-  if (rule.rule_class == RuleClass::transaction) return buffer.get != nullptr;
-  return list.buffer == kPayloadBuffer && list.transforms.empty();
-}
-
-// How well a literal preselects: long and varied is rare.
-int score(const BufferMatch& list, const ContentOp& content) {
-  std::array<bool, 256> seen{};
-  int distinct = 0;
-  for (const char c : content.pattern) {
-    bool& mark = seen[static_cast<std::uint8_t>(c)];
-    if (!mark) ++distinct;
-    mark = true;
-  }
-  const int length = static_cast<int>(std::min(content.pattern.size(), kLongestUsedLiteral));
-  int value = length + 2 * distinct;
-  if (content.pattern.size() < 4) value -= 100;
-  // Bodies are big: a literal elsewhere is cheaper to look for.
-  const BufferDescriptor& buffer = buffer_table()[list.buffer];
-  if (buffer.final_progress > buffer.min_progress) value -= 20;
-  return value;
-}
-
-ChosenLiteral choose_literal(const Rule& rule) {
-  const ContentOp* best = nullptr;
-  ChosenLiteral chosen;
-  int best_score = 0;
-  for (const BufferMatch& list : rule.buffers) {
-    if (!usable(rule, list)) continue;
-    for (const BufferOp& op : list.ops) {
-      if (op.kind != BufferOp::Kind::content || op.content.negated) continue;
-      const int value = op.content.fast_pattern ? 1'000'000 : score(list, op.content);
-      if (best != nullptr && value <= best_score) continue;
-      best = &op.content;
-      best_score = value;
-      chosen.list = &list;
-    }
-  }
-  if (best == nullptr) return {};
-  chosen.bytes = best->pattern;
-  if (best->chop_length != 0) chosen.bytes = chosen.bytes.substr(best->chop_offset, best->chop_length);
-  chosen.bytes = chosen.bytes.substr(0, kLongestUsedLiteral);
-  chosen.nocase = best->nocase;
-  return chosen;
-}
 
 // Rules that set a flowbit (or change a counter, a mark, a set) come before those that test it. Chains (a
 // rule that tests one bit and sets another) are followed as far as they go without a cycle.
@@ -152,6 +97,11 @@ class EngineBuilder {
 
   void order_rules() {
     auto& rules = engine_->rules_.rules;
+    for (const auto& rule : rules) {
+      engine_->addresses.count(rule->source);
+      engine_->addresses.count(rule->destination);
+    }
+    engine_->addresses.number();
     const FlowbitRanks bits(engine_->rules_);
     std::vector<const Rule*> sorted;
     for (const auto& rule : rules) sorted.push_back(rule.get());
@@ -161,16 +111,21 @@ class EngineBuilder {
     });
     engine_->pass_rank = rank_of(RuleAction::pass);
     for (const Rule* rule : sorted) engine_->plans.push_back(plan(*rule));
+    engine_->addresses.finish();
   }
 
   RulePlan plan(const Rule& rule) const {
     RulePlan plan;
     plan.rule = &rule;
+    plan.header = HeaderPlan(rule, engine_->addresses);
     plan.action_rank = rank_of(rule.action);
     for (const BufferMatch& list : rule.buffers) {
       plan.lists.push_back(plan_list(list));
       if (list.buffer == kPayloadBuffer) plan.needs_stream = true;
+      if (list.buffer == kPayloadBuffer || buffer_table()[list.buffer].get_packet != nullptr)
+        plan.retries = true;
     }
+    if (!rule.conditions.empty() || !rule.flowbit_tests.empty()) plan.retries = true;
     for (const std::uint8_t number : rule.ip_protocols)
       plan.transports[static_cast<std::size_t>(kind_of_number(number))] = true;
     if (rule.ip_protocols.empty()) plan.transports.fill(true);
@@ -216,18 +171,13 @@ class EngineBuilder {
     for (const auto& [proto, event] : rule.app_events) engine_->by_detection_event[event].push_back(id);
   }
 
-  // A bidirectional rule's destination ports may be on either side.
-  static PortSet destination_ports(const Rule& rule) {
-    return rule.bidirectional ? PortSet{} : rule.destination_port;
-  }
-
   void place_payload(PlanId id, std::size_t kind, std::size_t direction) {
     const Rule& rule = *engine_->plans[id].rule;
     const ChosenLiteral literal = choose_literal(rule);
     if (literal.list != nullptr) {
-      engine_->packet[kind][direction].add(literal.bytes, literal.nocase, id);
+      engine_->packet[kind][direction].add(literal.bytes, literal.nocase, literal.reach, id);
     } else {
-      engine_->packet_without_literal[kind][direction].add(destination_ports(rule), id);
+      engine_->packet_without_literal[kind][direction].add(rule, id);
     }
   }
 
@@ -238,6 +188,10 @@ class EngineBuilder {
       engine_->any_packet.push_back(id);
       return;
     }
+    if (rule.once_per_direction) {
+      engine_->once.add(rule, id);
+      return;
+    }
     for (const std::size_t direction : directions(rule)) {
       if (rule.on_detection) {
         engine_->on_detection[direction].push_back(id);
@@ -245,11 +199,7 @@ class EngineBuilder {
       }
       for (std::size_t kind = 0; kind < kPacketKinds; ++kind) {
         if (!plan.transports[kind]) continue;
-        if (rule.once_per_direction) {
-          engine_->once[kind][direction].push_back(id);
-        } else {
-          place_payload(id, kind, direction);
-        }
+        place_payload(id, kind, direction);
       }
     }
   }
@@ -260,9 +210,9 @@ class EngineBuilder {
     const ChosenLiteral literal = choose_literal(rule);
     for (const std::size_t direction : directions(rule)) {
       if (literal.list != nullptr) {
-        engine_->stream[direction].add(literal.bytes, literal.nocase, id);
+        engine_->stream[direction].add(literal.bytes, literal.nocase, literal.reach, id);
       } else {
-        engine_->stream_without_literal[direction].add(destination_ports(rule), id);
+        engine_->stream_without_literal[direction].add(rule, id);
       }
       if (!rule.also_packet) continue;
       for (std::size_t kind = 0; kind < kPacketKinds; ++kind) {
@@ -280,6 +230,8 @@ class EngineBuilder {
     }
     group.buffers.push_back(std::make_unique<TransactionBuffer>());
     group.buffers.back()->buffer = list.buffer;
+    const BufferDescriptor& descriptor = buffer_table()[list.buffer];
+    group.buffers.back()->prefilter = Prefilter(descriptor.final_progress > descriptor.min_progress);
     group.buffers.back()->transforms = list.transforms;
     return *group.buffers.back();
   }
@@ -312,7 +264,8 @@ class EngineBuilder {
       }
       if (literal.list == nullptr || !rule.app_events.empty()) continue;
       for (const std::size_t direction : literal_directions(rule, *literal.list)) {
-        buffer_for(sides[direction], *literal.list).prefilter.add(literal.bytes, literal.nocase, id);
+        buffer_for(sides[direction], *literal.list)
+            .prefilter.add(literal.bytes, literal.nocase, literal.reach, id);
       }
     }
   }
@@ -331,12 +284,37 @@ class EngineBuilder {
     return {};
   }
 
-  core::Status compile() {
-    GH_CHECK(each_prefilter([&](Prefilter& p) { return p.build(options_.cache_dir, engine_->summary_); }));
-    for (auto& sides : engine_->packet_without_literal) {
-      for (PortGroups& groups : sides) groups.build();
+  // A file that is the body of a message has the same bytes: both are looked for in one scan.
+  void join_bodies() {
+    const AppProto http = find_parser("http");
+    if (http == kAppUnknown) return;
+    for (TransactionGroup& group : engine_->transactions[http]) {
+      TransactionBuffer* file = nullptr;
+      for (const auto& buffer : group.buffers) {
+        if (!buffer->transforms.empty()) continue;
+        const std::string_view name = buffer_table()[buffer->buffer].name;
+        if (name == "file.data") file = buffer.get();
+      }
+      if (file == nullptr) continue;
+      for (const auto& buffer : group.buffers) {
+        const std::string_view name = buffer_table()[buffer->buffer].name;
+        if (!buffer->transforms.empty() || (name != "http.request_body" && name != "http.response_body"))
+          continue;
+        file->prefilter.take(buffer->prefilter);
+        buffer->joined = file;
+        file->joins = true;
+      }
     }
-    for (PortGroups& groups : engine_->stream_without_literal) groups.build();
+  }
+
+  core::Status compile() {
+    join_bodies();
+    GH_CHECK(each_prefilter([&](Prefilter& p) { return p.build(options_.cache_dir, engine_->summary_); }));
+    engine_->once.build();
+    for (auto& sides : engine_->packet_without_literal) {
+      for (HeaderIndex& index : sides) index.build();
+    }
+    for (HeaderIndex& index : engine_->stream_without_literal) index.build();
     for (auto& sides : engine_->transactions) {
       for (TransactionGroup& group : sides) {
         std::stable_sort(group.buffers.begin(), group.buffers.end(), [](const auto& a, const auto& b) {

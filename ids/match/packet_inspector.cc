@@ -93,7 +93,8 @@ void PacketInspector::collect_packet(const Packet& packet, Flow* flow, FlowDetec
   Candidates& candidates = shared_.candidates;
   const auto kind = static_cast<std::size_t>(kind_of(packet));
   const std::size_t d = index(direction);
-  if (!e.any_packet.empty()) candidates.add_all(e.any_packet, kOnPacket);
+  const auto add_all = [&](std::span<const PlanId> plans) { candidates.add_all(plans, kOnPacket); };
+  add_all(e.any_packet);
   for (std::size_t i = 0; i < packet.event_count; ++i)
     add_event(candidates, e.by_decode_event, packet.events[i]);
   for (std::size_t i = 0; i < packet.stream_event_count; ++i)
@@ -101,10 +102,10 @@ void PacketInspector::collect_packet(const Packet& packet, Flow* flow, FlowDetec
   if (packet.ip_version == 0) return;
   if (state == nullptr || !state->once_done[d]) {
     if (state != nullptr) state->once_done[d] = true;
-    candidates.add_all(e.once[kind][d], kOnPacket);
+    e.once.find(packet, add_all);
   }
   if (state != nullptr) collect_detection(*flow, *state, direction);
-  candidates.add_all(e.packet_without_literal[kind][d].at(packet.destination_port), kOnPacket);
+  e.packet_without_literal[kind][d].find(packet, add_all);
   const bool opaque = state != nullptr && state->opaque;
   if (!packet.payload.empty() && !opaque) collect_payload(packet, kind, d);
 }
@@ -113,11 +114,13 @@ void PacketInspector::collect_payload(const Packet& packet, std::size_t kind, st
   const EngineImpl& e = *shared_.engine;
   Candidates& candidates = shared_.candidates;
   const auto add = [&](PlanId plan) { candidates.add(plan, kOnPacket); };
-  e.packet[kind][direction].scan(packet.payload, shared_.scratch, add);
+  const ScanView view{packet.payload, 0, false};
+  e.packet[kind][direction].scan(view, shared_.scratch, add);
   // TCP data that reassembly did not take is all that stream rules will see of it.
   if (packet.is_tcp() && !packet.payload_in_stream) {
-    e.stream[direction].scan(packet.payload, shared_.scratch, add);
-    candidates.add_all(e.stream_without_literal[direction].at(packet.destination_port), kOnPacket);
+    e.stream[direction].scan(view, shared_.scratch, add);
+    e.stream_without_literal[direction].find(
+        packet, [&](std::span<const PlanId> plans) { candidates.add_all(plans, kOnPacket); });
   }
 }
 
@@ -142,13 +145,11 @@ void PacketInspector::collect_stream(const Packet& packet, const FlowDetect* sta
                                      Direction direction) {
   if (stream.data.empty()) return;
   Candidates& candidates = shared_.candidates;
-  const Prefilter& prefilter = shared_.engine->stream[index(direction)];
-  // A literal that begins in old data can end in new data.
-  const std::size_t back = std::min(stream.old, prefilter.longest() == 0 ? 0 : prefilter.longest() - 1);
-  const ByteView fresh = stream.data.subspan(stream.old - back);
-  prefilter.scan(fresh, shared_.scratch, [&](PlanId plan) { candidates.add(plan, kOnStream); });
-  candidates.add_all(shared_.engine->stream_without_literal[index(direction)].at(packet.destination_port),
-                     kOnStream);
+  const std::size_t d = index(direction);
+  shared_.engine->stream[d].scan({stream.data, stream.old, true}, shared_.scratch,
+                                 [&](PlanId plan) { candidates.add(plan, kOnStream); });
+  shared_.engine->stream_without_literal[d].find(
+      packet, [&](std::span<const PlanId> plans) { candidates.add_all(plans, kOnStream); });
   for (const FlowDetect::Waiting& w : state->waiting[index(direction)]) {
     if (w.until > stream.base) candidates.add(w.plan, kOnStream);
   }
@@ -175,7 +176,8 @@ void PacketInspector::evaluate(const Packet& packet, Flow* flow, FlowDetect* sta
     const RulePlan& plan = shared_.engine->plans[id];
     if (plan.needs_stream && state != nullptr && state->opaque) continue;
     const std::uint8_t mode = shared_.candidates.mode(id);
-    if (!header_holds(*plan.rule, packet, flow, direction)) continue;
+    if (!plan.header.holds(*plan.rule, packet, flow, direction, shared_.engine->addresses, shared_.addresses))
+      continue;
     InspectContext context = shared_.context(packet, flow, direction, nullptr);
     if (!conditions_hold(*plan.rule, context)) continue;
     const bool on_stream = (mode & kOnStream) != 0 && matches_stream(plan, context, stream);

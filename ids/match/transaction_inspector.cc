@@ -15,6 +15,7 @@ void TransactionInspector::inspect(const Packet& packet, Flow& flow, Direction d
   if (sides[0].empty() && sides[1].empty()) return;
   const std::size_t d = index(direction);
   const std::uint8_t complete = parser_of(app->proto).complete[d];
+  steps_ = app->proto == http_;
   for (const auto& tx : app->session->transactions()) {
     if (tx->progress[d] == 0 || tx->skip_inspect[d]) continue;
     TransactionDetect& state = state_of(*tx);
@@ -73,11 +74,7 @@ void TransactionInspector::inspect_side(const Side& side) {
     if (found != side.group.by_event.end()) candidates.add_all(found->second, 0);
   }
   kept.progress = progress;
-  // Rules about packets or flowbits may come true without any change of the transaction.
-  if (changed || !side.stream.data.empty() || kept.retry_always || !side.state.common.empty()) {
-    candidates.add_all(kept.pending, 0);
-    candidates.add_all(side.state.common, 0);
-  }
+  wake_pending(side, changed);
   if (!candidates.empty()) evaluate(side);
   if (!finished) return;
   kept.done = true;
@@ -85,24 +82,59 @@ void TransactionInspector::inspect_side(const Side& side) {
   kept.scanned.clear();
 }
 
+// Of the rules that wait: all when there is something new to look at, else those that wait for something
+// outside of the transaction.
+void TransactionInspector::wake_pending(const Side& side, bool changed) {
+  TransactionDetect::Side& kept = side.kept;
+  Candidates& candidates = shared_.candidates;
+  candidates.add_all(side.state.common, 0);
+  side.state.common.clear();
+  if (changed) {
+    candidates.add_all(kept.pending, 0);
+    kept.pending.clear();
+  } else if (kept.retry_always) {
+    std::erase_if(kept.pending, [&](PlanId id) {
+      if (!shared_.engine->plans[id].retries) return false;
+      candidates.add(id, 0);
+      return true;
+    });
+  }
+  if (changed || kept.retry_always) kept.retry_always = false;
+}
+
+// A body of HTTP is looked at when it is complete, and on its way each time it has grown enough: looking at
+// every segment would cost the square of its length.
+bool TransactionInspector::hidden(const BufferDescriptor& descriptor, const BufferView& view, bool settled,
+                                  std::uint32_t seen) const {
+  constexpr std::size_t kFirstLook = 32 * 1024, kStep = 16 * 1024;
+  if (!steps_ || settled || view.final || descriptor.final_progress <= descriptor.min_progress) return false;
+  const std::size_t looked = seen == 0 ? 0 : seen - 1;
+  return view.data.size() < (looked == 0 ? kFirstLook : looked + kStep);
+}
+
 // Scans what is new of each buffer. True: something was.
 bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
   const std::uint8_t progress = side.tx.progress[index(side.direction)];
   std::vector<std::uint32_t>& scanned = side.kept.scanned;
   bool changed = false;
+  file_view_ = {};
   for (std::size_t i = 0; i < side.group.buffers.size(); ++i) {
     const TransactionBuffer& buffer = *side.group.buffers[i];
     const BufferDescriptor& descriptor = buffer_table()[buffer.buffer];
     if (progress < descriptor.min_progress) break;
     if (scanned[i] == TransactionDetect::kScanned) continue;
+    const bool settled = finished || progress >= descriptor.final_progress;
     std::uint32_t seen = 0;
     BufferView view;
     for (unsigned instance = 0; descriptor.get(side.tx, side.direction, instance, view); ++instance) {
+      if (instance == 0 && hidden(descriptor, view, settled, scanned[i])) {
+        seen = scanned[i];
+        break;
+      }
       seen += static_cast<std::uint32_t>(std::min<std::size_t>(view.data.size() + 1, 1U << 30U));
       scan_instance(buffer, view, instance == 0 ? scanned[i] : 0);
     }
     changed = changed || seen != scanned[i];
-    const bool settled = finished || progress >= descriptor.final_progress;
     scanned[i] = settled ? TransactionDetect::kScanned : seen;
   }
   return changed;
@@ -111,15 +143,20 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
 // `before` bytes of it (plus one) were scanned already.
 void TransactionInspector::scan_instance(const TransactionBuffer& buffer, const BufferView& view,
                                          std::uint32_t before) {
-  if (buffer.prefilter.empty()) return;
-  ByteView data = view.data;
+  const Prefilter& prefilter = buffer.joined != nullptr ? buffer.joined->prefilter : buffer.prefilter;
+  if (prefilter.empty()) return;
+  ScanView scan{view.data, 0, false};
   if (buffer.transforms.empty()) {
-    const std::size_t longest = buffer.prefilter.longest();
-    if (before > longest && before - 1 <= data.size()) data = data.subspan(before - 1 - (longest - 1));
-  } else if (!transformed(buffer.transforms, data)) {
+    if (before != 0 && before - 1 <= view.data.size()) scan.old = before - 1;
+  } else if (!transformed(buffer.transforms, scan.data)) {
     return;
   }
-  buffer.prefilter.scan(data, shared_.scratch, [this](PlanId plan) { shared_.candidates.add(plan, 0); });
+  if (buffer.joined != nullptr && scan.data.data() == file_view_.data.data() &&
+      scan.data.size() == file_view_.data.size() && scan.old == file_view_.old) {
+    return;
+  }
+  if (buffer.joins) file_view_ = scan;
+  prefilter.scan(scan, shared_.scratch, [this](PlanId plan) { shared_.candidates.add(plan, 0); });
 }
 
 // Runs the chain; `data` then views scratch of this inspector, until the next call.
@@ -138,9 +175,6 @@ bool TransactionInspector::transformed(const std::vector<std::shared_ptr<const T
 void TransactionInspector::evaluate(const Side& side) {
   const std::span<const PlanId> candidates = shared_.candidates.sorted();
   shared_.counters.candidates += candidates.size();
-  side.kept.pending.clear();
-  side.state.common.clear();
-  side.kept.retry_always = false;
   for (const PlanId id : candidates) {
     if (side.state.is_decided(id, side.direction)) continue;
     const RulePlan& plan = shared_.engine->plans[id];
@@ -148,17 +182,23 @@ void TransactionInspector::evaluate(const Side& side) {
     const auto decide = [&] { once ? side.state.decide(id) : side.state.decide(id, side.direction); };
     switch (judge(plan, side)) {
       case Verdict::match:
-        decide();
+        // A rule that stores files waits for the next one.
+        if (plan.rule->file_needs.store && !plan.rule->transactional) {
+          side.kept.pending.push_back(id);
+        } else {
+          decide();
+        }
         shared_.reporter.accept(*shared_.engine, {id, side.direction, &side.tx, false}, side.packet,
                                 &side.flow, shared_.findings, shared_.captures);
         break;
       case Verdict::reject:
         decide();
         break;
+      case Verdict::never:
+        break;
       case Verdict::undecided:
         (plan.rule->transactional ? side.state.common : side.kept.pending).push_back(id);
-        if (!plan.rule->conditions.empty() || !plan.rule->flowbit_tests.empty())
-          side.kept.retry_always = true;
+        if (plan.retries) side.kept.retry_always = true;
         break;
     }
   }
@@ -166,16 +206,20 @@ void TransactionInspector::evaluate(const Side& side) {
 
 TransactionInspector::Verdict TransactionInspector::judge(const RulePlan& plan, const Side& side) {
   const Rule& rule = *plan.rule;
-  if (!transaction_header_holds(rule, side.packet, side.flow, side.direction)) return Verdict::undecided;
+  if (!plan.header.holds_for_transaction(rule, side.packet, side.flow, side.direction,
+                                         shared_.engine->addresses, shared_.addresses)) {
+    return plan.header.may_hold(rule, side.packet, shared_.engine->addresses, shared_.addresses)
+               ? Verdict::undecided
+               : Verdict::never;
+  }
   InspectContext context = shared_.context(side.packet, &side.flow, side.direction, &side.tx);
-  if (!conditions_hold(rule, context)) return Verdict::undecided;
+  if (!conditions_hold(rule, context) || !flowbits_hold(rule, &side.flow)) return Verdict::undecided;
   Verdict verdict = Verdict::match;
   for (const ListPlan& list : plan.lists) {
     const Verdict one = judge_list(list, context, side.stream);
     if (one == Verdict::reject) return one;
     if (one == Verdict::undecided) verdict = one;
   }
-  if (verdict == Verdict::match && !flowbits_hold(rule, &side.flow)) return Verdict::undecided;
   return verdict;
 }
 
@@ -216,6 +260,10 @@ TransactionInspector::Verdict TransactionInspector::judge_instances(const ListPl
   for (unsigned instance = 0; buffer.get(tx, side, instance, view); ++instance) {
     ByteView data = view.data;
     if (!list.match->transforms.empty() && !transformed(list.match->transforms, data)) continue;
+    if (instance == 0 && hidden(buffer, view, settled, 0)) {
+      open = true;
+      continue;
+    }
     present = true;
     const bool final_now = view.final || settled;
     open = open || !final_now;

@@ -15,7 +15,8 @@ class TransactionInspector {
   void inspect(const Packet& packet, Flow& flow, Direction direction, const StreamView& stream);
 
  private:
-  enum class Verdict : std::uint8_t { match, reject, undecided };
+  // never: the header cannot hold in this direction of this flow; nothing to remember.
+  enum class Verdict : std::uint8_t { match, reject, undecided, never };
   // One side of one transaction while it is inspected.
   struct Side {
     const Packet& packet;
@@ -32,6 +33,9 @@ class TransactionInspector {
   static void restart(TransactionDetect::Side& kept, AppProto proto);
   TransactionDetect& state_of(Transaction& tx) const;
   void inspect_side(const Side& side);
+  void wake_pending(const Side& side, bool changed);
+  bool hidden(const BufferDescriptor& descriptor, const BufferView& view, bool settled,
+              std::uint32_t seen) const;
   bool scan_buffers(const Side& side, bool finished);
   void scan_instance(const TransactionBuffer& buffer, const BufferView& view, std::uint32_t before);
   bool transformed(const std::vector<std::shared_ptr<const Transform>>& chain, ByteView& data);
@@ -43,6 +47,9 @@ class TransactionInspector {
 
   Inspection& shared_;
   std::array<std::vector<std::uint8_t>, 2> transform_room_;
+  const AppProto http_ = find_parser("http");
+  bool steps_ = false;  // this flow's bodies are looked at in steps
+  ScanView file_view_;  // the file scanned last, of the transaction being inspected
 };
 
 }  // namespace gatehouse::ids

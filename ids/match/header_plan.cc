@@ -1,0 +1,131 @@
+#include "ids/match/header_plan.h"
+
+#include <algorithm>
+
+namespace gatehouse::ids {
+namespace {
+
+Wide wide(const IpAddress& address) {
+  Wide value = 0;
+  for (const std::uint8_t byte : address.bytes) value = value << 8U | byte;
+  return value;
+}
+
+// The number of IPv4 ranges, then all ranges.
+std::vector<Wide> key_of(const AddressSet& set) {
+  std::vector<Wide> key;
+  key.reserve(1 + 2 * (set.v4.size() + set.v6.size()));
+  key.push_back(set.v4.size());
+  for (const AddressSet::Range& r : set.v4)
+    key.insert(key.end(), {r.first.v4_host_order(), r.last.v4_host_order()});
+  for (const AddressSet::Range& r : set.v6) key.insert(key.end(), {wide(r.first), wide(r.last)});
+  return key;
+}
+
+template <class Ranges, class Key>
+bool in_ranges(const Ranges& ranges, const Key& key) {
+  const auto next = std::upper_bound(ranges.begin(), ranges.end(), key,
+                                     [](const Key& k, const auto& range) { return k < range.first; });
+  return next != ranges.begin() && key <= (next - 1)->second;
+}
+
+bool protocol_holds(const Rule& rule, const Packet& packet, const Flow* flow) {
+  if (rule.ip_version != 0 && packet.ip_version != rule.ip_version) return false;
+  if (!rule.ip_protocols.empty() && std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(),
+                                              packet.protocol) == rule.ip_protocols.end()) {
+    return false;
+  }
+  if (rule.app_protocols.empty()) return true;
+  const AppFlow* app = flow == nullptr ? nullptr : app_flow(*flow);
+  return app != nullptr && std::find(rule.app_protocols.begin(), rule.app_protocols.end(), app->proto) !=
+                               rule.app_protocols.end();
+}
+
+bool port_holds(const PortSet& ports, const Packet& packet, std::uint16_t port) {
+  return ports.any || (packet.has_transport && ports.contains(port));
+}
+
+}  // namespace
+
+void AddressSets::count(const AddressSet& set) {
+  if (!set.any) ++known_[key_of(set)];
+}
+
+void AddressSets::number() {
+  std::vector<decltype(known_)::iterator> order;
+  for (auto i = known_.begin(); i != known_.end(); ++i) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a->second > b->second; });
+  for (const auto& entry : order) {
+    const std::vector<Wide>& key = entry->first;
+    Ranges& ranges = sets_.emplace_back();
+    const auto v4_end = 1 + 2 * static_cast<std::size_t>(key[0]);
+    for (std::size_t i = 1; i < key.size(); i += 2) {
+      if (i < v4_end) {
+        ranges.v4.emplace_back(static_cast<std::uint32_t>(key[i]), static_cast<std::uint32_t>(key[i + 1]));
+      } else {
+        ranges.v6.emplace_back(key[i], key[i + 1]);
+      }
+    }
+    entry->second = static_cast<std::uint32_t>(sets_.size());
+  }
+}
+
+AddressSetId AddressSets::id_of(const AddressSet& set) const {
+  return set.any ? kAnyAddress : known_.find(key_of(set))->second;
+}
+
+bool AddressSets::contains(AddressSetId id, const IpAddress& address) const {
+  const Ranges& ranges = sets_[id - 1U];
+  if (address.is_v4()) return in_ranges(ranges.v4, address.v4_host_order());
+  return address.is_v6() && in_ranges(ranges.v6, wide(address));
+}
+
+HeaderPlan::HeaderPlan(const Rule& rule, const AddressSets& sets)
+    : source_(sets.id_of(rule.source)),
+      destination_(sets.id_of(rule.destination)),
+      any_ports_(rule.source_port.any && rule.destination_port.any) {}
+
+bool HeaderPlan::endpoints_hold(const Rule& rule, const Packet& p, const AddressSets& sets,
+                                AddressCache& cache) const {
+  return cache.source_in(sets, source_) && cache.destination_in(sets, destination_) &&
+         (any_ports_ || (port_holds(rule.source_port, p, p.source_port) &&
+                         port_holds(rule.destination_port, p, p.destination_port)));
+}
+
+bool HeaderPlan::reversed_endpoints_hold(const Rule& rule, const Packet& p, const AddressSets& sets,
+                                         AddressCache& cache) const {
+  return cache.destination_in(sets, source_) && cache.source_in(sets, destination_) &&
+         (any_ports_ || (port_holds(rule.source_port, p, p.destination_port) &&
+                         port_holds(rule.destination_port, p, p.source_port)));
+}
+
+bool HeaderPlan::any_direction_holds(const Rule& rule, const Packet& p, const AddressSets& sets,
+                                     AddressCache& cache) const {
+  return endpoints_hold(rule, p, sets, cache) ||
+         (rule.bidirectional && reversed_endpoints_hold(rule, p, sets, cache));
+}
+
+bool HeaderPlan::holds(const Rule& rule, const Packet& packet, const Flow* flow, Direction direction,
+                       const AddressSets& sets, AddressCache& cache) const {
+  const FlowConditions& f = rule.flow;
+  if (f.direction && (flow == nullptr || direction != *f.direction)) return false;
+  // A session that is being closed was established: what it said is still
+  // decided.
+  const bool established = flow != nullptr && (packet.established || flow->state == FlowState::closed);
+  if (f.established && !established) return false;
+  if (f.not_established && established) return false;
+  if (rule.any_packet) return true;
+  return any_direction_holds(rule, packet, sets, cache) && protocol_holds(rule, packet, flow);
+}
+
+bool HeaderPlan::holds_for_transaction(const Rule& rule, const Packet& packet, const Flow& flow,
+                                       Direction direction, const AddressSets& sets,
+                                       AddressCache& cache) const {
+  if (holds(rule, packet, &flow, direction, sets, cache)) return true;
+  if (!rule.transactional) return false;
+  if (direction == Direction::to_server) return any_direction_holds(rule, packet, sets, cache);
+  return reversed_endpoints_hold(rule, packet, sets, cache);
+}
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,128 @@
+#include "ids/match/literal_choice.h"
+
+#include <algorithm>
+#include <array>
+
+namespace gatehouse::ids {
+namespace {
+
+// Sixteen rare bytes preselect as well as all of a literal, in a smaller
+// database. Eight, all that the first step of Hyperscan looks at, gave four
+// times as many false candidates.
+constexpr std::size_t kWindow = 16;
+constexpr std::size_t kShortLiteral = 4;
+constexpr int kShortPenalty = 100, kBodyPenalty = 20;
+
+// How rare a byte is in traffic, about -log2 of its frequency.
+constexpr std::array<std::uint8_t, 256> make_rarity() {
+  std::array<std::uint8_t, 256> table{};
+  for (std::size_t i = 0; i < 256; ++i) table[i] = 9;
+  for (std::size_t c = 'a'; c <= 'z'; ++c) table[c] = 6;
+  for (std::size_t c = 'A'; c <= 'Z'; ++c) table[c] = 7;
+  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = 6;
+  for (const char c : {'e', 't', 'a', 'o', 'i', 'n', 's', 'r'}) table[static_cast<std::size_t>(c)] = 4;
+  for (const char c : {'d', 'l', 'c', 'p', 'm', 'u', 'h'}) table[static_cast<std::size_t>(c)] = 5;
+  for (const char c : {'/', '.', '-', '=', '"', '<', '>', ';', ':', ',', '0', '1', '2', '\r', '\n'})
+    table[static_cast<std::size_t>(c)] = 5;
+  table[' '] = 3;
+  table[0] = 3;
+  table[0xff] = 6;
+  return table;
+}
+constexpr std::array<std::uint8_t, 256> kRarity = make_rarity();
+
+int rarity(std::string_view bytes) {
+  int sum = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    // A byte seen just before says little: padding, words with double letters.
+    const bool again =
+        bytes.substr(i < 4 ? 0 : i - 4, std::min<std::size_t>(i, 4)).find(bytes[i]) != std::string_view::npos;
+    sum += again ? 1 : kRarity[static_cast<std::uint8_t>(bytes[i])];
+  }
+  return sum;
+}
+
+std::string_view rarest_window(std::string_view bytes) {
+  if (bytes.size() <= kWindow) return bytes;
+  std::string_view best = bytes.substr(0, kWindow);
+  int most = rarity(best);
+  for (std::size_t at = 1; at + kWindow <= bytes.size(); ++at) {
+    const std::string_view window = bytes.substr(at, kWindow);
+    if (const int value = rarity(window); value > most) {
+      most = value;
+      best = window;
+    }
+  }
+  return best;
+}
+
+// Where an occurrence that helps its rule must end; kNoReach: anywhere.
+std::uint32_t reach_of(const Rule& rule, const BufferMatch& list, const ContentOp& content) {
+  if (content.offset.slot >= 0 || content.depth.slot >= 0 || content.distance.slot >= 0 ||
+      content.within.slot >= 0) {
+    return kNoReach;
+  }
+  constexpr std::int64_t kFar = 1U << 20U;
+  std::int64_t reach = kFar;
+  const auto bound = [&](std::int64_t end) { reach = std::min(reach, std::max<std::int64_t>(end, 1)); };
+  const std::int64_t offset = content.has_offset ? content.offset.literal : 0;
+  if (content.startswith) bound(static_cast<std::int64_t>(content.pattern.size()));
+  if (content.has_depth) bound(offset + content.depth.literal);
+  // Without a content before it, "within" counts from the beginning. In streams
+  // that is the window's.
+  const bool first = !list.ops.empty() && &list.ops.front().content == &content;
+  if (first && content.has_within && rule.rule_class == RuleClass::transaction)
+    bound((content.has_distance ? content.distance.literal : 0) + content.within.literal);
+  return reach == kFar ? kNoReach : static_cast<std::uint32_t>(reach);
+}
+
+bool usable(const Rule& rule, const BufferMatch& list) {
+  if (list.absent) return false;
+  const BufferDescriptor& buffer = buffer_table()[list.buffer];
+  if (rule.rule_class == RuleClass::transaction) return buffer.get != nullptr;
+  return list.buffer == kPayloadBuffer && list.transforms.empty();
+}
+
+std::string_view part_of(const ContentOp& content) {
+  std::string_view bytes = content.pattern;
+  if (content.chop_length != 0) bytes = bytes.substr(content.chop_offset, content.chop_length);
+  return rarest_window(bytes);
+}
+
+int score(const BufferMatch& list, std::string_view part, std::uint32_t reach) {
+  int value = rarity(part);
+  // A short literal is bad where it may be anywhere.
+  if (part.size() < kShortLiteral && reach == kNoReach) value -= kShortPenalty;
+  // Bodies are big: a literal elsewhere is cheaper to look for.
+  const BufferDescriptor& buffer = buffer_table()[list.buffer];
+  if (buffer.final_progress > buffer.min_progress) value -= kBodyPenalty;
+  return value;
+}
+
+}  // namespace
+
+ChosenLiteral choose_literal(const Rule& rule) {
+  constexpr int kAuthors = 1'000'000;
+  ChosenLiteral chosen;
+  int best = 0;
+  for (const BufferMatch& list : rule.buffers) {
+    if (!usable(rule, list)) continue;
+    for (const BufferOp& op : list.ops) {
+      if (op.kind != BufferOp::Kind::content || op.content.negated) continue;
+      const std::uint32_t reach = reach_of(rule, list, op.content);
+      const std::string_view part = part_of(op.content);
+      // One byte is nearly everywhere: telling so costs more than asking the
+      // rule.
+      if (part.size() < 2 && reach == kNoReach) continue;
+      int value = score(list, part, reach);
+      const bool burden = part.size() < kShortLiteral && reach == kNoReach;
+      if (op.content.fast_pattern && !burden) value = kAuthors;
+      if (chosen.list != nullptr && value <= best) continue;
+      best = value;
+      chosen = {&list, part, op.content.nocase, reach};
+    }
+  }
+  return chosen;
+}
+
+}  // namespace gatehouse::ids

@@ -1,0 +1,22 @@
+// Which bytes of a rule are looked for to preselect it.
+#pragma once
+
+#include <string_view>
+
+#include "ids/keywords/rule.h"
+#include "ids/match/preselection.h"
+
+namespace gatehouse::ids {
+
+struct ChosenLiteral {
+  const BufferMatch* list = nullptr;  // null: the rule has none
+  std::string_view bytes;
+  bool nocase = false;
+  std::uint32_t reach = kNoReach;
+};
+
+// The author's fast pattern, unless it is a burden the rule does not need; else
+// the rarest content. Of that, the rarest few bytes.
+ChosenLiteral choose_literal(const Rule& rule);
+
+}  // namespace gatehouse::ids
