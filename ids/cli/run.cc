@@ -103,6 +103,8 @@ Result<int> verb_run(const core::Args& args) {
     loaded.settings.environment.resources->datasets.set_base_directory(log_directory);
   GH_TRY(const std::vector<std::string> paths, rule_paths(args, loaded));
   GH_TRY(engine::RuleSet rules, load_rules(paths, loaded.settings));
+  if (rules.engine->rules().file_needs.store && !loaded.settings.files.store.enabled)
+    core::log_warning("there are `filestore` rules, but no file is kept: file-store.enabled is off");
   const auto count = static_cast<unsigned>(workers);
   if (file) return over_file(args, loaded, rules, count);
   return on_interfaces(args, loaded, std::move(rules), count, std::move(interfaces), paths);

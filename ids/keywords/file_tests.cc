@@ -21,7 +21,7 @@ class FileTests final : public BufferTest {
   bool holds(InspectContext& context, ByteView, std::size_t&) const override {
     if (context.tx == nullptr) return false;
     const TransferredFile* file = file_at(*context.tx, context.side, context.instance);
-    if (file == nullptr || !fits(*file)) return false;
+    if (file == nullptr || !fits(*file) || (wish && has_spoken(*file))) return false;
     if (wish && context.findings != nullptr)
       context.findings->push_back({this, context.side == Direction::to_client ? "c" : "s"});
     return true;
@@ -30,13 +30,17 @@ class FileTests final : public BufferTest {
   void commit(ActionContext& context, const std::string& side) const override {
     if (context.tx == nullptr || !wish) return;
     const Direction matched = side == "c" ? Direction::to_client : Direction::to_server;
-    const bool stated = wish->directions[0] || wish->directions[1];
+    const auto wanted = [&](Direction d) {
+      const bool stated = wish->directions[0] || wish->directions[1];
+      return stated ? wish->directions[index(d)] : d == matched;
+    };
     for (TransferredFile& file : context.tx->files) {
-      if (stated ? !wish->directions[index(file.direction)] : file.direction != matched) continue;
-      if (wish->scope != StoreScope::file || fits(file)) file.store(wish->sid);
+      const bool fitting = fits(file);
+      if (wanted(file.direction) && (wish->scope != StoreScope::file || fitting)) file.store(wish->sid);
+      if (file.direction == matched && fitting && !has_spoken(file)) file.sids.push_back(wish->sid);
     }
     for (const Direction d : {Direction::to_server, Direction::to_client}) {
-      if (stated ? !wish->directions[index(d)] : d != matched) continue;
+      if (!wanted(d)) continue;
       if (wish->scope != StoreScope::file) context.tx->store_sids[index(d)] = wish->sid;
       if (wish->scope == StoreScope::flow) store_flow(context, d);
     }
@@ -46,6 +50,10 @@ class FileTests final : public BufferTest {
   std::optional<StoreWish> wish;
 
  private:
+  // The rule is decided anew with each file that begins after it matched.
+  bool has_spoken(const TransferredFile& file) const {
+    return std::find(file.sids.begin(), file.sids.end(), wish->sid) != file.sids.end();
+  }
   bool fits(const TransferredFile& file) const {
     return std::all_of(questions.begin(), questions.end(), [&](const auto& q) { return q->holds(file); });
   }
@@ -212,8 +220,6 @@ void apply_filestore(RuleBuilder& builder, const lang::RuleOption& option) {
   wish.sid = sid_of(builder.ast);
   if (option.has_value && !parse_wish(builder, option, wish)) return;
   tests.wish = wish;
-  // The digest names the stored file.
-  builder.rule.file_needs.hashes[static_cast<std::size_t>(FileHash::sha256)] = true;
   builder.rule.file_needs.store = true;
 }
 

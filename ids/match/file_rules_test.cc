@@ -176,6 +176,17 @@ TEST_F(FileRules, StoreAllFilesWithoutAQuestion) {
   EXPECT_EQ(store_.contents, (std::vector<std::string>{"abc", "0123456789"}));
 }
 
+TEST_F(FileRules, StoreEachFileAsItComes) {
+  const std::string whole = form("abc", "0123456789");
+  const std::size_t first = whole.find("abc") + 1;
+  const std::size_t second = whole.find("6789");
+  const std::vector<std::string> pieces = {whole.substr(0, first), whole.substr(first, second - first),
+                                           whole.substr(second)};
+  // Other rules match once in a transaction.
+  EXPECT_EQ(run({"filestore;", "filename:\".\";", "filestore:response,tx;"}, pieces), (Sids{1, 2, 3, 1, 3}));
+  EXPECT_EQ(store_.contents, (std::vector<std::string>{"abc", "0123456789"}));
+}
+
 TEST_F(FileRules, StoreByScope) {
   const std::string first = form("abc", "01");
   const std::string second = form("de", "23");

@@ -148,6 +148,8 @@ const std::string& TransferredFile::magic() const {
 }
 
 bool TransferredFile::store(std::uint32_t sid) {
+  // Also when nothing comes of it: the rule has had its say on this file.
+  if (std::find(sids.begin(), sids.end(), sid) == sids.end()) sids.push_back(sid);
   if (sink_ == nullptr) {
     if (store_ == nullptr || undecided_lost_) return false;
     sink_ = store_->open();
@@ -161,7 +163,6 @@ bool TransferredFile::store(std::uint32_t sid) {
     keep(rest);
     data = first;
   }
-  if (std::find(sids.begin(), sids.end(), sid) == sids.end()) sids.push_back(sid);
   return true;
 }
 
