@@ -1,31 +1,42 @@
 #include "ids/parsers/expected.h"
 
-#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace gatehouse::ids {
 
+void ExpectedFlows::erase(Entries::iterator entry) {
+  for (const Key& key : entry->keys) by_key_.erase(key);
+  entries_.erase(entry);
+}
+
 void ExpectedFlows::expire(std::int64_t now_us) {
   while (!entries_.empty() && (entries_.front().until_us <= now_us || entries_.size() >= kMost))
-    entries_.pop_front();
+    erase(entries_.begin());
 }
 
 void ExpectedFlows::add(const FlowKey& parent, ExpectedFlow expected, std::int64_t now_us) {
+  const bool by_client = expected.opened == Direction::to_server;
   Entry entry;
-  entry.from = expected.opened == Direction::to_server ? parent.client : parent.server;
-  entry.to = expected.opened == Direction::to_server ? parent.server : parent.client;
-  entry.announced = expected.address;
-  entry.port = expected.port;
-  entry.protocol = parent.protocol;
+  entry.keys.push_back({by_client ? parent.client : parent.server, by_client ? parent.server : parent.client,
+                        expected.port, parent.protocol});
+  // The announced address may be that of one side of an address translation: then the flow goes there,
+  // or where the announcing one went.
+  if (expected.address.version != 0 && expected.address != entry.keys[0].to) {
+    Key announced = entry.keys[0];
+    announced.to = expected.address;
+    entry.keys.push_back(announced);
+  }
   entry.until_us = now_us + kLifetimeUs;
   entry.flow = std::move(expected);
   const std::lock_guard lock(mutex_);
   expire(now_us);
   // The same port announced again: the later word counts.
-  std::erase_if(entries_, [&](const Entry& e) {
-    return e.from == entry.from && e.to == entry.to && e.port == entry.port && e.protocol == entry.protocol;
-  });
+  for (const Key& key : entry.keys) {
+    if (const auto known = by_key_.find(key); known != by_key_.end()) erase(known->second);
+  }
   entries_.push_back(std::move(entry));
+  for (const Key& key : entries_.back().keys) by_key_.emplace(key, std::prev(entries_.end()));
   count_.store(entries_.size(), std::memory_order_relaxed);
 }
 
@@ -33,16 +44,11 @@ std::optional<ExpectedFlow> ExpectedFlows::take(const FlowKey& flow, std::int64_
   if (empty()) return std::nullopt;
   const std::lock_guard lock(mutex_);
   expire(now_us);
-  // The announced address may be that behind an address translation: then the flow goes where the
-  // announcing one went.
-  const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) {
-    return e.port == flow.server_port && e.protocol == flow.protocol && e.from == flow.client &&
-           (e.to == flow.server || e.announced == flow.server);
-  });
   std::optional<ExpectedFlow> result;
-  if (found != entries_.end()) {
-    result = std::move(found->flow);
-    entries_.erase(found);
+  const auto found = by_key_.find({flow.client, flow.server, flow.server_port, flow.protocol});
+  if (found != by_key_.end()) {
+    result = std::move(found->second->flow);
+    erase(found->second);
   }
   count_.store(entries_.size(), std::memory_order_relaxed);
   return result;

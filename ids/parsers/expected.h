@@ -3,12 +3,15 @@
 #pragma once
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
-#include <deque>
+#include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "ids/flow/flow.h"
 
@@ -43,18 +46,26 @@ class ExpectedFlows {
   bool empty() const { return count_.load(std::memory_order_relaxed) == 0; }
 
  private:
-  struct Entry {
-    IpAddress from, to, announced;
+  // Who opens it, where to: an expectation is found by both, or by one more for its announced address.
+  struct Key {
+    IpAddress from, to;
     std::uint16_t port = 0;
     std::uint8_t protocol = 0;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  struct Entry {
+    std::vector<Key> keys;
     std::int64_t until_us = 0;
     ExpectedFlow flow;
   };
+  using Entries = std::list<Entry>;
   void expire(std::int64_t now_us);
+  void erase(Entries::iterator entry);
 
   std::atomic<std::size_t> count_{0};
   std::mutex mutex_;
-  std::deque<Entry> entries_;  // oldest first
+  Entries entries_;  // oldest first
+  std::map<Key, Entries::iterator> by_key_;
 };
 
 }  // namespace gatehouse::ids

@@ -119,7 +119,7 @@ class TransferredFile {
 };
 
 // First bytes libmagic is given, as many as it looks at in the field's configurations.
-inline constexpr std::size_t kMagicBytes = 1024;
+inline constexpr std::size_t kMagicBytes = 4096;
 
 // The type of a file by its first bytes. The only caller of libmagic; its database is loaded with
 // the first call of a thread. Empty: libmagic has no database.
