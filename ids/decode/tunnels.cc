@@ -108,7 +108,7 @@ void decode_ip_in_ip(DecodeContext& context, std::uint8_t protocol, ByteView byt
   DecoderCounters& counters = context.counters;
   ++(outer6 ? (inner6 ? counters.ipv6_in_ipv6 : counters.ipv4_in_ipv6)
             : (inner6 ? counters.ipv6_in_ipv4 : counters.ipv4_in_ipv4));
-  context.inner = {bytes, inner6 ? TunnelKind::ipv6 : TunnelKind::ipv4, inner6 ? kEtherIpv6 : kEtherIpv4, 0};
+  context.inner = {bytes, outer6 ? TunnelKind::ipv6 : TunnelKind::ipv4, inner6 ? kEtherIpv6 : kEtherIpv4, 0};
 }
 
 }  // namespace gatehouse::ids

@@ -258,12 +258,6 @@ void finish_decoding(RuleBuilder& builder) {
   }
   builder.decode->ops = std::move(data->ops);
   lists.erase(data);
-  for (BufferMatch& list : lists) {
-    const auto decode = std::find_if(list.ops.begin(), list.ops.end(),
-                                     [](const BufferOp& op) { return op.kind == BufferOp::Kind::nested; });
-    // Base64 ends the list: what stands behind it is never asked, in the field neither.
-    if (decode != list.ops.end()) list.ops.erase(decode + 1, list.ops.end());
-  }
 }
 
 void finish(RuleBuilder& builder) {

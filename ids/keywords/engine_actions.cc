@@ -56,6 +56,10 @@ constexpr Refused kRefused[] = {
     {"luaxform", "rules cannot run scripts here: see `ids keywords` for the transforms there are"},
     {"replace", "packets are never rewritten here: a rule can drop or reject them"},
     {"nfq_set_mark", "packets are not marked here: a rule can drop or reject them"},
+    {"frame", "frames are no buffers of their own here: use the buffers of the protocol, or its stream"},
+    {"flow.elephant", "rates of flows are not tracked here: flow.bytes and flow.age tell of big ones"},
+    {"app-layer-state", "rules are not decided by parser state here: see app-layer-event"},
+    {"tcp.session", "phases of sessions are told by the flow keyword here"},
 };
 
 void refuse(RuleBuilder& builder, const lang::RuleOption& option) {
@@ -72,6 +76,10 @@ constexpr KeywordDescriptor kKeywords[] = {
     {"luaxform", ValueNeed::optional, "refused: no scripts in rules", refuse},
     {"replace", ValueNeed::optional, "refused: packets are never rewritten", refuse},
     {"nfq_set_mark", ValueNeed::optional, "refused: packets are not marked", refuse},
+    {"frame", ValueNeed::optional, "refused: frames are no buffers of their own", refuse},
+    {"flow.elephant", ValueNeed::optional, "refused: rates of flows are not tracked", refuse},
+    {"app-layer-state", ValueNeed::optional, "refused: see app-layer-event", refuse},
+    {"tcp.session", ValueNeed::optional, "refused: see flow", refuse},
 };
 
 }  // namespace

@@ -91,6 +91,7 @@ void apply_app_layer_event(RuleBuilder& builder, const lang::RuleOption& option)
 
 constexpr KeywordDescriptor kKeywords[] = {
     {"decode-event", ValueNeed::required, "the decoder found something odd", apply_decode_event},
+    {"engine-event", ValueNeed::required, "older name of decode-event", apply_decode_event},
     {"stream-event", ValueNeed::required, "the TCP session did something odd", apply_stream_event},
     {"app-layer-event", ValueNeed::required, "a protocol parser found something odd", apply_app_layer_event},
 };

@@ -186,7 +186,7 @@ struct BufferOp {
   std::shared_ptr<const NestedOp> nested;
 };
 
-// Ops that must hold on decoded bytes. Nothing of the buffer it stands in is asked after it.
+// Ops that must hold on decoded bytes; what follows in the buffer counts from where it stood before.
 struct NestedOp {
   std::shared_ptr<const BufferDecoder> decoder;
   std::vector<BufferOp> ops;

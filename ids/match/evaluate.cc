@@ -61,7 +61,7 @@ class Evaluation {
       case BufferOp::Kind::pcre:
         return regex(plan, at, cursor);
       case BufferOp::Kind::nested:
-        return nested(plan, cursor);
+        return nested(plan, at, cursor);
       case BufferOp::Kind::test:
         break;
     }
@@ -175,10 +175,10 @@ class Evaluation {
   }
 
   // Only the first place of what it is relative to is decoded, so no other one is tried.
-  Outcome nested(const OpPlan& plan, std::size_t cursor) {
+  Outcome nested(const OpPlan& plan, std::size_t at, std::size_t cursor) {
     std::vector<std::uint8_t> decoded;
     if (!plan.op->nested->decoder->decode(context_, buffer_, cursor, decoded)) return Outcome::fatal;
-    return Evaluation<false>(*plan.inner, context_, decoded, 0).run() ? Outcome::yes : Outcome::fatal;
+    return Evaluation<false>(*plan.inner, context_, decoded, 0).run() ? from(at + 1, cursor) : Outcome::fatal;
   }
 
   const ListPlan& list_;
