@@ -30,8 +30,8 @@ struct EventHeader {
   bool has_icmp_response = false;
   std::uint8_t icmp_response_type = 0, icmp_response_code = 0;
   std::optional<std::uint32_t> spi;  // ESP
-  std::uint64_t flow_id = 0;   // 0: no flow
-  std::uint64_t pcap_cnt = 0;  // 0: live
+  std::uint64_t flow_id = 0;         // 0: no flow
+  std::uint64_t pcap_cnt = 0;        // 0: live
   std::span<const std::uint16_t> vlan;
   std::string_view pkt_src;  // "wire/pcap"; empty: not written
   std::string_view in_iface;
@@ -51,7 +51,8 @@ struct AlertFields {
   std::uint8_t severity = 3;
   std::span<const std::pair<std::string, std::string>> metadata;
   std::optional<bool> target_is_source;
-  std::string_view context = {};  // members of an object, JSON; empty: not written
+  std::string_view forwarded_for = {};  // the client behind a proxy; empty: not written
+  std::string_view context = {};        // members of an object, JSON; empty: not written
 };
 
 struct FlowFields {

@@ -105,6 +105,7 @@ void EveWriter::alert(const AlertFields& fields, const EventHeader& header) {
   json.field("signature", fields.signature);
   json.field("category", fields.category);
   json.field("severity", fields.severity);
+  if (!fields.forwarded_for.empty()) json.field("xff", fields.forwarded_for);
   if (fields.target_is_source) {
     const bool source_is_target = *fields.target_is_source;
     const auto endpoint = [&](std::string_view name, bool of_source) {

@@ -7,8 +7,32 @@
 #include "ids/engine/event_facts.h"
 #include "ids/engine/event_log.h"
 #include "ids/flow/tcp.h"
+#include "ids/parsers/http_transaction.h"
 
 namespace gatehouse::ids::engine {
+namespace {
+
+// The address a proxy names in a field such as "X-Forwarded-For: client, proxy"; nothing when there is none.
+std::optional<core::IpAddress> forwarded_for(const Transaction* tx, const EveSettings::Forwarded& wanted) {
+  const auto* http = dynamic_cast<const HttpTransaction*>(tx);
+  const HttpField* field = http == nullptr ? nullptr : http->request().field(wanted.header);
+  if (field == nullptr) return std::nullopt;
+  std::string_view text = field->value;
+  if (wanted.forward) {
+    text = text.substr(0, text.find(','));
+  } else if (const std::size_t comma = text.rfind(','); comma != std::string_view::npos) {
+    text.remove_prefix(comma + 1);
+  }
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  if (const auto plain = core::IpAddress::parse(text)) return plain;
+  // With a port: 192.0.2.1:80, [2001:db8::1]:80.
+  if (text.starts_with('['))
+    return core::IpAddress::parse(text.substr(1, std::min(text.find(']'), text.size()) - 1));
+  return core::IpAddress::parse(text.substr(0, text.rfind(':')));
+}
+
+}  // namespace
 
 // All that is held of a direction, as far as the payload may go; what is missing is named in its place.
 ByteView EventLog::held_stream(const Flow& flow, Direction direction) {
@@ -65,6 +89,15 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
   if (tx != nullptr) header.tx_id = tx->id;
 
   alert::AlertFields fields;
+  std::string forwarded_text;
+  const EveSettings::Forwarded& forwarded = settings_.eve.forwarded;
+  if (const auto address = forwarded.enabled ? forwarded_for(tx, forwarded) : std::nullopt) {
+    if (forwarded.overwrite) {
+      (match.direction == Direction::to_server ? header.source : header.destination) = *address;
+    } else {
+      fields.forwarded_for = forwarded_text = address->to_string();
+    }
+  }
   fields.gid = meta.gid;
   fields.sid = meta.sid;
   fields.rev = meta.rev;

@@ -83,6 +83,24 @@ void http_headers(const SettingValue& v) {
   v.settings.eve.log.http_request_headers = *text == "request" || *text == "both";
   v.settings.eve.log.http_response_headers = *text == "response" || *text == "both";
 }
+void forwarded(const SettingValue& v) {
+  if (auto on = v.flag()) v.settings.eve.forwarded.enabled = *on;
+}
+void forwarded_mode(const SettingValue& v) {
+  const auto text = v.text();
+  if (!text) return;
+  if (*text != "extra-data" && *text != "overwrite") return v.wrong("extra-data or overwrite");
+  v.settings.eve.forwarded.overwrite = *text == "overwrite";
+}
+void forwarded_deployment(const SettingValue& v) {
+  const auto text = v.text();
+  if (!text) return;
+  if (*text != "reverse" && *text != "forward") return v.wrong("reverse or forward");
+  v.settings.eve.forwarded.forward = *text == "forward";
+}
+void forwarded_header(const SettingValue& v) {
+  if (auto text = v.text()) v.settings.eve.forwarded.header = std::move(*text);
+}
 void tls_custom(const SettingValue& v) {
   for (const std::string& word : v.words()) {
     if (word != "client_handshake") return v.unsupported("the custom TLS field `" + word + "`");
@@ -161,10 +179,10 @@ constexpr KeyRow kRows[] = {
     {"eve.community-id-seed", seed},
     {"eve.ethernet", option_flag<&alert::EveOptions::ethernet>},
     {"eve.pcap-file", not_on},
-    {"eve.xff.enabled", not_on},
-    {"eve.xff.mode", any_text, "forwarded-for addresses are not written"},
-    {"eve.xff.deployment", any_text, "forwarded-for addresses are not written"},
-    {"eve.xff.header", any_text, "forwarded-for addresses are not written"},
+    {"eve.xff.enabled", forwarded},
+    {"eve.xff.mode", forwarded_mode},
+    {"eve.xff.deployment", forwarded_deployment},
+    {"eve.xff.header", forwarded_header},
     {T "alert.payload", option_flag<&alert::EveOptions::payload>},
     {T "alert.payload-printable", option_flag<&alert::EveOptions::payload_printable>},
     {T "alert.packet", option_flag<&alert::EveOptions::packet>},
@@ -177,10 +195,10 @@ constexpr KeyRow kRows[] = {
     {T "alert.metadata.flow", eve_flag<&EveSettings::alert_flow_metadata>},
     {T "alert.verdict", eve_flag<&EveSettings::alert_verdict>},
     {T "alert.tagged-packets", eve_flag<&EveSettings::tagged_packets>},
-    {T "alert.xff.enabled", not_on},
-    {T "alert.xff.mode", any_text, "forwarded-for addresses are not written"},
-    {T "alert.xff.deployment", any_text, "forwarded-for addresses are not written"},
-    {T "alert.xff.header", any_text, "forwarded-for addresses are not written"},
+    {T "alert.xff.enabled", forwarded},
+    {T "alert.xff.mode", forwarded_mode},
+    {T "alert.xff.deployment", forwarded_deployment},
+    {T "alert.xff.header", forwarded_header},
     {T "alert.smtp", any_flag, "the object of the transaction is always written"},
     {T "alert.dnp3", any_flag, "the object of the transaction is always written"},
     {T "anomaly.types.decode", eve_flag<&EveSettings::anomaly_decode>},

@@ -158,6 +158,8 @@ void replace_types(Settings& settings, const std::vector<Leaf>& leaves) {
                                  [](const Leaf& leaf) { return leaf.key.starts_with("eve.types"); });
   if (!lists) return;
   settings.eve.types.clear();
+  // With the types go the options the default list gave them.
+  settings.eve.log.http_extended = settings.eve.log.tls_extended = false;
   std::erase_if(settings.effective, [](const auto& entry) { return entry.first.starts_with("eve.types."); });
 }
 

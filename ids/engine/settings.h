@@ -44,6 +44,14 @@ struct EveSettings {
   bool alert_metadata = true;  // metadata of the rule in the alert object
   bool alert_flow_metadata = true;
   bool alert_verdict = false;
+  // The address of the client behind a proxy, as a header field of the request tells it.
+  struct Forwarded {
+    bool enabled = false;
+    bool overwrite = false;  // it takes the place of the address in the packet
+    bool forward = false;    // a forward proxy names the client first, a reverse one last
+    std::string header = "X-Forwarded-For";
+  };
+  Forwarded forwarded;
   bool guess_transaction = false;  // alerts on stream data name the transaction being inspected
   StreamEventSettings stream;
   bool dns_requests = true, dns_responses = true;
