@@ -29,6 +29,11 @@ std::vector<core::OptionSpec> settings_options() {
        .help = "classification.config: names and priorities of classtypes",
        .required = false,
        .repeat = false},
+      {.name = "--cache-dir",
+       .value = "DIR",
+       .help = "keep compiled literal sets here for the next start",
+       .required = false,
+       .repeat = false},
   };
 }
 
@@ -54,6 +59,7 @@ Result<Loaded> load_settings(const core::Args& args) {
   std::optional<engine::Settings> settings = engine::load_settings(input, diagnostics);
   if (settings && args.has("--classification"))
     settings->classification_file = args.value("--classification");
+  if (settings && args.has("--cache-dir")) settings->engine.cache_dir = args.value("--cache-dir");
   if (settings) {
     const core::Status read = engine::load_classifications(*settings, diagnostics);
     core::print_diagnostics(diagnostics);
