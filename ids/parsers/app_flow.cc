@@ -105,7 +105,12 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
     };
     return has(flow.key.server_port) || has(flow.key.client_port);
   };
+  // What the other direction speaks has the first say: others may begin alike.
+  const AppFlow* app = app_flow(flow);
+  const AppProto other = app == nullptr ? kAppUnknown : app->proto;
   Search result;
+  bool decided_by_port = false;  // the parser of this port said yes
+  bool contested = false;        // one that knows soon may still do so, with more bytes
   AppProto by_port = kAppUnknown;
   for (const Candidate& candidate : candidates_) {
     const ParserDescriptor& parser = *candidate.parser;
@@ -114,22 +119,26 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
     if (parser.ports_only && !well_known) continue;
     switch (parser.probe(data, direction, transport)) {
       case ProbeVerdict::yes:
+        if (candidate.proto == other) return {other, false};
         // A parser with a pattern of its own goes before one that needs its port to be sure; then
         // the port breaks ties.
         if (parser.ports_only) {
           by_port = candidate.proto;
         } else if (result.proto == kAppUnknown || well_known) {
           result.proto = candidate.proto;
+          decided_by_port = well_known;
         }
         break;
       case ProbeVerdict::maybe:
         result.undecided = true;
+        contested = contested || (well_known && parser.make_session == nullptr && !parser.ports_only);
         break;
       case ProbeVerdict::no:
         break;
     }
   }
   if (result.proto == kAppUnknown) result.proto = by_port;
+  if (result.proto != kAppUnknown) result.undecided = contested && !decided_by_port;
   return result;
 }
 
@@ -193,7 +202,7 @@ void AppLayer::detect(Flow& flow, AppFlow& app, Direction d, std::int64_t time_u
     if (verdict == ProbeVerdict::yes) result.proto = app.proto;
     result.undecided = verdict == ProbeVerdict::maybe;
   }
-  if (result.proto != kAppUnknown) {
+  if (result.proto != kAppUnknown && (final || !result.undecided)) {
     found(app, d, result.proto, time_us);
   } else if (final || !result.undecided) {
     if (!window.empty()) not_found(app, d);

@@ -66,7 +66,7 @@ TEST(AppFlow, FindsProtocolsByContent) {
        {client("INVITE sip:a@b SIP/2.0\r\n"), server("SIP/2.0 200 OK\r\n")},
        80,
        AppTransport::tcp,
-       "failed"},
+       "sip"},
       {"a line that never ends", {client("A"), server("\x01")}, 80, AppTransport::tcp, "failed"},
   };
   for (const DetectionRow& row : rows) {

@@ -80,7 +80,7 @@ ProbeVerdict probe_dcerpc(ByteView data, Direction direction, AppTransport trans
 // RFC 4120 5: an application-tagged sequence that begins with the version number 5. Over TCP its
 // length stands before it.
 ProbeVerdict probe_krb5(ByteView data, Direction /*direction*/, AppTransport transport) {
-  constexpr std::size_t kEnough = 24;
+  constexpr std::size_t kEnough = 17;  // both headers at their longest, and the version
   if (transport == AppTransport::tcp) {
     if (data[0] != 0) return ProbeVerdict::no;
     if (data.size() < 5) return ProbeVerdict::maybe;

@@ -43,6 +43,12 @@ bool known_version(std::uint16_t version) {
   return (version >= 0x0300 && version <= 0x0304) || major == 0x7f || major == 0xfb;
 }
 
+// IANA TLS HandshakeType: hellos and tickets, the key exchange, what ends it, and extensions of it.
+bool known_handshake(std::uint8_t type) {
+  return type <= 6 || type == 8 || (type >= 11 && type <= 16) || (type >= 20 && type <= 25) || type == 67 ||
+         type == 203 || type == 254;
+}
+
 class TlsSession final : public Session {
  public:
   explicit TlsSession(const TlsConfig& config) : config_(config) {
@@ -233,6 +239,12 @@ class TlsSession final : public Session {
       ByteReader r(ByteView(s.handshake).subspan(at));
       const std::uint8_t type = r.u8();
       const std::size_t length = r.u24();
+      if (!known_handshake(type)) {
+        // Where the next message begins, nobody knows.
+        event(tx, kInvalidHandshakeMessage);
+        s.handshake.clear();
+        return;
+      }
       if (length > config_.max_handshake_bytes) {
         event(tx, kHandshakeInvalidLength);
         const std::size_t here = std::min<std::size_t>(length, r.remaining());
@@ -314,7 +326,6 @@ class TlsSession final : public Session {
       out.chain.emplace_back(der.begin(), der.end());
     }
     if (!out.chain.empty() && !out.parsed && !tls::parse_certificate(out.chain.front(), out)) {
-      event(tx, kInvalidCertificate);
       event(tx, tls::event_of(tls::find_certificate_fault(out.chain.front())));
     }
     if (out.parsed && (out.not_before.empty() || out.not_after.empty())) event(tx, kCertificateInvalidDate);

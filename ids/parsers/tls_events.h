@@ -82,6 +82,10 @@ inline TlsEvent event_of(CertificateFault fault) {
   using Fault = CertificateFault;
   switch (fault) {
     case Fault::none:  // sound in outline only
+    case Fault::content:
+      return kInvalidCertificate;
+    case Fault::truncated:
+      return kCertificateInvalidLength;
     case Fault::der:
       return kCertificateInvalidDer;
     case Fault::version:

@@ -167,8 +167,11 @@ TEST(Tls, ReportsOddRecords) {
       {"endless message", hello + record(22, from_hex("0b ffffff 00")), "tls.handshake_invalid_length"},
       {"certificate list", hello + record(22, handshake(11, from_hex("0000ff 000001 00"))),
        "tls.certificate_invalid_length"},
-      {"no certificate", hello + record(22, handshake(11, from_hex("000005 000002 3000"))),
+      {"an empty certificate", hello + record(22, handshake(11, from_hex("000005 000002 3000"))),
+       "tls.certificate_invalid_length"},
+      {"no certificate", hello + record(22, handshake(11, from_hex("00000b 000008 30063084fffffffa"))),
        "tls.invalid_certificate"},
+      {"unknown message", hello + record(22, from_hex("84 000001 00")), "tls.invalid_handshake_message"},
   };
   for (const EventRow& row : rows) {
     auto played = play({client(row.from_client)});

@@ -112,11 +112,13 @@ CertificateFault fault_of_extensions(DerReader& tbs) {
 }  // namespace
 
 CertificateFault find_certificate_fault(ByteView der) {
+  if (der.empty()) return CertificateFault::truncated;
+  if (der[0] != kSequence) return CertificateFault::der;
   const auto certificate = DerReader(der).take(kSequence);
-  if (!certificate) return CertificateFault::der;
+  if (!certificate || recognised::ber_element(*certificate).header == 0) return CertificateFault::truncated;
   DerReader outer(*certificate);
   const auto content = outer.take(kSequence);
-  if (!content) return CertificateFault::der;
+  if (!content) return CertificateFault::content;
   DerReader tbs(*content);
   if (tbs.next_is(kVersion)) {
     const auto version = tbs.take(kVersion);
@@ -136,7 +138,7 @@ CertificateFault find_certificate_fault(ByteView der) {
   fault = fault_of_extensions(tbs);
   if (fault != CertificateFault::none) return fault;
   if (!is_algorithm(outer.take(kSequence))) return CertificateFault::algorithm;
-  return outer.take(kBitString) ? CertificateFault::none : CertificateFault::der;
+  return outer.take(kBitString) ? CertificateFault::none : CertificateFault::content;
 }
 
 }  // namespace gatehouse::ids::tls
