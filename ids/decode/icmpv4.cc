@@ -91,12 +91,14 @@ void decode_icmpv4(DecodeContext& context, ByteView bytes) {
     icmp.sequence = reader.u16();
   }
   const int highest = highest_code(icmp.type);
+  const bool known = highest >= 0 && icmp.code <= highest;
   if (highest < 0) {
     context.event(icmpv4_unknown_type);
   } else if (icmp.code > highest || (icmp.type == 9 && icmp.code != 0 && icmp.code != 16)) {
     context.event(icmpv4_unknown_code);
   }
-  if (is_error(icmp.type)) read_quoted(context, packet.payload);
+  // What a message with an unknown code carries is anybody's guess.
+  if (known && is_error(icmp.type)) read_quoted(context, packet.payload);
   if (context.validate && !checksum_ok(ones_complement_sum(bytes))) packet.bad_checksum = true;
 }
 

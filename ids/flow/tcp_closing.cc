@@ -61,7 +61,12 @@ void TcpMachine::advance_closing() {
 }
 
 bool TcpMachine::take_rst() {
-  if (state() != TcpState::syn_sent && !timestamp_ok()) return false;
+  if (state() != TcpState::syn_sent) {
+    // Systems that let a zero timestamp pass with data do not with a RST.
+    if (tcp_.has_timestamp && tcp_.timestamp == 0 && sender_.timestamps && sender_.last_timestamp != 0)
+      return refuse(k_pkt_invalid_timestamp);
+    if (!timestamp_ok()) return false;
+  }
   if (!rst_ok()) return false;
   if (any(kTcpAck) && receiver_.seen) take_acknowledgment();
   // RFC 9293 3.10.7.4: text in a RST explains it; no application reads it.

@@ -35,7 +35,9 @@ std::uint64_t units_done(AppFlow& app, Direction direction, bool any_progress) {
 
 bool parser_asks(const Flow& flow, FlowDetect& state, Direction direction, ByteView fresh) {
   AppFlow* app = app_flow(flow);
-  if (app == nullptr || !app->session || app->proto == kAppUnknown || app->proto == kAppFailed) return false;
+  if (app == nullptr || app->proto == kAppUnknown || app->proto == kAppFailed) return false;
+  // Known but not parsed: nobody says where its units end, so each acknowledgement counts as one.
+  if (!app->session) return true;
   const Trigger trigger = trigger_of(parser_of(app->proto).name);
   if (trigger == Trigger::never) return false;
   if (trigger == Trigger::every_line) return !fresh.empty() && fresh.back() == '\n';
