@@ -147,9 +147,6 @@ void alert_metadata(const SettingValue& v) {
 void any_flag(const SettingValue& v) {
   (void)v.flag();
 }
-void any_text(const SettingValue& v) {
-  (void)v.text();
-}
 void not_on(const SettingValue& v) {
   if (v.flag().value_or(false)) v.unsupported("this");
 }

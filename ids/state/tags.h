@@ -27,7 +27,8 @@ class TagList {
   // A rule that matches again starts its count anew, but not without end: a chatty rule would
   // otherwise log all there is.
   void add(const Tag& tag) {
-    for (Tag& known : std::span(tags_).first(count_)) {
+    for (std::size_t i = 0; i < count_; ++i) {
+      Tag& known = tags_[i];
       if (known.sid != tag.sid || known.gid != tag.gid) continue;
       if (known.renewals >= kMostRenewals) return;
       ++known.renewals;
