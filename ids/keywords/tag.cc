@@ -13,24 +13,28 @@ class TagAction : public MatchAction {
   TagAction(Target target, const Tag& tag) : target_(target), tag_(tag) {}
 
   void apply(ActionContext& context) const override {
-    Tag tag = tag_;
-    tag.first_us = tag.last_us = context.packet.time_us;
+    const std::int64_t now_us = context.packet.time_us;
     if (target_ == Target::session) {
       if (context.flow == nullptr) return;
-      make_flow_variables(*context.flow).tags.add(tag);
+      make_flow_variables(*context.flow).tags.add(begun(now_us));
     } else {
       if (context.packet.ip_version == 0) return;
       const IpAddress& host = target_ == Target::source ? context.packet.source : context.packet.destination;
-      context.resources.host_tags.update(AddressKey::host(host, 0), context.packet.time_us,
-                                         [&](HostTags& tags) {
-                                           tags.add(tag);
-                                           return true;
-                                         });
+      context.resources.host_tags.update(AddressKey::host(host, 0), now_us, [&](HostTags& tags) {
+        tags.add(begun(now_us));
+        return true;
+      });
     }
     context.resources.tagged.store(true, std::memory_order_relaxed);
   }
 
  private:
+  Tag begun(std::int64_t now_us) const {
+    Tag tag = tag_;
+    tag.first_us = tag.last_us = now_us;
+    return tag;
+  }
+
   Target target_;
   Tag tag_;
 };
