@@ -127,7 +127,9 @@ TEST(EveWriter, FlowAndTcpObjects) {
                                 {"fin", true},
                                 {"psh", true},
                                 {"ack", true},
-                                {"state", "closed"}}));
+                                {"state", "closed"},
+                                {"ts_max_regions", 1},
+                                {"tc_max_regions", 1}}));
 }
 
 TEST(EveWriter, PortlessProtocolsHaveNoPortsAndIpv6IsWrittenInFull) {
