@@ -490,11 +490,19 @@ struct TcpFlow {
   }
 };
 
+// Every acknowledged byte is looked at once it came, without waiting for a chunk.
+EngineOptions small_chunks() {
+  EngineOptions options;
+  options.stream_chunk_bytes = {1, 1};
+  return options;
+}
+
 TEST(Streams, PatternsCrossSegmentsAndAlertOnce) {
   const auto detector = detector_of(
       "alert tcp any any -> any any (content:\"attack\"; sid:1;)\n"
       "alert tcp any any -> any any (content:\"USER\"; depth:4; content:\"PASS\"; distance:0; sid:2;)\n"
-      "alert tcp any any -> any any (content:\"none\"; sid:3;)\n");
+      "alert tcp any any -> any any (content:\"none\"; sid:3;)\n",
+      small_chunks());
   TcpFlow f;
   EXPECT_EQ(f.client_says(*detector, "USER an att"), Sids{});
   EXPECT_EQ(f.client_says(*detector, "ack PA"), Sids{1});
@@ -508,7 +516,8 @@ TEST(Streams, EverySegmentationGivesTheSameAlerts) {
   for (std::size_t cut = 1; cut < text.size(); ++cut) {
     const auto detector = detector_of(
         "alert tcp any any -> any any (content:\"attack\"; content:\"USER\"; distance:1; sid:1;)\n"
-        "alert tcp any any -> any any (content:\"USER\"; content:\"PASS\"; within:10; sid:2;)\n");
+        "alert tcp any any -> any any (content:\"USER\"; content:\"PASS\"; within:10; sid:2;)\n",
+        small_chunks());
     TcpFlow f;
     Sids got = f.client_says(*detector, text.substr(0, cut));
     for (const std::uint32_t sid : f.client_says(*detector, text.substr(cut))) got.push_back(sid);
