@@ -148,7 +148,8 @@ bool TcpMachine::synack_of_syn() {
   }
   read_synack(synack());
   set_state(TcpState::syn_recv);
-  return true;
+  // Data of the SYN is delivered with the next packet of the server: a handshake delivers nothing.
+  return false;
 }
 
 // Sender is the server.

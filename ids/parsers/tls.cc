@@ -290,13 +290,20 @@ class TlsSession final : public Session {
     }
   }
 
+  // Until the server has chosen: what the client likes best (RFC 8446 4.2.1), GREASE left out.
+  static std::uint16_t wanted_version(const TlsTransaction& tx) {
+    const auto& offered = tx.client_supported_versions;
+    const auto best = std::find_if(offered.begin(), offered.end(), known_version);
+    return best == offered.end() ? tx.client_version : *best;
+  }
+
   void client_hello(TlsTransaction& tx, ByteView body) {
     tls::HelloFindings findings;
     if (!tls::parse_client_hello(body, tx, findings)) event(tx, kInvalidHandshakeMessage);
     if (findings.multiple_sni) event(tx, kMultipleSniExtensions);
     if (findings.bad_sni_type) event(tx, kInvalidSniType);
     if (findings.bad_sni_length) event(tx, kInvalidSniLength);
-    if (tx.version == 0) tx.version = tx.client_version;
+    if (tx.version == 0) tx.version = wanted_version(tx);
     tls::make_client_fingerprints(tx);
     hello_seen(Direction::to_server, tx);
   }
