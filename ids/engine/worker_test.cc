@@ -194,6 +194,21 @@ TEST(Worker, AFlowSeenFromTheServersAnswerOnIsTurnedRound) {
   EXPECT_EQ(flow["app_proto"], "http");
 }
 
+TEST(Worker, AddressesOfALinkTurnWithTheFlow) {
+  auto frames = web();
+  frames.erase(frames.begin(), frames.begin() + 5);
+  // The last byte of each address is that of the IPv4 address it goes with.
+  for (Frame& frame : frames) {
+    frame.data[5] = frame.data[33];
+    frame.data[11] = frame.data[29];
+  }
+  const auto flows =
+      replay(frames, {}, "{settings: {stream: {midstream: yes}}, eve: {ethernet: yes}}").of_type("flow");
+  ASSERT_EQ(flows.size(), 1u);
+  EXPECT_EQ(flows[0]["ether"]["src_macs"].size(), 1u);
+  EXPECT_EQ(flows[0]["ether"]["dest_macs"].size(), 1u);
+}
+
 TEST(Worker, ArpMessagesAndTcpPacketsBecomeEventsWhenAskedFor) {
   const Replay result = replay(web(), {}, "eve: {types: {stream: {state-update: yes}}}");
   const auto packets = result.of_type("stream_tcp");

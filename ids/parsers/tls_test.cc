@@ -126,6 +126,16 @@ TEST(Tls, TakesTheVersionFromTheExtension) {
   EXPECT_EQ(played.tx<TlsTransaction>(0).progress[1], kTlsComplete);
 }
 
+TEST(Tls, WithoutAServerTheVersionIsTheOneTheClientLikesBest) {
+  const auto version_of = [](const std::string& offered) {
+    auto played = play({client(record(22, client_hello(extension(43, from_hex(offered)))))});
+    return tls_version_text(played.tx<TlsTransaction>(0).version);
+  };
+  EXPECT_EQ(version_of("06 0a0a 0304 0303"), "TLS 1.3");
+  EXPECT_EQ(version_of("06 0a0a 0302 0303"), "TLS 1.1");
+  EXPECT_EQ(version_of("04 0a0a 1a1a"), "TLS 1.2");  // the version of the hello itself
+}
+
 TEST(Tls, SeesAResumedSession) {
   auto played =
       play({client(record(22, client_hello({}, "session"))),
