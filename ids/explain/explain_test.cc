@@ -44,14 +44,7 @@ Explanation explain_rule(const std::vector<Frame>& frames, std::string_view rule
   engine::Worker worker(*settings, *compiled, output.port(0), {});
   worker.watch(explainer);
   std::uint64_t number = 0;
-  for (const Frame& frame : frames) {
-    RawPacket raw;
-    raw.data = frame.data;
-    raw.wire_length = static_cast<std::uint32_t>(frame.data.size());
-    raw.time_us = frame.time_us;
-    raw.number = ++number;
-    worker.on_packet(raw);
-  }
+  for (const Frame& frame : frames) worker.on_packet(raw_packet(frame, ++number));
   worker.finish();
   return explainer.take();
 }

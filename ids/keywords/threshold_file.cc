@@ -189,8 +189,7 @@ class ThresholdFile {
         threshold.kind = static_cast<Threshold::Kind>(choice);
         seen |= 4U;
       } else if (field.key == "track") {
-        if (!word(field, {"by_src", "by_dst", "by_both", "by_rule", "by_flow"}, choice)) return false;
-        threshold.track = static_cast<TrackBy>(choice);
+        if (!track(field, threshold.track)) return false;
         seen |= 8U;
       } else if (field.key == "count") {
         if (!number(field, 1, threshold.count)) return false;
@@ -206,6 +205,13 @@ class ThresholdFile {
     }
     if (!complete(command, seen, 63U, kForm)) return false;
     tuning.threshold = threshold;
+    return true;
+  }
+
+  bool track(const Field& field, TrackBy& by) {
+    std::size_t choice = 0;
+    if (!word(field, {"by_src", "by_dst", "by_both", "by_rule", "by_flow"}, choice)) return false;
+    by = static_cast<TrackBy>(choice);
     return true;
   }
 
@@ -225,8 +231,7 @@ class ThresholdFile {
       if (!parse_ids(field, tuning, seen, known)) return false;
       if (known) continue;
       if (field.key == "track") {
-        if (!word(field, {"by_src", "by_dst", "by_both", "by_rule", "by_flow"}, choice)) return false;
-        rate.track = static_cast<TrackBy>(choice);
+        if (!track(field, rate.track)) return false;
         seen |= 4U;
       } else if (field.key == "count") {
         if (!number(field, 1, rate.count)) return false;

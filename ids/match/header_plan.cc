@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ids/match/rule_header.h"
+
 namespace gatehouse::ids {
 namespace {
 
@@ -27,22 +29,6 @@ bool in_ranges(const Ranges& ranges, const Key& key) {
   const auto next = std::upper_bound(ranges.begin(), ranges.end(), key,
                                      [](const Key& k, const auto& range) { return k < range.first; });
   return next != ranges.begin() && key <= (next - 1)->second;
-}
-
-bool protocol_holds(const Rule& rule, const Packet& packet, const Flow* flow) {
-  if (rule.ip_version != 0 && packet.ip_version != rule.ip_version) return false;
-  if (!rule.ip_protocols.empty() && std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(),
-                                              packet.protocol) == rule.ip_protocols.end()) {
-    return false;
-  }
-  if (rule.app_protocols.empty()) return true;
-  const AppFlow* app = flow == nullptr ? nullptr : app_flow(*flow);
-  return app != nullptr && std::find(rule.app_protocols.begin(), rule.app_protocols.end(), app->proto) !=
-                               rule.app_protocols.end();
-}
-
-bool port_holds(const PortSet& ports, const Packet& packet, std::uint16_t port) {
-  return ports.any || (packet.has_transport && ports.contains(port));
 }
 
 }  // namespace

@@ -5,22 +5,6 @@
 namespace gatehouse::ids {
 namespace {
 
-bool protocol_holds(const Rule& rule, const Packet& packet, const Flow* flow) {
-  if (rule.ip_version != 0 && packet.ip_version != rule.ip_version) return false;
-  if (!rule.ip_protocols.empty() && std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(),
-                                              packet.protocol) == rule.ip_protocols.end()) {
-    return false;
-  }
-  if (rule.app_protocols.empty()) return true;
-  const AppFlow* app = flow == nullptr ? nullptr : app_flow(*flow);
-  return app != nullptr && std::find(rule.app_protocols.begin(), rule.app_protocols.end(), app->proto) !=
-                               rule.app_protocols.end();
-}
-
-bool port_holds(const PortSet& ports, const Packet& packet, std::uint16_t port) {
-  return ports.any || (packet.has_transport && ports.contains(port));
-}
-
 bool endpoints_hold(const Rule& rule, const Packet& p) {
   return rule.source.contains(p.source) && rule.destination.contains(p.destination) &&
          port_holds(rule.source_port, p, p.source_port) &&
@@ -49,6 +33,22 @@ void change_bit(Flow& flow, std::uint32_t bit, BitCommand command) {
 }
 
 }  // namespace
+
+bool protocol_holds(const Rule& rule, const Packet& packet, const Flow* flow) {
+  if (rule.ip_version != 0 && packet.ip_version != rule.ip_version) return false;
+  if (!rule.ip_protocols.empty() && std::find(rule.ip_protocols.begin(), rule.ip_protocols.end(),
+                                              packet.protocol) == rule.ip_protocols.end()) {
+    return false;
+  }
+  if (rule.app_protocols.empty()) return true;
+  const AppFlow* app = flow == nullptr ? nullptr : app_flow(*flow);
+  return app != nullptr && std::find(rule.app_protocols.begin(), rule.app_protocols.end(), app->proto) !=
+                               rule.app_protocols.end();
+}
+
+bool port_holds(const PortSet& ports, const Packet& packet, std::uint16_t port) {
+  return ports.any || (packet.has_transport && ports.contains(port));
+}
 
 bool header_holds(const Rule& rule, const Packet& packet, const Flow* flow, Direction direction) {
   const FlowConditions& f = rule.flow;

@@ -6,6 +6,10 @@
 
 namespace gatehouse::ids {
 
+// The parts of a header that every way of deciding one shares.
+bool protocol_holds(const Rule& rule, const Packet& packet, const Flow* flow);
+bool port_holds(const PortSet& ports, const Packet& packet, std::uint16_t port);
+
 // Protocols, addresses, ports and the flow keyword.
 bool header_holds(const Rule& rule, const Packet& packet, const Flow* flow, Direction direction);
 // The same for one side of a transaction. In `=>` rules the header speaks of the request; the response comes

@@ -136,7 +136,9 @@ RC_GTEST_PROP(Recognised, ProbesReadNothingBeyondTheirBytes, (const std::vector<
     for (const Direction d : {Direction::to_server, Direction::to_client}) {
       for (const AppTransport t : {kTcp, kUdp}) {
         const std::vector<std::uint8_t> exact(bytes.begin(), bytes.end());
-        (void)parser->probe(exact, d, t);
+        std::vector<std::uint8_t> longer = bytes;  // what lies behind the bytes must not count
+        longer.push_back(0xff);
+        RC_ASSERT(parser->probe(exact, d, t) == parser->probe(ByteView(longer).first(bytes.size()), d, t));
       }
     }
   }
