@@ -47,10 +47,6 @@ std::string op_name(const BufferOp& op, const std::string& known) {
   return op.kind == BufferOp::Kind::pcre ? "pcre" : "a test of the bytes";
 }
 
-bool port_holds(const PortSet& ports, const Packet& packet, std::uint16_t port) {
-  return ports.any || (packet.has_transport && ports.contains(port));
-}
-
 // Fewer failures first, then more that holds, then the earlier one.
 bool better(const Place& a, const Place& b) {
   const std::size_t a_open = a.parts.size() - a.held, b_open = b.parts.size() - b.held;
