@@ -1,38 +1,16 @@
 #include "ids/match/evaluate.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "ids/keywords/regex.h"
 
 namespace gatehouse::ids {
 namespace {
 
-constexpr std::size_t kNone = std::string::npos;
+constexpr std::size_t kNone = Needle::kNowhere;
 // Steps one evaluation may take: relative contents that occur often would otherwise cost the
 // product of their counts. The same order as the field uses.
 constexpr unsigned kMostSteps = 3000;
-
-std::uint8_t lower(std::uint8_t c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c + 32) : c;
-}
-
-bool equal_folded(const std::uint8_t* bytes, std::string_view folded) {
-  for (std::size_t i = 0; i < folded.size(); ++i) {
-    if (lower(bytes[i]) != static_cast<std::uint8_t>(folded[i])) return false;
-  }
-  return true;
-}
-
-std::size_t find_folded(ByteView buffer, std::size_t from, std::size_t to, std::string_view folded) {
-  const auto first = static_cast<std::uint8_t>(folded[0]);
-  const auto other = static_cast<std::uint8_t>(first >= 'a' && first <= 'z' ? first - 32 : first);
-  const std::size_t last = to - folded.size();
-  for (std::size_t i = from; i <= last; ++i) {
-    if ((buffer[i] == first || buffer[i] == other) && equal_folded(buffer.data() + i, folded)) return i;
-  }
-  return kNone;
-}
 
 // kTraced: notes how far it came; the packet path uses the other one, which pays nothing for it.
 template <bool kTraced>
@@ -106,12 +84,12 @@ class Evaluation {
 
   std::size_t find(const OpPlan& plan, std::size_t first, std::size_t last) const {
     const ContentOp& c = plan.op->content;
-    const std::string_view pattern = c.nocase ? std::string_view(plan.folded) : std::string_view(c.pattern);
+    const std::size_t size = plan.needle.size();
     if (c.endswith) {
-      if (last != buffer_.size() || pattern.size() > last || last - pattern.size() < first) return kNone;
-      first = last - pattern.size();
+      if (last != buffer_.size() || size > last || last - size < first) return kNone;
+      first = last - size;
     }
-    return find_bytes(buffer_, first, last, pattern, c.nocase);
+    return plan.needle.find(buffer_, first, last);
   }
 
   Outcome content(const OpPlan& plan, std::size_t at, std::size_t cursor) {
@@ -217,30 +195,13 @@ bool needs_final(const BufferOp& op) {
   return false;
 }
 
-}  // namespace
-
-std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern,
-                       bool nocase) {
-  to = std::min(to, buffer.size());
-  if (from > to || pattern.size() > to - from) return kNone;
-  if (nocase) return find_folded(buffer, from, to, pattern);
-  const void* found = memmem(buffer.data() + from, to - from, pattern.data(), pattern.size());
-  return found == nullptr ? kNone
-                          : static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - buffer.data());
-}
-
-namespace {
-
 ListPlan plan_ops(std::span<const BufferOp> ops) {
   ListPlan plan;
   for (const BufferOp& op : ops) {
     OpPlan next;
     next.op = &op;
     next.relative = is_relative(op);
-    if (op.kind == BufferOp::Kind::content && op.content.nocase) {
-      next.folded = op.content.pattern;
-      for (char& c : next.folded) c = static_cast<char>(lower(static_cast<std::uint8_t>(c)));
-    }
+    if (op.kind == BufferOp::Kind::content) next.needle = Needle(op.content.pattern, op.content.nocase);
     if (op.kind == BufferOp::Kind::nested)
       next.inner = std::make_shared<const ListPlan>(plan_ops(op.nested->ops));
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;

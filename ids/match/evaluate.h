@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ids/keywords/rule.h"
+#include "ids/match/needle.h"
 
 namespace gatehouse::ids {
 
@@ -16,7 +17,7 @@ struct ListPlan;
 // One op, prepared for matching.
 struct OpPlan {
   const BufferOp* op = nullptr;
-  std::string folded;  // content with nocase: the pattern in lower case
+  Needle needle;  // of a content
   bool relative = false;
   bool relative_next = false;  // the next op continues from here: another match may serve it better
   std::shared_ptr<const ListPlan> inner;  // of a nested op
@@ -42,10 +43,5 @@ struct ListReach {
 };
 // The same evaluation as holds_in(), telling how far it came. For explanations, not for the packet path.
 ListReach reach_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base);
-
-// The first place of `pattern` at or after `from` that ends at or before `to`; npos: none.
-// `pattern` is in lower case when `nocase`.
-std::size_t find_bytes(ByteView buffer, std::size_t from, std::size_t to, std::string_view pattern,
-                       bool nocase);
 
 }  // namespace gatehouse::ids

@@ -1,7 +1,8 @@
 #include "ids/match/literal_choice.h"
 
 #include <algorithm>
-#include <array>
+
+#include "ids/match/needle.h"
 
 namespace gatehouse::ids {
 namespace {
@@ -13,31 +14,13 @@ constexpr std::size_t kWindow = 16;
 constexpr std::size_t kShortLiteral = 4;
 constexpr int kShortPenalty = 100, kBodyPenalty = 20;
 
-// How rare a byte is in traffic, about -log2 of its frequency.
-constexpr std::array<std::uint8_t, 256> make_rarity() {
-  std::array<std::uint8_t, 256> table{};
-  for (std::size_t i = 0; i < 256; ++i) table[i] = 9;
-  for (std::size_t c = 'a'; c <= 'z'; ++c) table[c] = 6;
-  for (std::size_t c = 'A'; c <= 'Z'; ++c) table[c] = 7;
-  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = 6;
-  for (const char c : {'e', 't', 'a', 'o', 'i', 'n', 's', 'r'}) table[static_cast<std::size_t>(c)] = 4;
-  for (const char c : {'d', 'l', 'c', 'p', 'm', 'u', 'h'}) table[static_cast<std::size_t>(c)] = 5;
-  for (const char c : {'/', '.', '-', '=', '"', '<', '>', ';', ':', ',', '0', '1', '2', '\r', '\n'})
-    table[static_cast<std::size_t>(c)] = 5;
-  table[' '] = 3;
-  table[0] = 3;
-  table[0xff] = 6;
-  return table;
-}
-constexpr std::array<std::uint8_t, 256> kRarity = make_rarity();
-
 int rarity(std::string_view bytes) {
   int sum = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     // A byte seen just before says little: padding, words with double letters.
     const bool again =
         bytes.substr(i < 4 ? 0 : i - 4, std::min<std::size_t>(i, 4)).find(bytes[i]) != std::string_view::npos;
-    sum += again ? 1 : kRarity[static_cast<std::uint8_t>(bytes[i])];
+    sum += again ? 1 : byte_rarity(static_cast<std::uint8_t>(bytes[i]));
   }
   return sum;
 }
