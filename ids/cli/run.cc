@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "core/log.h"
 #include "core/os.h"
 #include "ids/cli/load.h"
@@ -15,6 +17,8 @@ namespace {
 using core::Errc;
 using core::fail;
 using core::Result;
+
+constexpr std::size_t kProfileRows = 40;
 
 Result<int> over_file(const core::Args& args, const Loaded& loaded, const engine::RuleSet& rules,
                       unsigned workers) {
@@ -45,6 +49,11 @@ Result<int> over_file(const core::Args& args, const Loaded& loaded, const engine
   if (!output.failure().empty()) return fail(Errc::io, output.failure());
   if (output.lost() + output.dropped() != 0)
     return fail(Errc::io, fmt::format("{} events were lost", output.lost() + output.dropped()));
+  if (args.has("--profile")) {
+    std::fputs(args.has("--json") ? (engine::profile_json(summary.profile) + "\n").c_str()
+                                  : engine::profile_text(summary.profile, kProfileRows).c_str(),
+               stdout);
+  }
   core::log_debug("{} packets, {} alerts, {:.3f} s", summary.stats.decoder.packets,
                   summary.stats.events.alerts, static_cast<double>(summary.elapsed_us) / 1e6);
   return core::kExitDone;
@@ -99,6 +108,8 @@ Result<int> verb_run(const core::Args& args) {
   if (file && !args.has("--log-dir") && !args.has("--spool"))
     return fail(Errc::invalid_input, "say where events go: --log-dir DIR, --log-dir - or --spool DIR");
   const std::string log_directory = args.value("--log-dir");
+  if (args.has("--profile") && (!file || log_directory == "-"))
+    return fail(Errc::invalid_input, "--profile needs --pcap, and standard output for itself");
   if (!log_directory.empty() && log_directory != "-")
     loaded.settings.environment.resources->datasets.set_base_directory(log_directory);
   GH_TRY(const std::vector<std::string> paths, rule_paths(args, loaded));

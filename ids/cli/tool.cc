@@ -27,6 +27,7 @@ core::VerbSpec run_verb() {
       option("--spool", "DIR", "append events to the SOC spool DIR"),
       option("--workers", "N", "worker threads: for the file, or per interface (default 1)"),
       option("--user", "NAME", "account to become after the captures are open"),
+      option("--profile", "", "at the end, rank rules and literal sets by what they cost (with --pcap)"),
       option("--no-sandbox", "", "stay unrestricted (live capture restricts itself otherwise)"),
   });
   v.run = verb_run;

@@ -9,6 +9,7 @@
 
 #include "core/result.h"
 #include "ids/engine/output.h"
+#include "ids/engine/profile.h"
 #include "ids/engine/rule_set.h"
 #include "ids/engine/settings.h"
 #include "ids/engine/stats.h"
@@ -18,6 +19,7 @@ namespace gatehouse::ids::engine {
 struct RunSummary {
   StatsSnapshot stats;
   std::int64_t elapsed_us = 0;
+  Profile profile;
 };
 
 // Reads the whole file through `workers` workers into `output`, which has one port more than there

@@ -102,8 +102,10 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
     StatsSnapshot part;
     worker->snapshot(part);
     summary.stats.add(part);
+    summary.profile.add(worker->costs());
     last_us = std::max(last_us, worker->last_packet_us());
   }
+  summary.profile.rank();
   summary.elapsed_us = core::monotonic_us() - start;
   write_final_stats(settings, rules, output.port(worker_count), last_us, summary);
   return status;

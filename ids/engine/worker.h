@@ -53,6 +53,8 @@ class Worker : public PacketSink,
   // The capture is over: every flow ends, oldest first.
   void finish();
   void snapshot(StatsSnapshot& out) const;
+  // What rules and literal sets cost since the engine was taken.
+  DetectorCosts costs() const { return detector_->costs(); }
   std::int64_t last_packet_us() const { return now_us_; }
 
  private:

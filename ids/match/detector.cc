@@ -68,12 +68,26 @@ class DetectorImpl : public Detector {
     if (const core::Status ready = shared_.engine->prepare(shared_.scratch); !ready)
       core::log_error("{}", ready.error().to_string());
     shared_.candidates.resize(shared_.engine->plans.size());
+    shared_.costs.resize(shared_.engine->plans.size());
+    shared_.scratch.costs.resize(shared_.engine->set_names.size());
     shared_.reporter.clear();
   }
 
   std::span<const Capture> packet_captures() const override { return shared_.reporter.packet_captures(); }
   const DetectorCounters& counters() const override { return shared_.counters; }
   bool tagged() const override { return tagged_; }
+  DetectorCosts costs() const override {
+    DetectorCosts out;
+    const auto& rules = shared_.costs.samples();
+    for (PlanId id = 0; id < rules.size(); ++id) {
+      if (rules[id].count != 0) out.rules.push_back({shared_.engine->plans[id].rule, rules[id]});
+    }
+    const auto& sets = shared_.scratch.costs.samples();
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      if (sets[i].count != 0) out.sets.push_back({shared_.engine->set_names[i], sets[i]});
+    }
+    return out;
+  }
 
  private:
   // Nothing of this flow can be reported any more.

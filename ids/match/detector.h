@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ids/keywords/rule.h"
+#include "ids/match/profile.h"
 
 namespace gatehouse::ids {
 
@@ -49,6 +50,21 @@ struct DetectorCounters {
   std::uint64_t inspected_packets = 0, candidates = 0, alerts = 0, suppressed = 0, queue_overflow = 0;
 };
 
+// What was sampled of a worker's work since it began or took its engine (profile.h). Rules and names live
+// as long as the engine.
+struct DetectorCosts {
+  struct OfRule {
+    const Rule* rule = nullptr;
+    CostSamples samples;
+  };
+  struct OfSet {
+    std::string_view name;
+    CostSamples samples;
+  };
+  std::vector<OfRule> rules;  // in report order; those never sampled are left out
+  std::vector<OfSet> sets;
+};
+
 // Runs an engine for one worker: owns scratch space, threshold tables and flowbits bookkeeping.
 class Detector {
  public:
@@ -70,6 +86,7 @@ class Detector {
   virtual const DetectorCounters& counters() const = 0;
   // Does a tag ask for the packet that was inspected last?
   virtual bool tagged() const = 0;
+  virtual DetectorCosts costs() const = 0;
 
   static std::unique_ptr<Detector> make(std::shared_ptr<const Engine> engine);
 };

@@ -1,4 +1,6 @@
 // From checked rules to the plan of scans and evaluations.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 
@@ -270,18 +272,28 @@ class EngineBuilder {
     }
   }
 
-  template <class F>
-  core::Status each_prefilter(F&& f) {
-    for (auto& sides : engine_->packet) {
-      for (Prefilter& p : sides) GH_CHECK(f(p));
-    }
-    for (Prefilter& p : engine_->stream) GH_CHECK(f(p));
-    for (auto& sides : engine_->transactions) {
-      for (TransactionGroup& group : sides) {
-        for (auto& buffer : group.buffers) GH_CHECK(f(buffer->prefilter));
+  core::Status build_prefilters() {
+    static constexpr std::array<std::string_view, kPacketKinds> kKinds = {"tcp", "udp", "icmp", "other"};
+    static constexpr std::array<std::string_view, 2> kSides = {"to_server", "to_client"};
+    const auto build = [&](Prefilter& p, const std::string& name) {
+      return p.build(options_.cache_dir, name, engine_->summary_, engine_->set_names);
+    };
+    for (const std::size_t d : {0U, 1U}) {
+      for (std::size_t kind = 0; kind < kPacketKinds; ++kind)
+        GH_CHECK(build(engine_->packet[kind][d], fmt::format("{} payload {}", kKinds[kind], kSides[d])));
+      GH_CHECK(build(engine_->stream[d], fmt::format("tcp stream {}", kSides[d])));
+      for (std::size_t proto = 0; proto < engine_->transactions.size(); ++proto) {
+        for (auto& buffer : engine_->transactions[proto][d].buffers)
+          GH_CHECK(build(buffer->prefilter, set_name(static_cast<AppProto>(proto), *buffer, kSides[d])));
       }
     }
     return {};
+  }
+
+  static std::string set_name(AppProto proto, const TransactionBuffer& buffer, std::string_view side) {
+    std::string name = fmt::format("{} {}", app_proto_name(proto), buffer_table()[buffer.buffer].name);
+    for (const auto& transform : buffer.transforms) name += fmt::format(" {}", transform->key());
+    return fmt::format("{} {}", name, side);
   }
 
   // A file that is the body of a message has the same bytes: both are looked for in one scan.
@@ -309,7 +321,7 @@ class EngineBuilder {
 
   core::Status compile() {
     join_bodies();
-    GH_CHECK(each_prefilter([&](Prefilter& p) { return p.build(options_.cache_dir, engine_->summary_); }));
+    GH_CHECK(build_prefilters());
     engine_->once.build();
     for (auto& sides : engine_->packet_without_literal) {
       for (HeaderIndex& index : sides) index.build();

@@ -13,6 +13,7 @@ struct Inspection {
   Candidates candidates;
   Reporter reporter;
   DetectorCounters counters;
+  CostSampler costs;              // by plan
   AddressCache addresses;         // of the packet being inspected
   std::vector<Finding> findings;  // of the rule being evaluated
   std::vector<Capture> captures;  // of the rule being evaluated

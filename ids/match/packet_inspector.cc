@@ -168,6 +168,22 @@ void PacketInspector::keep_waiting(FlowDetect& state, PlanId id, Direction direc
   waiting.push_back({id, stream.base + stream.data.size()});
 }
 
+// `on_stream` tells whether it was the stream that did.
+bool PacketInspector::holds(const RulePlan& plan, PlanId id, const Packet& packet, Flow* flow,
+                            FlowDetect* state, Direction direction, const StreamView& stream,
+                            bool& on_stream) {
+  const Rule& rule = *plan.rule;
+  const std::uint8_t mode = shared_.candidates.mode(id);
+  if (!plan.header.holds(rule, packet, flow, direction, shared_.engine->addresses, shared_.addresses))
+    return false;
+  InspectContext context = shared_.context(packet, flow, direction, nullptr);
+  if (!conditions_hold(rule, context)) return false;
+  on_stream = (mode & kOnStream) != 0 && matches_stream(plan, context, stream);
+  if (!on_stream && (mode & kOnStream) != 0) keep_waiting(*state, id, direction, stream);
+  if (!on_stream && !((mode & kOnPacket) != 0 && matches_packet(plan, context))) return false;
+  return flowbits_hold(rule, flow);
+}
+
 void PacketInspector::evaluate(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,
                                const StreamView& stream) {
   const std::span<const PlanId> candidates = shared_.candidates.sorted();
@@ -175,15 +191,13 @@ void PacketInspector::evaluate(const Packet& packet, Flow* flow, FlowDetect* sta
   for (const PlanId id : candidates) {
     const RulePlan& plan = shared_.engine->plans[id];
     if (plan.needs_stream && state != nullptr && state->opaque) continue;
-    const std::uint8_t mode = shared_.candidates.mode(id);
-    if (!plan.header.holds(*plan.rule, packet, flow, direction, shared_.engine->addresses, shared_.addresses))
-      continue;
-    InspectContext context = shared_.context(packet, flow, direction, nullptr);
-    if (!conditions_hold(*plan.rule, context)) continue;
-    const bool on_stream = (mode & kOnStream) != 0 && matches_stream(plan, context, stream);
-    if (!on_stream && (mode & kOnStream) != 0) keep_waiting(*state, id, direction, stream);
-    if (!on_stream && !((mode & kOnPacket) != 0 && matches_packet(plan, context))) continue;
-    if (!flowbits_hold(*plan.rule, flow)) continue;
+    bool on_stream = false;
+    const bool matches = shared_.costs.measure(id, [&](CostSamples* costs) {
+      const bool yes = holds(plan, id, packet, flow, state, direction, stream, on_stream);
+      if (costs != nullptr) costs->hits += yes ? 1U : 0U;
+      return yes;
+    });
+    if (!matches) continue;
     shared_.reporter.accept(*shared_.engine, {id, direction, nullptr, on_stream}, packet, flow,
                             shared_.findings, shared_.captures);
   }

@@ -28,6 +28,8 @@ class PacketInspector {
                       Direction direction);
   void evaluate(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,
                 const StreamView& stream);
+  bool holds(const RulePlan& plan, PlanId id, const Packet& packet, Flow* flow, FlowDetect* state,
+             Direction direction, const StreamView& stream, bool& on_stream);
   void keep_waiting(FlowDetect& state, PlanId id, Direction direction, const StreamView& stream) const;
 
   Inspection& shared_;

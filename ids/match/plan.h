@@ -69,6 +69,7 @@ class EngineImpl : public Engine {
   std::map<std::uint16_t, std::vector<PlanId>> by_decode_event, by_stream_event, by_detection_event;
   std::vector<std::array<TransactionGroup, 2>> transactions;  // by AppProto
   AddressSets addresses;
+  std::vector<std::string> set_names;  // of the literal sets, by number
   unsigned packet_alert_max = 15;
   std::array<std::uint32_t, 2> stream_chunk_bytes{};
   std::uint8_t pass_rank = 0;

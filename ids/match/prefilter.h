@@ -10,6 +10,7 @@
 
 #include "core/bytes.h"
 #include "core/result.h"
+#include "ids/match/profile.h"
 
 struct hs_database;
 struct hs_scratch;
@@ -38,6 +39,8 @@ class ScanScratch {
   ScanScratch& operator=(const ScanScratch&) = delete;
   ~ScanScratch();
   hs_scratch* get() const { return scratch_; }
+
+  CostSampler costs;  // by number of the set
 
  private:
   friend class LiteralSet;

@@ -66,8 +66,16 @@ core::Status Prefilter::build_section(Section& section, const std::string& cache
   return {};
 }
 
-core::Status Prefilter::build(const std::string& cache_dir, EngineSummary& summary) {
-  for (Section& section : sections_) GH_CHECK(build_section(section, cache_dir, summary));
+core::Status Prefilter::build(const std::string& cache_dir, const std::string& name, EngineSummary& summary,
+                              std::vector<std::string>& set_names) {
+  static constexpr std::array<std::string_view, kKinds> kKindNames = {" (beginning)", "", " (short)"};
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    Section& section = sections_[kind];
+    if (section.building.empty()) continue;
+    section.number = set_names.size();
+    set_names.push_back(name + std::string(kKindNames[kind]));
+    GH_CHECK(build_section(section, cache_dir, summary));
+  }
   return {};
 }
 

@@ -34,7 +34,9 @@ class Prefilter {
   void add(std::string_view bytes, bool nocase, std::uint32_t reach, PlanId plan);
   // Before build(): adds all that `other` has, and leaves it empty.
   void take(Prefilter& other);
-  core::Status build(const std::string& cache_dir, EngineSummary& summary);
+  // Names its sets `name` and a word on their kind, at the end of `set_names`.
+  core::Status build(const std::string& cache_dir, const std::string& name, EngineSummary& summary,
+                     std::vector<std::string>& set_names);
   core::Status prepare(ScanScratch& scratch) const;
   bool empty() const;
 
@@ -46,8 +48,11 @@ class Prefilter {
       if (!section.set) continue;
       const ByteView bytes = section.part(view);
       if (bytes.empty()) continue;
-      Expander<Sink> expander(section, sink);
-      section.set->scan(bytes, scratch, expander);
+      scratch.costs.measure(section.number, [&](CostSamples* costs) {
+        Expander<Sink> expander(section, sink, costs);
+        section.set->scan(bytes, scratch, expander);
+        if (costs != nullptr) costs->bytes += bytes.size();
+      });
     }
   }
 
@@ -64,6 +69,7 @@ class Prefilter {
     std::map<std::pair<std::string, bool>, std::vector<PlanId>> building;
     std::vector<std::vector<PlanId>> rules;  // by literal
     std::unique_ptr<const LiteralSet> set;
+    std::size_t number = 0;  // among all sets of the engine
     std::size_t longest = 0;
     std::uint32_t reach = 0;  // the farthest of its literals
 
@@ -73,14 +79,18 @@ class Prefilter {
   template <class Sink>
   class Expander : public LiteralSink {
    public:
-    Expander(const Section& section, Sink& sink) : section_(section), sink_(sink) {}
+    Expander(const Section& section, Sink& sink, CostSamples* costs)
+        : section_(section), sink_(sink), costs_(costs) {}
     void on_literal(std::uint32_t literal) override {
-      for (const PlanId plan : section_.rules[literal]) sink_(plan);
+      const std::vector<PlanId>& rules = section_.rules[literal];
+      for (const PlanId plan : rules) sink_(plan);
+      if (costs_ != nullptr) costs_->hits += rules.size();
     }
 
    private:
     const Section& section_;
     Sink& sink_;
+    CostSamples* costs_;
   };
   static core::Status build_section(Section& section, const std::string& cache_dir, EngineSummary& summary);
 

@@ -180,7 +180,12 @@ void TransactionInspector::evaluate(const Side& side) {
     const RulePlan& plan = shared_.engine->plans[id];
     const bool once = plan.rule->transactional || !plan.rule->app_events.empty();
     const auto decide = [&] { once ? side.state.decide(id) : side.state.decide(id, side.direction); };
-    switch (judge(plan, side)) {
+    const Verdict verdict = shared_.costs.measure(id, [&](CostSamples* costs) {
+      const Verdict found = judge(plan, side);
+      if (costs != nullptr) costs->hits += found == Verdict::match ? 1U : 0U;
+      return found;
+    });
+    switch (verdict) {
       case Verdict::match:
         // A rule that stores files waits for the next one.
         if (plan.rule->file_needs.store && !plan.rule->transactional) {
