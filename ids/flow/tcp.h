@@ -18,7 +18,7 @@ namespace gatehouse::ids {
 // One end of the connection and what it has sent. Sequence numbers as on the wire.
 struct TcpPeer {
   std::uint32_t isn = 0;
-  std::uint32_t next_seq = 0;  // highest sequence number sent + 1
+  std::uint32_t next_seq = 0;  // highest sequence number seen + 1
   std::uint32_t last_ack = 0;  // highest acknowledgement of these bytes by the other end
   std::uint32_t window = 0;    // last window this end announced, scaled
   std::uint32_t next_win = 0;  // right edge of what the other end lets this end send
@@ -40,6 +40,10 @@ struct TcpPeer {
   std::vector<std::uint64_t> urgent;
   std::uint64_t urgent_passed = 0;
   OsPolicy policy = OsPolicy::bsd;  // of the end that receives these bytes
+  // Behind all that is known to have been sent: some of it may be acknowledged and not seen.
+  std::uint32_t furthest() const {
+    return static_cast<std::int32_t>(last_ack - next_seq) > 0 ? last_ack : next_seq;
+  }
   std::unique_ptr<StreamBuffer> buffer = std::make_unique<StreamBuffer>();  // what this end sent
 };
 

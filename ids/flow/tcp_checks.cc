@@ -18,7 +18,7 @@ bool TcpMachine::acknowledgment_ok() {
   if (!any(kTcpAck) || !receiver_.seen || session_.async_) return true;
   const std::uint32_t ack = tcp_.acknowledgment;
   if (seq_gt(ack, receiver_.last_ack)) {
-    if (session_.midstream_ || seq_le(ack, seq_max(receiver_.next_win, receiver_.next_seq))) return true;
+    if (session_.midstream_ || seq_le(ack, seq_max(receiver_.next_win, receiver_.furthest()))) return true;
   } else {
     const std::uint32_t behind = receiver_.last_ack - ack;
     if (session_.midstream_ || behind <= (sender_.window > 65'535 ? sender_.window : 65'535)) return true;
@@ -43,7 +43,7 @@ bool TcpMachine::timestamp_ok() {
 
 // RFC 7323 4.3: only a segment without a hole before it updates the timestamp.
 void TcpMachine::note_timestamp() {
-  if (!tcp_.has_timestamp || !sender_.timestamps || seq_gt(tcp_.sequence, sender_.next_seq)) return;
+  if (!tcp_.has_timestamp || !sender_.timestamps || seq_gt(tcp_.sequence, sender_.furthest())) return;
   if (static_cast<std::int32_t>(tcp_.timestamp - sender_.last_timestamp) < 0) return;
   sender_.last_timestamp = tcp_.timestamp;
   sender_.last_timestamp_us = packet_.time_us;
@@ -61,13 +61,13 @@ bool TcpMachine::rst_ok() {
     // A client that gives up costs us nothing; one that was made to answer a forged packet goes on.
     if (from_client()) return false;
     if (!any(kTcpAck)) return false;
-    if (tcp_.acknowledgment == receiver_.isn + 1 || tcp_.acknowledgment == receiver_.next_seq) return true;
+    if (tcp_.acknowledgment == receiver_.isn + 1 || tcp_.acknowledgment == receiver_.furthest()) return true;
     return refuse(k_rst_invalid_ack);
   }
   if (session_.async_ || session_.midstream_) return true;
   if (any(kTcpAck) && !acknowledgment_ok()) return refuse(k_rst_invalid_ack);
   // The receiver has acknowledged up to last_ack; it takes a RST from there to its right edge.
-  const std::uint32_t right = seq_max(sender_.next_win, sender_.next_seq);
+  const std::uint32_t right = seq_max(sender_.next_win, sender_.furthest());
   return seq_ge(tcp_.sequence, sender_.last_ack) && seq_le(tcp_.sequence, right);
 }
 
@@ -77,8 +77,8 @@ bool TcpMachine::bad_window_update() const {
   if (session_.midstream_ || session_.async_ || payload_size() != 0) return false;
   if (any(kTcpSyn | kTcpFin | kTcpRst) || !any(kTcpAck)) return false;
   const std::uint32_t window = scaled_window();
-  const bool beyond = seq_gt(tcp_.sequence, sender_.next_seq);
-  return beyond && window < sender_.window && seq_gt(receiver_.next_seq, tcp_.acknowledgment + window);
+  const bool beyond = seq_gt(tcp_.sequence, sender_.furthest());
+  return beyond && window < sender_.window && seq_gt(receiver_.furthest(), tcp_.acknowledgment + window);
 }
 
 }  // namespace gatehouse::ids

@@ -69,7 +69,8 @@ bool TcpMachine::accept_data() {
   if (!timestamp_ok()) return false;
   if (!acknowledgment_ok()) return refuse(complaints().invalid_ack);
   const bool has_payload = payload_size() != 0;
-  if (has_payload && !is_keep_alive() && seq_le(end_seq(), sender_.last_ack) && !session_.async_) {
+  const bool late = seq_gt(end_seq(), sender_.next_seq);  // acknowledged before it was seen
+  if (has_payload && !late && !is_keep_alive() && seq_le(end_seq(), sender_.last_ack) && !session_.async_) {
     event(k_pkt_spurious_retransmission);
     return refuse(complaints().before_last_ack);
   }
@@ -90,11 +91,9 @@ void TcpMachine::take_acknowledgment() {
   const std::uint32_t ack = tcp_.acknowledgment;
   if (!seq_gt(ack, receiver_.last_ack)) return;
   receiver_.last_ack = ack;
-  if (seq_gt(ack, receiver_.next_seq)) {
-    // The other end has it, we do not: lost between the wire and us.
-    ++tracker_.counters_.ack_unseen_data;
-    receiver_.next_seq = ack;
-  }
+  // The other end has it, we do not: it was lost between the wire and us, or it is still to come, because
+  // the two directions reach a capture in no fixed order.
+  if (seq_gt(ack, receiver_.next_seq)) ++tracker_.counters_.ack_unseen_data;
 }
 
 void TcpMachine::take_window() {

@@ -25,7 +25,9 @@ std::int64_t without_urgent(const TcpPeer& peer, std::int64_t raw) {
 bool TcpDelivery::deliver_acknowledged(Direction direction) {
   TcpPeer& peer = session_.peers_[index(direction)];
   if (!peer.seen || session_.ended_[index(direction)] || session_.stopped_[index(direction)]) return false;
-  std::int64_t upto = stream_offset(peer, session_.async_ ? peer.next_seq : peer.last_ack);
+  // What was acknowledged and not seen may still come, until something behind it is seen.
+  const bool unseen = session_.async_ || seq_gt(peer.last_ack, peer.next_seq);
+  std::int64_t upto = stream_offset(peer, unseen ? peer.next_seq : peer.last_ack);
   // The FIN takes a number, but no byte.
   const std::int64_t fin = peer.fin_sent ? stream_offset(peer, peer.fin_seq) : -1;
   const bool all = peer.fin_sent && upto > fin;

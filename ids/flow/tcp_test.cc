@@ -106,6 +106,23 @@ TEST(Tcp, GapIsReportedOnceAndTheRestGoesOn) {
   EXPECT_EQ(run.tcp().counters().reassembly_gap, 1U);
 }
 
+// The two directions reach a capture by queues of their own.
+TEST(Tcp, DataAcknowledgedBeforeItIsSeenIsNoGap) {
+  FlowPipeline run;
+  TcpConversation talk;
+  talk.handshake();
+  talk.raw(false, kAck, 1, 1 + 5);
+  talk.raw(true, kData, 1, 1, "first");
+  talk.raw(false, kAck, 1, 1 + 5 + 6);
+  talk.raw(true, kData, 1 + 5, 1, "second");
+  talk.raw(false, kAck, 1, 1 + 5 + 6);
+  run.feed(talk.frames());
+  EXPECT_EQ(run.to_server(), "firstsecond");
+  EXPECT_TRUE(run.events.empty());
+  EXPECT_EQ(run.tcp().counters().reassembly_gap, 0U);
+  EXPECT_EQ(run.tcp().counters().ack_unseen_data, 2U);
+}
+
 TEST(Tcp, DepthEndsTheStream) {
   FlowPipeline::Options options;
   options.tcp.depth_bytes = 8;
