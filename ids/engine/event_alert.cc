@@ -90,7 +90,8 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
 
   alert::AlertFields fields;
   std::string forwarded_text;
-  const EveSettings::Forwarded& forwarded = settings_.eve.forwarded;
+  const EveSettings::Forwarded& forwarded =
+      settings_.eve.alert_forwarded ? *settings_.eve.alert_forwarded : settings_.eve.forwarded;
   if (const auto address = forwarded.enabled ? forwarded_for(tx, forwarded) : std::nullopt) {
     if (forwarded.overwrite) {
       (match.direction == Direction::to_server ? header.source : header.destination) = *address;

@@ -83,23 +83,35 @@ void http_headers(const SettingValue& v) {
   v.settings.eve.log.http_request_headers = *text == "request" || *text == "both";
   v.settings.eve.log.http_response_headers = *text == "response" || *text == "both";
 }
-void forwarded(const SettingValue& v) {
-  if (auto on = v.flag()) v.settings.eve.forwarded.enabled = *on;
+// What holds for every kind of event, and what alerts do in their own way.
+EveSettings::Forwarded& for_all(const SettingValue& v) {
+  return v.settings.eve.forwarded;
 }
+EveSettings::Forwarded& for_alerts(const SettingValue& v) {
+  auto& own = v.settings.eve.alert_forwarded;
+  return own ? *own : own.emplace();
+}
+template <auto target>
+void forwarded(const SettingValue& v) {
+  if (auto on = v.flag()) target(v).enabled = *on;
+}
+template <auto target>
 void forwarded_mode(const SettingValue& v) {
   const auto text = v.text();
   if (!text) return;
   if (*text != "extra-data" && *text != "overwrite") return v.wrong("extra-data or overwrite");
-  v.settings.eve.forwarded.overwrite = *text == "overwrite";
+  target(v).overwrite = *text == "overwrite";
 }
+template <auto target>
 void forwarded_deployment(const SettingValue& v) {
   const auto text = v.text();
   if (!text) return;
   if (*text != "reverse" && *text != "forward") return v.wrong("reverse or forward");
-  v.settings.eve.forwarded.forward = *text == "forward";
+  target(v).forward = *text == "forward";
 }
+template <auto target>
 void forwarded_header(const SettingValue& v) {
-  if (auto text = v.text()) v.settings.eve.forwarded.header = std::move(*text);
+  if (auto text = v.text()) target(v).header = std::move(*text);
 }
 void tls_custom(const SettingValue& v) {
   for (const std::string& word : v.words()) {
@@ -176,10 +188,10 @@ constexpr KeyRow kRows[] = {
     {"eve.community-id-seed", seed},
     {"eve.ethernet", option_flag<&alert::EveOptions::ethernet>},
     {"eve.pcap-file", not_on},
-    {"eve.xff.enabled", forwarded},
-    {"eve.xff.mode", forwarded_mode},
-    {"eve.xff.deployment", forwarded_deployment},
-    {"eve.xff.header", forwarded_header},
+    {"eve.xff.enabled", forwarded<for_all>},
+    {"eve.xff.mode", forwarded_mode<for_all>},
+    {"eve.xff.deployment", forwarded_deployment<for_all>},
+    {"eve.xff.header", forwarded_header<for_all>},
     {T "alert.payload", option_flag<&alert::EveOptions::payload>},
     {T "alert.payload-printable", option_flag<&alert::EveOptions::payload_printable>},
     {T "alert.packet", option_flag<&alert::EveOptions::packet>},
@@ -192,10 +204,10 @@ constexpr KeyRow kRows[] = {
     {T "alert.metadata.flow", eve_flag<&EveSettings::alert_flow_metadata>},
     {T "alert.verdict", eve_flag<&EveSettings::alert_verdict>},
     {T "alert.tagged-packets", eve_flag<&EveSettings::tagged_packets>},
-    {T "alert.xff.enabled", forwarded},
-    {T "alert.xff.mode", forwarded_mode},
-    {T "alert.xff.deployment", forwarded_deployment},
-    {T "alert.xff.header", forwarded_header},
+    {T "alert.xff.enabled", forwarded<for_alerts>},
+    {T "alert.xff.mode", forwarded_mode<for_alerts>},
+    {T "alert.xff.deployment", forwarded_deployment<for_alerts>},
+    {T "alert.xff.header", forwarded_header<for_alerts>},
     {T "alert.smtp", any_flag, "the object of the transaction is always written"},
     {T "alert.dnp3", any_flag, "the object of the transaction is always written"},
     {T "anomaly.types.decode", eve_flag<&EveSettings::anomaly_decode>},

@@ -52,7 +52,8 @@ struct EveSettings {
     std::string header = "X-Forwarded-For";
   };
   Forwarded forwarded;
-  bool guess_transaction = false;  // alerts on stream data name the transaction being inspected
+  std::optional<Forwarded> alert_forwarded;  // of alerts, where it differs
+  bool guess_transaction = false;            // alerts on stream data name the transaction being inspected
   StreamEventSettings stream;
   bool dns_requests = true, dns_responses = true;
   std::vector<std::string> dns_types;  // in capitals; empty: all

@@ -110,6 +110,21 @@ TEST(Settings, ListedEventTypesReplaceTheDefaultOnes) {
   EXPECT_EQ(o.settings->eve.log.dns_version, 2);
 }
 
+TEST(Settings, AlertsTreatForwardedAddressesInTheirOwnWay) {
+  const Outcome plain = load("eve: {xff: {enabled: yes, deployment: forward}}");
+  ASSERT_TRUE(plain.settings) << plain.diagnostics.render_all();
+  EXPECT_TRUE(plain.settings->eve.forwarded.enabled);
+  EXPECT_FALSE(plain.settings->eve.alert_forwarded);
+  // Whatever the order of the keys.
+  const Outcome own =
+      load("eve: {types: {alert: {xff: {enabled: yes, mode: overwrite}}}, xff: {enabled: no}}");
+  ASSERT_TRUE(own.settings) << own.diagnostics.render_all();
+  EXPECT_FALSE(own.settings->eve.forwarded.enabled);
+  ASSERT_TRUE(own.settings->eve.alert_forwarded);
+  EXPECT_TRUE(own.settings->eve.alert_forwarded->enabled);
+  EXPECT_TRUE(own.settings->eve.alert_forwarded->overwrite);
+}
+
 TEST(Settings, SiteThenConfigurationOverride) {
   site::Site site;
   site.detection.where = {"site.yaml", 40, 3};
