@@ -44,7 +44,7 @@ ByteView EventLog::held_stream(const Flow& flow, Direction direction) {
     stream_bytes_.insert(stream_bytes_.end(), bytes.begin(),
                          bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), room)));
   };
-  const StreamBuffer& buffer = *flow.tcp->peer(direction).buffer;
+  const StreamBuffer& buffer = flow.tcp->peer(direction).held();
   buffer.visit([&](std::uint64_t offset, ByteView bytes) {
     // What was dropped before the first byte held was seen by rules; a hole at the very start was not.
     if (offset > end && (!stream_bytes_.empty() || !buffer.dropped_any())) {

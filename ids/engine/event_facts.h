@@ -27,6 +27,10 @@ class FlowFacts : public FlowAttachment {
   std::array<std::uint8_t, 2> min_ttl{255, 255}, max_ttl{};  // per direction
 };
 
+inline FlowFacts* flow_facts(const Flow& flow) {
+  return flow.extras == nullptr ? nullptr : static_cast<FlowFacts*>(flow.extras->facts.get());
+}
+
 inline constexpr std::uint8_t kProtoEsp = 50;  // RFC 4303
 
 inline bool has_ports(std::uint8_t protocol) {

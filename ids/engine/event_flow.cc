@@ -45,7 +45,7 @@ void EventLog::flowbits(const Flow* flow) {
   constexpr std::string_view kLabel = "traffic/label/";
   const auto each = [&](auto&& use) {
     if (flow == nullptr || flowbit_names_ == nullptr) return;
-    for (const std::uint32_t bit : flow->flowbits) {
+    for (const std::uint32_t bit : flow->flowbits()) {
       if (bit < flowbit_names_->size()) use(std::string_view((*flowbit_names_)[bit]));
     }
   };
@@ -133,10 +133,8 @@ void EventLog::flow_end(const Flow& flow) {
   }
   writer_.begin(header);
   flow_app_protos(flow);
-  if (flow.facts != nullptr && settings_.eve.options.ethernet) {
-    const auto& facts = static_cast<const FlowFacts&>(*flow.facts);
-    writer_.ether_lists(facts.macs[0].all(), facts.macs[1].all());
-  }
+  if (const FlowFacts* facts = flow_facts(flow); facts != nullptr && settings_.eve.options.ethernet)
+    writer_.ether_lists(facts->macs[0].all(), facts->macs[1].all());
   writer_.flow(fields);
   flowbits(&flow);
   if (flow.key.protocol == kProtoTcp) {
@@ -145,8 +143,8 @@ void EventLog::flow_end(const Flow& flow) {
     tcp.flags_to_client = flow.tcp_flags[1];
     if (flow.tcp != nullptr) {
       tcp.state = to_string(flow.tcp->state());
-      tcp.regions_to_server = flow.tcp->peer(Direction::to_server).buffer->most_regions();
-      tcp.regions_to_client = flow.tcp->peer(Direction::to_client).buffer->most_regions();
+      tcp.regions_to_server = flow.tcp->peer(Direction::to_server).held().most_regions();
+      tcp.regions_to_client = flow.tcp->peer(Direction::to_client).held().most_regions();
     }
     writer_.tcp(tcp);
   }
@@ -161,7 +159,7 @@ void EventLog::netflow(const Flow& flow, Direction direction) {
   header.event_type = "netflow";
   header.pkt_src = {};
   header.pcap_cnt = 0;
-  const auto& facts = static_cast<const FlowFacts&>(*flow.facts);
+  const FlowFacts& facts = *flow_facts(flow);
   writer_.begin(header);
   if (settings_.eve.options.ethernet) writer_.ether_lists(facts.macs[side].all(), facts.macs[1 - side].all());
   writer_.netflow({flow.counters[side].packets, flow.counters[side].bytes, flow.first_us, flow.last_us,

@@ -97,8 +97,8 @@ void EventLog::note(const Packet& packet, Flow* flow) {
                 packet_source_name(packet)};
   }
   if (flow == nullptr || (!netflows_ && !settings_.eve.options.ethernet)) return;
-  if (flow->facts == nullptr) flow->facts = std::make_unique<FlowFacts>();
-  auto& facts = static_cast<FlowFacts&>(*flow->facts);
+  if (flow_facts(*flow) == nullptr) flow->extra().facts = std::make_unique<FlowFacts>();
+  FlowFacts& facts = *flow_facts(*flow);
   const std::size_t side = index(packet.direction);
   facts.min_ttl[side] = std::min(facts.min_ttl[side], packet.ttl);
   facts.max_ttl[side] = std::max(facts.max_ttl[side], packet.ttl);

@@ -45,11 +45,10 @@ bool turn_to_server(Flow& flow, AppLayer& layer, std::int64_t time_us) {
   if (window.offset != 0 || window.data.empty()) return false;
   const std::vector<std::uint8_t> bytes(window.data.begin(), window.data.end());
   swap_direction(flow);
-  if (flow.facts != nullptr) {
-    auto& facts = static_cast<FlowFacts&>(*flow.facts);
-    std::swap(facts.macs[0], facts.macs[1]);
-    std::swap(facts.min_ttl[0], facts.min_ttl[1]);
-    std::swap(facts.max_ttl[0], facts.max_ttl[1]);
+  if (FlowFacts* facts = flow_facts(flow); facts != nullptr) {
+    std::swap(facts->macs[0], facts->macs[1]);
+    std::swap(facts->min_ttl[0], facts->min_ttl[1]);
+    std::swap(facts->max_ttl[0], facts->max_ttl[1]);
   }
   flow.app.reset();
   flow.detect.reset();

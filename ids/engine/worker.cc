@@ -181,12 +181,22 @@ void Worker::report(const Packet& packet, Flow* flow) {
 
 // What nobody acknowledged is delivered and inspected all the same, one direction after the other.
 void Worker::on_flow_end(Flow& flow) {
-  if (flow.tcp == nullptr) app_.on_flow_end(flow);
-  end_direction(flow, Direction::to_server);
-  end_direction(flow, Direction::to_client);
+  if (!carried_nothing(flow)) {
+    if (flow.tcp == nullptr) app_.on_flow_end(flow);
+    end_direction(flow, Direction::to_server);
+    end_direction(flow, Direction::to_client);
+  }
   log_.flow_end(flow);
   count_app_flow(flow);
   if (flow.tcp != nullptr) tcp_.release(flow);
+}
+
+// Nothing was delivered and nothing is held: neither a parser nor a rule can have anything to add. A flow
+// that was announced gets its protocol all the same.
+bool Worker::carried_nothing(const Flow& flow) const {
+  if (flow.app != nullptr || observer_ != nullptr || app_.expects_flows()) return false;
+  return flow.tcp == nullptr || (flow.tcp->peer(Direction::to_server).bytes == nullptr &&
+                                 flow.tcp->peer(Direction::to_client).bytes == nullptr);
 }
 
 void Worker::end_direction(Flow& flow, Direction direction) {
@@ -200,10 +210,13 @@ void Worker::end_direction(Flow& flow, Direction direction) {
   // The other direction's data waited for this one to tell the protocol.
   if (last && parsed_now && !parsed) inspect_end(flow, Direction::to_server);
   inspect_end(flow, direction);
-  log_.application(make_flow_end_packet(flow, direction, flow.last_us), flow, last);
+  if (const AppFlow* app = app_flow(flow);
+      app != nullptr && (app->session != nullptr || app->events_logged < app->detection_events.size()))
+    log_.application(make_flow_end_packet(flow, direction, flow.last_us), flow, last);
 }
 
 void Worker::inspect_end(Flow& flow, Direction direction) {
+  if (observer_ == nullptr && !detector_->has_rest(flow, direction)) return;
   const Packet packet = make_flow_end_packet(flow, direction, flow.last_us);
   matches_.clear();
   detector_->finish_flow(packet, flow, matches_);

@@ -70,6 +70,7 @@ class Worker : public PacketSink,
   void inspect(Packet& packet, Flow* flow);
   void tell(const Packet& packet, Flow* flow);
   void report(const Packet& packet, Flow* flow);
+  bool carried_nothing(const Flow& flow) const;
   void end_direction(Flow& flow, Direction direction);
   void inspect_end(Flow& flow, Direction direction);
   static void mark_inspected(Flow& flow, Direction direction);

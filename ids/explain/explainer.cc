@@ -202,7 +202,7 @@ void Explainer::add_flowbits(Place& place, const Flow* flow) const {
     bool any = false, all = true;
     for (const std::uint32_t bit : test.bits) {
       const bool set =
-          flow != nullptr && std::binary_search(flow->flowbits.begin(), flow->flowbits.end(), bit);
+          flow != nullptr && std::binary_search(flow->flowbits().begin(), flow->flowbits().end(), bit);
       any = any || set;
       all = all && set;
       if (!names.empty()) names += '|';

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "ids/decode/packet.h"
@@ -53,6 +54,14 @@ class FlowAttachment {
 
 class TcpSession;  // flow/tcp.h
 
+// What few flows have. A flood makes flows by the million: what it does not need costs it one pointer.
+struct FlowExtras {
+  std::unique_ptr<FlowAttachment> facts;      // engine: what some events tell besides
+  std::unique_ptr<FlowAttachment> captures;   // what regexes took: keywords/captures.h
+  std::unique_ptr<FlowAttachment> variables;  // state/flow_variables.h: flowints, tags
+  std::vector<std::uint32_t> flowbits;        // ids of the set bits, sorted
+};
+
 struct Flow {
   FlowKey key;
   std::uint64_t id = 0;  // nonzero, below 2^51, unique per flow instance: EVE flow_id
@@ -68,18 +77,22 @@ struct Flow {
   std::uint8_t ip_version = 0;
   // ICMP only: type and code of the first packet of each direction.
   std::array<std::uint8_t, 2> icmp_type{}, icmp_code{};
-  std::uint64_t parent_id = 0;  // the flow of the tunnel this one travels in; 0: none
 
   // TCP only.
   std::array<std::uint8_t, 2> tcp_flags{};  // union of the flags seen, per direction
   std::unique_ptr<TcpSession> tcp;
 
-  std::unique_ptr<FlowAttachment> app;        // parsers: ids/parsers/app_flow.h
-  std::unique_ptr<FlowAttachment> detect;     // match: per-flow detection state
-  std::unique_ptr<FlowAttachment> facts;      // engine: what some events tell besides; usually absent
-  std::unique_ptr<FlowAttachment> captures;   // what regexes took: keywords/captures.h; usually absent
-  std::unique_ptr<FlowAttachment> variables;  // state/flow_variables.h: flowints, tags; usually absent
-  std::vector<std::uint32_t> flowbits;        // ids of the set bits, sorted; empty costs nothing
+  std::unique_ptr<FlowAttachment> app;     // parsers: ids/parsers/app_flow.h
+  std::unique_ptr<FlowAttachment> detect;  // match: per-flow detection state
+  std::unique_ptr<FlowExtras> extras;      // usually absent
+
+  FlowExtras& extra() {
+    if (extras == nullptr) extras = std::make_unique<FlowExtras>();
+    return *extras;
+  }
+  std::span<const std::uint32_t> flowbits() const {
+    return extras == nullptr ? std::span<const std::uint32_t>{} : std::span(extras->flowbits);
+  }
 
   Flow();
   ~Flow();

@@ -25,11 +25,12 @@ inline FlowGroup group_of(std::uint8_t protocol) {
   }
 }
 
-struct FlowNode {
-  std::optional<Flow> flow;
-  std::uint64_t hash = 0;
+// Three cache lines.
+struct alignas(64) FlowNode {
+  Flow flow;
+  std::uint32_t hash = 0;
+  std::uint32_t number = 0;    // its place in the slabs
   std::int64_t active_us = 0;  // never decreases along a list
-  FlowNode* next_in_bucket = nullptr;
   FlowNode* newer = nullptr;
   FlowNode* older = nullptr;
   std::uint8_t list = 0;
@@ -40,16 +41,19 @@ struct FlowNode {
 struct FlowAgeList {
   FlowNode* oldest = nullptr;
   FlowNode* newest = nullptr;
+  std::size_t count = 0;
 
   void append(FlowNode* node) {
     node->older = newest;
     node->newer = nullptr;
     (newest == nullptr ? oldest : newest->newer) = node;
     newest = node;
+    ++count;
   }
   void remove(FlowNode* node) {
     (node->older == nullptr ? oldest : node->older->newer) = node->newer;
     (node->newer == nullptr ? newest : node->newer->older) = node->older;
+    --count;
   }
 };
 

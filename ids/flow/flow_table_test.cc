@@ -148,6 +148,30 @@ TEST(FlowTable, FullTableEvictsTheOldestThatSaidNothing) {
   EXPECT_EQ(counters.emerg_mode_over, 1U);
 }
 
+// A flood of packets that nobody answers neither takes the whole table nor shortens the life of flows that
+// were answered: what it exceeds is its own share.
+TEST(FlowTable, FloodStaysInItsShare) {
+  FlowPipeline::Options options;
+  options.flow.memcap_bytes = 4U << 20U;
+  FlowPipeline run(options);
+  run.feed(udp_frame("10.9.9.9", 9, "10.0.0.2", 53, 0)).feed(udp_frame("10.0.0.2", 53, "10.9.9.9", 9, 0));
+  const std::uint64_t answered = run.last_flow->id;
+  for (int host = 0; host < 5; ++host) {
+    const std::string source = "10.0.1." + std::to_string(host);
+    for (std::uint16_t port = 1; port < 5000; ++port)
+      run.feed(udp_frame(source.c_str(), port, "10.0.0.2", 53, 1));
+  }
+  const FlowTableCounters& counters = run.table().counters();
+  EXPECT_LT(counters.memuse, options.flow.memcap_bytes / 3);
+  EXPECT_GT(counters.evicted_fresh, 20'000U);
+  EXPECT_EQ(counters.total, counters.active + counters.evicted_fresh);
+  EXPECT_TRUE(run.table().emergency());
+  // The hurried time-out of an answered flow would be 100 s.
+  run.table().expire(299'000'000);
+  EXPECT_EQ(counters.active, 1U);
+  for (const auto& ended : run.ended) EXPECT_NE(ended.id, answered);
+}
+
 TEST(FlowTable, FragmentsAndBrokenHeadersHaveNoFlow) {
   FlowPipeline run;
   IpFields fields;

@@ -281,10 +281,16 @@ void StreamBuffer::reset(StreamPool& pool, std::uint64_t offset) {
   parked_.clear();
   pool.give_back(memory_);
   blocks_.clear();
+  // What a hostile stream made large is not kept for the next one.
+  constexpr std::size_t kMostKept = 256;
+  if (pieces_.capacity() > kMostKept) pieces_ = {};
+  if (scratch_.capacity() > kMostKept) scratch_ = {};
   pieces_.clear();
   block_bytes_ = 0;
   head_ = size_ = 0;
   base_ = delivered_ = offset;
+  most_regions_ = 1;
+  dropped_ = false;
 }
 
 }  // namespace gatehouse::ids

@@ -9,7 +9,8 @@
 // Rows are prefixed, because several names begin with a digit.
 #define GATEHOUSE_STREAM_EVENTS(X)                                                                           \
   X(3whs_ack_in_wrong_dir)                                                                                   \
-  X(3whs_async_wrong_seq) X(3whs_right_seq_wrong_ack_evasion) X(3whs_synack_in_wrong_direction) X(           \
+  X(3whs_async_wrong_seq)                                                                                    \
+  X(3whs_right_seq_wrong_ack_evasion) X(3whs_synack_in_wrong_direction) X(                                   \
       3whs_synack_resend_with_different_ack) X(3whs_synack_resend_with_diff_seq)                             \
       X(3whs_synack_toserver_on_syn_recv) X(3whs_synack_with_wrong_ack) X(3whs_synack_flood) X(              \
           3whs_syn_flood) X(3whs_synack_tfo_data_ignored) X(3whs_syn_resend_diff_seq_on_syn_recv)            \

@@ -7,7 +7,14 @@
 namespace gatehouse::ids {
 
 namespace {
-constexpr std::uint64_t kSessionCost = sizeof(TcpSession) + 2 * sizeof(StreamBuffer);
+constexpr std::uint64_t kSessionCost = sizeof(TcpSession);
+constexpr std::uint64_t kBytesCost = sizeof(TcpBytes);
+constexpr std::size_t kMostSpare = 1024;
+}  // namespace
+
+const TcpBytes& TcpPeer::sent() const {
+  static const TcpBytes kNothing;
+  return bytes == nullptr ? kNothing : *bytes;
 }
 
 std::uint32_t TcpSession::bytes_sent(Direction direction) const {
@@ -17,12 +24,13 @@ std::uint32_t TcpSession::bytes_sent(Direction direction) const {
 
 TcpSession::InspectWindow TcpSession::inspectable(Direction direction, std::uint64_t from) const {
   const std::size_t at = index(direction);
-  const StreamBuffer::Window kept = peers_[at].buffer->kept(from);
+  const StreamBuffer::Window kept = peers_[at].held().kept(from);
   return {kept.data, kept.offset, kept.gap_follows, ended_[at] && !kept.gap_follows};
 }
 
 void TcpSession::release_inspected(Direction direction, std::uint64_t upto) {
-  peers_[index(direction)].buffer->release(*pool_, upto);
+  TcpPeer& peer = peers_[index(direction)];
+  if (peer.bytes != nullptr) peer.bytes->buffer.release(*pool_, upto);
 }
 
 void TcpSession::stop(Direction direction) {
@@ -71,9 +79,29 @@ TcpSession* TcpTracker::make_session(Flow& flow) {
   return flow.tcp.get();
 }
 
+// Counted, but never refused: a session that was let in may also hold its bytes.
+TcpBytes& TcpTracker::bytes_of(TcpPeer& peer) {
+  if (peer.bytes != nullptr) return *peer.bytes;
+  counters_.memuse += kBytesCost;
+  if (spare_.empty()) {
+    peer.bytes = std::make_unique<TcpBytes>();
+  } else {
+    peer.bytes = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  return *peer.bytes;
+}
+
 void TcpTracker::release(Flow& flow) {
   if (flow.tcp == nullptr) return;
-  for (TcpPeer& peer : flow.tcp->peers_) peer.buffer->reset(pool_);
+  for (TcpPeer& peer : flow.tcp->peers_) {
+    if (peer.bytes == nullptr) continue;
+    counters_.memuse -= kBytesCost;
+    peer.bytes->buffer.reset(pool_);
+    peer.bytes->urgent.clear();
+    peer.bytes->urgent_passed = 0;
+    if (spare_.size() < kMostSpare) spare_.push_back(std::move(peer.bytes));
+  }
   flow.tcp.reset();
   counters_.memuse -= kSessionCost;
   --counters_.active_sessions;

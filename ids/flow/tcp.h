@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/recycled.h"
 #include "ids/flow/flow.h"
 #include "ids/flow/stream_buffer.h"
 #include "ids/flow/stream_events.h"
@@ -15,7 +16,16 @@
 
 namespace gatehouse::ids {
 
-// One end of the connection and what it has sent. Sequence numbers as on the wire.
+// What one end has sent.
+struct TcpBytes {
+  StreamBuffer buffer;
+  // Bytes sent as urgent do not belong to the stream: their positions, counted with them. Those
+  // far behind are only counted.
+  std::vector<std::uint64_t> urgent;
+  std::uint64_t urgent_passed = 0;
+};
+
+// One end of the connection. Sequence numbers as on the wire.
 struct TcpPeer {
   std::uint32_t isn = 0;
   std::uint32_t next_seq = 0;  // highest sequence number seen + 1
@@ -24,6 +34,7 @@ struct TcpPeer {
   std::uint32_t next_win = 0;  // right edge of what the other end lets this end send
   std::uint32_t fin_seq = 0;   // sequence number of its FIN
   std::uint32_t last_timestamp = 0;
+  std::uint32_t first_timestamp = 0;  // of the SYN
   std::int64_t last_timestamp_us = 0;
   std::uint8_t wscale = 0;
   bool has_wscale = false;
@@ -33,18 +44,16 @@ struct TcpPeer {
   bool fin_sent = false;
   bool fin_first = false;  // its FIN came before the other end's
   bool rst_sent = false;
-  bool syn_data = false;              // data in the SYN (RFC 7413)
-  std::uint32_t first_timestamp = 0;  // of the SYN
-  // Bytes sent as urgent do not belong to the stream: their positions, counted with them. Those
-  // far behind are only counted.
-  std::vector<std::uint64_t> urgent;
-  std::uint64_t urgent_passed = 0;
+  bool syn_data = false;            // data in the SYN (RFC 7413)
   OsPolicy policy = OsPolicy::bsd;  // of the end that receives these bytes
+  std::unique_ptr<TcpBytes> bytes;  // made with the first one: most sessions of a flood never have any
+
   // Behind all that is known to have been sent: some of it may be acknowledged and not seen.
   std::uint32_t furthest() const {
     return static_cast<std::int32_t>(last_ack - next_seq) > 0 ? last_ack : next_seq;
   }
-  std::unique_ptr<StreamBuffer> buffer = std::make_unique<StreamBuffer>();  // what this end sent
+  const TcpBytes& sent() const;
+  const StreamBuffer& held() const { return sent().buffer; }
 };
 
 // What a SYN/ACK said; several may come before the client picks one by its ACK.
@@ -54,7 +63,7 @@ struct TcpSynAck {
   bool has_wscale = false, has_timestamp = false;
 };
 
-class TcpSession {
+class TcpSession : public core::Recycled<TcpSession> {
  public:
   TcpState state() const { return state_; }
   bool midstream() const { return midstream_; }
@@ -103,9 +112,17 @@ class TcpSession {
   std::array<bool, 2> depth_reported_{};
   std::uint64_t depth_ = 0;
   StreamPool* pool_ = nullptr;
-  std::array<TcpPeer, 2> peers_;           // by the direction they send in
-  std::vector<TcpSynAck> other_synacks_;   // of the server, in syn_recv
-  std::vector<std::uint32_t> other_isns_;  // of the client, in syn_sent
+  std::array<TcpPeer, 2> peers_;  // by the direction they send in
+  // Openings that compete; rare.
+  struct Rivals {
+    std::vector<TcpSynAck> synacks;   // of the server, in syn_recv
+    std::vector<std::uint32_t> isns;  // of the client, in syn_sent
+  };
+  std::unique_ptr<Rivals> rivals_;
+  Rivals& rivals() {
+    if (rivals_ == nullptr) rivals_ = std::make_unique<Rivals>();
+    return *rivals_;
+  }
 };
 
 // Runs the sessions of one worker. Must outlive them: their bytes are in its pool.
@@ -140,11 +157,13 @@ class TcpTracker {
   bool start(Flow& flow, Packet& packet, StreamSink& sink);
   bool has_room() const;
   TcpSession* make_session(Flow& flow);
+  TcpBytes& bytes_of(TcpPeer& peer);
   static void set_flow_state(Flow& flow);
 
   TcpOptions options_;
   mutable TcpCounters counters_;
   StreamPool pool_;
+  std::vector<std::unique_ptr<TcpBytes>> spare_;  // of sessions that are over, for the next ones
 };
 
 // "syn_sent", "established", ...: EVE tcp.state.

@@ -110,9 +110,10 @@ void TcpMachine::store_payload() {
   const std::int64_t raw = raw_offset(sender_, tcp_.sequence + (any(kTcpSyn) ? 1 : 0));
   if (any(kTcpUrg) && tcp_.urgent != 0 && tcp_.urgent <= data.size()) note_urgent(raw + tcp_.urgent - 1);
   // Pieces between the urgent bytes, if there are any.
+  const TcpBytes& bytes = tracker_.bytes_of(sender_);
   std::int64_t from = raw;
   const std::int64_t end = raw + static_cast<std::int64_t>(data.size());
-  for (const std::uint64_t byte : sender_.urgent) {
+  for (const std::uint64_t byte : bytes.urgent) {
     const auto urgent = static_cast<std::int64_t>(byte);
     if (urgent < from) continue;
     if (urgent >= end) break;
@@ -128,15 +129,16 @@ void TcpMachine::store_payload() {
 void TcpMachine::note_urgent(std::int64_t raw) {
   constexpr std::size_t kMostUrgent = 64;
   if (tracker_.options_.urgent == UrgentPolicy::in_line) return;
-  auto& urgent = sender_.urgent;
+  TcpBytes& bytes = tracker_.bytes_of(sender_);
+  auto& urgent = bytes.urgent;
   const auto known = std::find(urgent.begin(), urgent.end(), static_cast<std::uint64_t>(raw));
   if (known != urgent.end()) return;
   const std::int64_t offset = without_urgent(sender_, raw);
-  if (offset < static_cast<std::int64_t>(sender_.buffer->last_held())) return;
+  if (offset < static_cast<std::int64_t>(bytes.buffer.last_held())) return;
   while (!urgent.empty() && without_urgent(sender_, static_cast<std::int64_t>(urgent.front())) <
-                                static_cast<std::int64_t>(sender_.buffer->delivered())) {
+                                static_cast<std::int64_t>(bytes.buffer.delivered())) {
     urgent.erase(urgent.begin());
-    ++sender_.urgent_passed;
+    ++bytes.urgent_passed;
   }
   if (urgent.size() >= kMostUrgent) return event(k_reassembly_urgent_oob_limit_reached);
   urgent.push_back(static_cast<std::uint64_t>(raw));
@@ -146,7 +148,7 @@ void TcpMachine::note_urgent(std::int64_t raw) {
 void TcpMachine::store_range(std::int64_t raw, ByteView data) {
   if (data.empty()) return;
   const std::size_t at = index(packet_.direction);
-  StreamBuffer& buffer = *sender_.buffer;
+  StreamBuffer& buffer = tracker_.bytes_of(sender_).buffer;
   std::int64_t offset = without_urgent(sender_, raw);
   std::int64_t end = offset + static_cast<std::int64_t>(data.size());
   if (end <= static_cast<std::int64_t>(buffer.delivered())) {

@@ -6,8 +6,9 @@ namespace gatehouse::ids {
 
 std::int64_t raw_offset(const TcpPeer& peer, std::uint32_t sequence) {
   // What was delivered is the nearest point whose 64-bit position is known.
-  std::uint64_t raw = peer.buffer->delivered() + peer.urgent_passed;
-  for (const std::uint64_t urgent : peer.urgent) {
+  const TcpBytes& sent = peer.sent();
+  std::uint64_t raw = sent.buffer.delivered() + sent.urgent_passed;
+  for (const std::uint64_t urgent : sent.urgent) {
     if (urgent <= raw) ++raw;
   }
   const std::uint32_t at = peer.isn + 1 + static_cast<std::uint32_t>(raw);
@@ -15,8 +16,9 @@ std::int64_t raw_offset(const TcpPeer& peer, std::uint32_t sequence) {
 }
 
 std::int64_t without_urgent(const TcpPeer& peer, std::int64_t raw) {
-  std::int64_t removed = static_cast<std::int64_t>(peer.urgent_passed);
-  for (const std::uint64_t urgent : peer.urgent) {
+  const TcpBytes& sent = peer.sent();
+  std::int64_t removed = static_cast<std::int64_t>(sent.urgent_passed);
+  for (const std::uint64_t urgent : sent.urgent) {
     if (static_cast<std::int64_t>(urgent) < raw) ++removed;
   }
   return raw - removed;
@@ -33,7 +35,7 @@ bool TcpDelivery::deliver_acknowledged(Direction direction) {
   const bool all = peer.fin_sent && upto > fin;
   if (all) upto = std::max<std::int64_t>(fin, 0);
   bool lost = false;
-  if (upto > static_cast<std::int64_t>(peer.buffer->delivered())) {
+  if (upto > static_cast<std::int64_t>(peer.held().delivered())) {
     lost = deliver(direction, static_cast<std::uint64_t>(upto));
   }
   if (all) send_end(direction, false);
@@ -43,16 +45,18 @@ bool TcpDelivery::deliver_acknowledged(Direction direction) {
 void TcpDelivery::deliver_rest(Direction direction) {
   TcpPeer& peer = session_.peers_[index(direction)];
   if (session_.ended_[index(direction)]) return;
-  if (!session_.stopped_[index(direction)]) deliver(direction, peer.buffer->last_held());
+  if (!session_.stopped_[index(direction)]) deliver(direction, peer.held().last_held());
   send_end(direction, false);
 }
 
 // True when there was a gap.
 bool TcpDelivery::deliver(Direction direction, std::uint64_t upto) {
-  StreamBuffer& buffer = *session_.peers_[index(direction)].buffer;
+  TcpPeer& peer = session_.peers_[index(direction)];
   const std::uint64_t depth = session_.depth_;
   const bool deep = depth != 0 && upto >= depth;
   if (deep) upto = depth;
+  if (!deep && upto <= peer.held().delivered()) return false;
+  StreamBuffer& buffer = tracker_.bytes_of(peer).buffer;
   bool lost = false;
   while (buffer.delivered() < upto && !session_.stopped_[index(direction)]) {
     StreamChunk chunk;
@@ -85,7 +89,7 @@ void TcpDelivery::send_end(Direction direction, bool depth_reached) {
   ended = true;
   StreamChunk chunk;
   chunk.direction = direction;
-  chunk.offset = session_.peers_[index(direction)].buffer->delivered();
+  chunk.offset = session_.peers_[index(direction)].held().delivered();
   chunk.end = true;
   chunk.depth_reached = depth_reached;
   sink_.on_stream(flow_, chunk);

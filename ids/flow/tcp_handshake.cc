@@ -99,7 +99,7 @@ bool TcpMachine::syn_in_syn_sent() {
     return true;
   }
   // Which of several SYNs reached the server, its SYN/ACK will tell.
-  auto& others = session_.other_isns_;
+  auto& others = session_.rivals().isns;
   const bool full = others.size() >= tracker_.options_.max_syn_queued;
   if (full) event(k_3whs_syn_flood);
   if (std::find(others.begin(), others.end(), tcp_.sequence) != others.end()) return true;
@@ -131,15 +131,15 @@ bool TcpMachine::synack_of_syn() {
   const std::uint32_t ack = tcp_.acknowledgment;
   const bool answers_data = client.syn_data && seq_gt(ack, client.isn + 1) && seq_le(ack, client.next_seq);
   if (ack != client.isn + 1 && !answers_data) {
-    auto& others = session_.other_isns_;
+    const std::vector<std::uint32_t>& others = session_.rivals().isns;
     if (std::find(others.begin(), others.end(), ack - 1) == others.end())
       return refuse(k_3whs_synack_with_wrong_ack);
     client.isn = ack - 1;
     client.next_seq = client.last_ack = ack;
-    client.buffer->reset(tracker_.pool_);
+    if (client.bytes != nullptr) client.bytes->buffer.reset(tracker_.pool_);
     client.syn_data = false;
   }
-  session_.other_isns_.clear();
+  session_.rivals_.reset();
   if (client.syn_data && !answers_data) {
     // RFC 7413 4.1.3: the server took the SYN alone; the client will send the data again.
     event(k_3whs_synack_tfo_data_ignored);
@@ -206,7 +206,7 @@ bool TcpMachine::synack_again() {
   if (tcp_.acknowledgment != receiver_.last_ack) return refuse(k_3whs_synack_resend_with_different_ack);
   if (tcp_.sequence == sender_.isn) return true;
   event(k_3whs_synack_resend_with_diff_seq);
-  auto& others = session_.other_synacks_;
+  auto& others = session_.rivals().synacks;
   for (const TcpSynAck& other : others) {
     if (other.sequence == tcp_.sequence) return false;
   }
@@ -244,7 +244,8 @@ bool TcpMachine::final_ack_of_client() {
 
 // The ACK may answer another SYN/ACK than the first one.
 bool TcpMachine::adopt_other_synack() {
-  for (const TcpSynAck& other : session_.other_synacks_) {
+  if (session_.rivals_ == nullptr) return false;
+  for (const TcpSynAck& other : session_.rivals_->synacks) {
     if (other.sequence + 1 != tcp_.acknowledgment) continue;
     TcpPeer& server = receiver_;
     server.isn = other.sequence;
@@ -253,7 +254,7 @@ bool TcpMachine::adopt_other_synack() {
     server.last_timestamp = other.timestamp;
     server.wscale = other.has_wscale && sender_.has_wscale ? other.wscale : std::uint8_t{0};
     server.next_win = server.last_ack + sender_.window;
-    server.buffer->reset(tracker_.pool_);
+    if (server.bytes != nullptr) server.bytes->buffer.reset(tracker_.pool_);
     return true;
   }
   return false;
@@ -275,7 +276,7 @@ bool TcpMachine::data_before_final_ack() {
 }
 
 bool TcpMachine::establish() {
-  session_.other_synacks_.clear();
+  session_.rivals_.reset();
   set_state(TcpState::established);
   if (from_client()) session_.confirmed_ = true;
   return any(kTcpFin) ? take_fin() : accept_data();

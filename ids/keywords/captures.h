@@ -55,7 +55,7 @@ class FlowCaptures : public FlowAttachment {
 };
 
 inline FlowCaptures* flow_captures(const Flow& flow) {
-  return static_cast<FlowCaptures*>(flow.captures.get());
+  return flow.extras == nullptr ? nullptr : static_cast<FlowCaptures*>(flow.extras->captures.get());
 }
 
 }  // namespace gatehouse::ids

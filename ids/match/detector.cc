@@ -62,6 +62,16 @@ class DetectorImpl : public Detector {
     shared_.reporter.report(*shared_.engine, packet, &flow, shared_.counters, out);
   }
 
+  bool has_rest(const Flow& flow, Direction direction) const override {
+    if (silenced(flow)) return false;
+    const AppFlow* app = app_flow(flow);
+    const auto* state = static_cast<const FlowDetect*>(flow.detect.get());
+    if (state == nullptr || state->engine_id != shared_.engine->id)
+      return app != nullptr || flow.tcp != nullptr;
+    if (app != nullptr && (app->session != nullptr || detection_open(*app, *state, direction))) return true;
+    return !state->opaque && !take_stream(flow, *state, direction).data.empty();
+  }
+
   void replace(std::shared_ptr<const Engine> engine) override {
     shared_.engine = std::static_pointer_cast<const EngineImpl>(std::move(engine));
     // Made once, here, not on the packet path. Without it no literal is found: worth an error line.
@@ -93,6 +103,12 @@ class DetectorImpl : public Detector {
   // Nothing of this flow can be reported any more.
   bool silenced(const Flow& flow) const {
     return flow.drop || flow.bypassed || (flow.pass && shared_.engine->pass_rank == 0);
+  }
+
+  static bool detection_open(const AppFlow& app, const FlowDetect& state, Direction direction) {
+    const std::size_t side = index(direction);
+    return (app.searched[side] && !state.detection_done[side]) ||
+           state.detection_events < app.detection_events.size();
   }
 
   // From the next packet on: what made the flow opaque was still readable.

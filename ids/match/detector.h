@@ -79,6 +79,9 @@ class Detector {
   // The flow ends: decides what is still open in the direction of `packet`, which stands in for the
   // last packet of that direction (origin flow_end).
   virtual void finish_flow(const Packet& packet, Flow& flow, std::vector<Match>& out) = 0;
+  // Is there anything to decide in this direction at the end of the flow? Of most flows of a flood there
+  // is nothing, and finish_flow() need not be called.
+  virtual bool has_rest(const Flow& flow, Direction direction) const = 0;
   // A new engine, at a packet boundary; per-flow state that belongs to the old one is dropped.
   virtual void replace(std::shared_ptr<const Engine> engine) = 0;
   // What regexes took of the packet inspected last; valid until the next call.

@@ -43,7 +43,7 @@ void Reporter::keep(const Capture& capture, Flow* flow, Accepted& match) {
       break;
     case CaptureScope::flow:
       if (flow == nullptr) break;
-      if (flow->captures == nullptr) flow->captures = std::make_unique<FlowCaptures>();
+      if (flow_captures(*flow) == nullptr) flow->extra().captures = std::make_unique<FlowCaptures>();
       flow_captures(*flow)->keep(capture);
       break;
     case CaptureScope::alert:
@@ -130,7 +130,8 @@ Reporter::Outcome Reporter::judge(const Rule& rule, const Packet& packet, const 
 bool count_tags(RuleResources& resources, const Packet& packet, Flow* flow) {
   if (!resources.tagged.load(std::memory_order_relaxed) || packet.ip_version == 0) return false;
   bool wanted = false;
-  if (flow != nullptr && flow->variables != nullptr) wanted = flow_variables(*flow)->tags.count(packet);
+  if (FlowVariables* variables = flow == nullptr ? nullptr : flow_variables(*flow); variables != nullptr)
+    wanted = variables->tags.count(packet);
   for (const IpAddress* host : {&packet.source, &packet.destination}) {
     resources.host_tags.visit(AddressKey::host(*host, 0), packet.time_us, [&](HostTags& tags) {
       wanted = tags.count(packet) || wanted;

@@ -22,14 +22,17 @@ bool any_direction_holds(const Rule& rule, const Packet& p) {
 }
 
 bool has_bit(const Flow& flow, std::uint32_t bit) {
-  return std::binary_search(flow.flowbits.begin(), flow.flowbits.end(), bit);
+  const std::span<const std::uint32_t> bits = flow.flowbits();
+  return std::binary_search(bits.begin(), bits.end(), bit);
 }
 
 void change_bit(Flow& flow, std::uint32_t bit, BitCommand command) {
-  const auto place = std::lower_bound(flow.flowbits.begin(), flow.flowbits.end(), bit);
-  const bool set = place != flow.flowbits.end() && *place == bit;
-  if (set && command != BitCommand::set) flow.flowbits.erase(place);
-  if (!set && command != BitCommand::unset) flow.flowbits.insert(place, bit);
+  if (command == BitCommand::unset && flow.extras == nullptr) return;
+  std::vector<std::uint32_t>& bits = flow.extra().flowbits;
+  const auto place = std::lower_bound(bits.begin(), bits.end(), bit);
+  const bool set = place != bits.end() && *place == bit;
+  if (set && command != BitCommand::set) bits.erase(place);
+  if (!set && command != BitCommand::unset) bits.insert(place, bit);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ bool stream_due(const Packet& packet, const Flow& flow, FlowDetect& state, Direc
   if (!flow.tcp || flow.key.protocol != kProtoTcp) return false;
   const TcpSession& session = *flow.tcp;
   const std::uint64_t scanned = state.scanned_to[index(direction)];
-  const std::uint64_t delivered = session.peer(direction).buffer->delivered();
+  const std::uint64_t delivered = session.peer(direction).held().delivered();
   if (delivered <= scanned) return false;
   if (parser_asks(flow, state, direction, take_stream(flow, state, direction).data)) return true;
   return delivered - scanned >= chunk_bytes[index(direction)] || session.ended(direction) ||

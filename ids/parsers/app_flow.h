@@ -56,6 +56,9 @@ class AppLayer {
   // that begin from now on.
   void ask_for_hassh(bool asked);
 
+  // Has a session announced flows that did not come yet?
+  bool expects_flows() const { return !config_.expected_flows->empty(); }
+
   // TCP: chunks in order from reassembly (data, gap, end).
   void on_stream(Flow& flow, const StreamChunk& chunk, std::int64_t time_us);
   // UDP: one datagram.

@@ -36,10 +36,10 @@ class FlowVariables : public FlowAttachment {
 };
 
 inline FlowVariables* flow_variables(const Flow& flow) {
-  return static_cast<FlowVariables*>(flow.variables.get());
+  return flow.extras == nullptr ? nullptr : static_cast<FlowVariables*>(flow.extras->variables.get());
 }
 inline FlowVariables& make_flow_variables(Flow& flow) {
-  if (flow.variables == nullptr) flow.variables = std::make_unique<FlowVariables>();
+  if (flow_variables(flow) == nullptr) flow.extra().variables = std::make_unique<FlowVariables>();
   return *flow_variables(flow);
 }
 
