@@ -130,20 +130,26 @@ bool read_alternative_names(X509* certificate, std::vector<std::string>& out) {
 }
 
 std::string digest_hex(const EVP_MD* algorithm, ByteView bytes, std::string_view separator) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned length = 0;
   if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, algorithm, nullptr) != 1) return {};
   std::string out;
+  out.reserve(length * (2 + separator.size()));
   for (unsigned i = 0; i < length; ++i) {
     if (i > 0) out += separator;
-    out += fmt::format("{:02x}", digest[i]);
+    out += kDigits[digest[i] >> 4U];
+    out += kDigits[digest[i] & 15U];
   }
   return out;
 }
 
-}  // namespace
+// Looking an algorithm up takes a lock and longer than digesting a hello: once per program.
+const EVP_MD* algorithm(const char* name) {
+  return EVP_MD_fetch(nullptr, name, nullptr);
+}
 
-bool parse_certificate(ByteView der, TlsCertificate& out) {
+bool parse_der(ByteView der, TlsCertificate& out) {
   const unsigned char* at = der.data();
   const std::unique_ptr<X509, Release> certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   if (!certificate) return false;
@@ -158,14 +164,51 @@ bool parse_certificate(ByteView der, TlsCertificate& out) {
   return true;
 }
 
+// The certificates a thread saw last, parsed. Few servers make most handshakes, and parsing one costs as much
+// as inspecting ten packets. An entry counts only when all its bytes are equal.
+class CertificateCache {
+ public:
+  bool parse(ByteView der, TlsCertificate& out) {
+    if (der.size() > kMostBytes) return parse_der(der, out);
+    Entry& entry = entries_[std::hash<std::string_view>{}(core::as_text(der)) % kEntries];
+    if (entry.der != core::as_text(der) || der.empty()) {
+      entry.der = core::as_text(der);
+      entry.parsed = {};
+      parse_der(der, entry.parsed);
+    }
+    std::vector<std::vector<std::uint8_t>> chain = std::move(out.chain);
+    out = entry.parsed;
+    out.chain = std::move(chain);
+    return out.parsed;
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 256, kMostBytes = 8192;
+  struct Entry {
+    std::string der;
+    TlsCertificate parsed;
+  };
+  std::vector<Entry> entries_{kEntries};
+};
+
+}  // namespace
+
+bool parse_certificate(ByteView der, TlsCertificate& out) {
+  static thread_local CertificateCache cache;
+  return cache.parse(der, out);
+}
+
 std::string md5_hex(std::string_view text) {
-  return digest_hex(EVP_md5(), core::as_bytes(text), "");
+  static const EVP_MD* const kMd5 = algorithm("MD5");
+  return digest_hex(kMd5, core::as_bytes(text), "");
 }
 std::string sha256_hex(std::string_view text) {
-  return digest_hex(EVP_sha256(), core::as_bytes(text), "");
+  static const EVP_MD* const kSha256 = algorithm("SHA256");
+  return digest_hex(kSha256, core::as_bytes(text), "");
 }
 std::string sha1_fingerprint(ByteView bytes) {
-  return digest_hex(EVP_sha1(), bytes, ":");
+  static const EVP_MD* const kSha1 = algorithm("SHA1");
+  return digest_hex(kSha1, bytes, ":");
 }
 
 }  // namespace gatehouse::ids::tls
