@@ -246,9 +246,26 @@ class EngineBuilder {
     return directions(rule);
   }
 
+  // The rule is asked about the open transactions when the literal comes by.
+  void place_payload_of_transaction(PlanId id, const ChosenLiteral& literal) {
+    RulePlan& plan = engine_->plans[id];
+    plan.payload_literal = true;
+    for (const std::size_t direction : directions(*plan.rule)) {
+      if (plan.transports[static_cast<std::size_t>(PacketKind::tcp)])
+        engine_->stream[direction].add(literal.bytes, literal.nocase, literal.reach, id);
+      if (plan.transports[static_cast<std::size_t>(PacketKind::udp)]) {
+        engine_->packet[static_cast<std::size_t>(PacketKind::udp)][direction].add(
+            literal.bytes, literal.nocase, literal.reach, id);
+      }
+    }
+  }
+
   void place_transaction(PlanId id) {
     const Rule& rule = *engine_->plans[id].rule;
     const ChosenLiteral literal = choose_literal(rule);
+    const bool in_payload =
+        literal.list != nullptr && literal.list->buffer == kPayloadBuffer && rule.app_events.empty();
+    if (in_payload) place_payload_of_transaction(id, literal);
     for (const AppProto proto : rule.app_protocols) {
       auto& sides = engine_->transactions[proto];
       for (const std::size_t direction : directions(rule)) {
@@ -264,7 +281,7 @@ class EngineBuilder {
           sides[direction].without_literal.push_back(id);
         }
       }
-      if (literal.list == nullptr || !rule.app_events.empty()) continue;
+      if (literal.list == nullptr || in_payload || !rule.app_events.empty()) continue;
       for (const std::size_t direction : literal_directions(rule, *literal.list)) {
         buffer_for(sides[direction], *literal.list)
             .prefilter.add(literal.bytes, literal.nocase, literal.reach, id);

@@ -26,8 +26,20 @@ class FlowDetect : public FlowAttachment {
     PlanId plan = 0;
     std::uint64_t until = 0;  // the literal lies before this stream offset
   };
-  static constexpr std::size_t kMostWaiting = 32;
+  static constexpr std::size_t kMostWaiting = 64;
   std::array<std::vector<Waiting>, 2> waiting;
+  // The literal of `plan` lies before stream offset `until`. `anew`: it was just seen; else a known place
+  // stays.
+  void wait(PlanId plan, Direction direction, std::uint64_t until, bool anew) {
+    auto& list = waiting[index(direction)];
+    for (Waiting& w : list) {
+      if (w.plan != plan) continue;
+      if (anew) w.until = until;
+      return;
+    }
+    if (list.size() == kMostWaiting) list.erase(list.begin());
+    list.push_back({plan, until});
+  }
   std::size_t detection_events = 0;  // how many of AppFlow::detection_events were seen
 };
 

@@ -13,10 +13,11 @@ struct Inspection {
   Candidates candidates;
   Reporter reporter;
   DetectorCounters counters;
-  CostSampler costs;              // by plan
-  AddressCache addresses;         // of the packet being inspected
-  std::vector<Finding> findings;  // of the rule being evaluated
-  std::vector<Capture> captures;  // of the rule being evaluated
+  std::vector<PlanId> payload_hits;  // transaction rules whose payload literal is in sight
+  CostSampler costs;                 // by plan
+  AddressCache addresses;            // of the packet being inspected
+  std::vector<Finding> findings;     // of the rule being evaluated
+  std::vector<Capture> captures;     // of the rule being evaluated
 
   // To evaluate one rule in: nothing was found yet.
   InspectContext context(const Packet& packet, const Flow* flow, Direction direction, const Transaction* tx) {

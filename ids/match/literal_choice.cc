@@ -62,7 +62,9 @@ std::uint32_t reach_of(const Rule& rule, const BufferMatch& list, const ContentO
 bool usable(const Rule& rule, const BufferMatch& list) {
   if (list.absent) return false;
   const BufferDescriptor& buffer = buffer_table()[list.buffer];
-  if (rule.rule_class == RuleClass::transaction) return buffer.get != nullptr;
+  if (rule.rule_class == RuleClass::transaction && buffer.get != nullptr) return true;
+  // A rule about both sides of a transaction is not bound to the payload of one.
+  if (rule.transactional) return false;
   return list.buffer == kPayloadBuffer && list.transforms.empty();
 }
 
@@ -78,7 +80,7 @@ int score(const BufferMatch& list, std::string_view part, std::uint32_t reach) {
   if (part.size() < kShortLiteral && reach == kNoReach) value -= kShortPenalty;
   // Bodies are big: a literal elsewhere is cheaper to look for.
   const BufferDescriptor& buffer = buffer_table()[list.buffer];
-  if (buffer.final_progress > buffer.min_progress) value -= kBodyPenalty;
+  if (buffer.get == nullptr || buffer.final_progress > buffer.min_progress) value -= kBodyPenalty;
   return value;
 }
 

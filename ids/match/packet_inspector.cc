@@ -113,12 +113,12 @@ void PacketInspector::collect_packet(const Packet& packet, Flow* flow, FlowDetec
 void PacketInspector::collect_payload(const Packet& packet, std::size_t kind, std::size_t direction) {
   const EngineImpl& e = *shared_.engine;
   Candidates& candidates = shared_.candidates;
-  const auto add = [&](PlanId plan) { candidates.add(plan, kOnPacket); };
+  const auto on_packet = [this](PlanId plan) { add(plan, kOnPacket); };
   const ScanView view{packet.payload, 0, false};
-  e.packet[kind][direction].scan(view, shared_.scratch, add);
+  e.packet[kind][direction].scan(view, shared_.scratch, on_packet);
   // TCP data that reassembly did not take is all that stream rules will see of it.
   if (packet.is_tcp() && !packet.payload_in_stream) {
-    e.stream[direction].scan(view, shared_.scratch, add);
+    e.stream[direction].scan(view, shared_.scratch, on_packet);
     e.stream_without_literal[direction].find(
         packet, [&](std::span<const PlanId> plans) { candidates.add_all(plans, kOnPacket); });
   }
@@ -141,17 +141,30 @@ void PacketInspector::collect_detection(Flow& flow, FlowDetect& state, Direction
   }
 }
 
-void PacketInspector::collect_stream(const Packet& packet, const FlowDetect* state, const StreamView& stream,
+void PacketInspector::collect_stream(const Packet& packet, FlowDetect* state, const StreamView& stream,
                                      Direction direction) {
   if (stream.data.empty()) return;
   Candidates& candidates = shared_.candidates;
   const std::size_t d = index(direction);
-  shared_.engine->stream[d].scan({stream.data, stream.old, true}, shared_.scratch,
-                                 [&](PlanId plan) { candidates.add(plan, kOnStream); });
+  shared_.engine->stream[d].scan({stream.data, stream.old, true}, shared_.scratch, [&](PlanId plan) {
+    add(plan, kOnStream);
+    // Its transaction may be complete only when more of the stream came.
+    if (shared_.engine->plans[plan].payload_literal)
+      state->wait(plan, direction, stream.base + stream.data.size(), true);
+  });
   shared_.engine->stream_without_literal[d].find(
       packet, [&](std::span<const PlanId> plans) { candidates.add_all(plans, kOnStream); });
   for (const FlowDetect::Waiting& w : state->waiting[index(direction)]) {
-    if (w.until > stream.base) candidates.add(w.plan, kOnStream);
+    if (w.until > stream.base) add(w.plan, kOnStream);
+  }
+}
+
+// Rules about transactions are asked after those about packets.
+void PacketInspector::add(PlanId plan, std::uint8_t mode) {
+  if (shared_.engine->plans[plan].payload_literal) {
+    shared_.payload_hits.push_back(plan);
+  } else {
+    shared_.candidates.add(plan, mode);
   }
 }
 
@@ -160,12 +173,7 @@ void PacketInspector::keep_waiting(FlowDetect& state, PlanId id, Direction direc
                                    const StreamView& stream) const {
   const RulePlan& plan = shared_.engine->plans[id];
   if (plan.lists.size() == 1 && plan.lists[0].ops.size() < 2) return;
-  auto& waiting = state.waiting[index(direction)];
-  for (const FlowDetect::Waiting& w : waiting) {
-    if (w.plan == id) return;
-  }
-  if (waiting.size() == FlowDetect::kMostWaiting) waiting.erase(waiting.begin());
-  waiting.push_back({id, stream.base + stream.data.size()});
+  state.wait(id, direction, stream.base + stream.data.size(), false);
 }
 
 // `on_stream` tells whether it was the stream that did.

@@ -73,6 +73,7 @@ void TransactionInspector::inspect_side(const Side& side) {
     const auto found = side.group.by_event.find(side.tx.events[kept.events]);
     if (found != side.group.by_event.end()) candidates.add_all(found->second, 0);
   }
+  candidates.add_all(shared_.payload_hits, 0);
   kept.progress = progress;
   wake_pending(side, changed);
   if (!candidates.empty()) evaluate(side);
@@ -202,6 +203,7 @@ void TransactionInspector::evaluate(const Side& side) {
       case Verdict::never:
         break;
       case Verdict::undecided:
+        if (plan.payload_literal) break;  // the literal brings it back
         (plan.rule->transactional ? side.state.common : side.kept.pending).push_back(id);
         if (plan.retries) side.kept.retry_always = true;
         break;
