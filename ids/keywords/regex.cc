@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include <array>
+#include <bitset>
 #include <mutex>
 
 namespace gatehouse::ids {
@@ -91,19 +92,47 @@ class Pcre2Regex : public CompiledRegex {
  private:
   bool run(ByteView subject, std::size_t from) const {
     if (from > subject.size()) return false;
-    std::call_once(jit_once_, [this] { pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE); });
+    std::call_once(prepared_, [this] { prepare(); });
+    // An anchored regex begins where the subject does, and most fail on the first byte.
+    if (anchored_ && from == 0 && !subject.empty() && !may_begin_with_[subject[0]]) return false;
     Scratch& s = scratch();
     if (s.data == nullptr || s.context == nullptr) return false;
     pcre2_set_match_limit(s.context, match_limit_);
     pcre2_set_depth_limit(s.context, recursion_limit_);
     static constexpr std::uint8_t kNothing = 0;  // PCRE2 refuses a null subject
     const std::uint8_t* bytes = subject.empty() ? &kNothing : subject.data();
-    return pcre2_match(code_.get(), bytes, subject.size(), from, 0, s.data, s.context) >= 0;
+    const auto match = jit_ ? pcre2_jit_match : pcre2_match;
+    return match(code_.get(), bytes, subject.size(), from, 0, s.data, s.context) >= 0;
+  }
+
+  void prepare() const {
+    jit_ = pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE) == 0;
+    std::uint32_t options = 0;
+    pcre2_pattern_info(code_.get(), PCRE2_INFO_ALLOPTIONS, &options);
+    anchored_ = (options & PCRE2_ANCHORED) != 0 && find_first_bytes();
+  }
+
+  // Which bytes a match can begin with: those after which PCRE2 would read on, or is done. False: it cannot
+  // tell.
+  bool find_first_bytes() const {
+    Scratch& s = scratch();
+    if (s.data == nullptr || s.context == nullptr) return false;
+    pcre2_set_match_limit(s.context, match_limit_);
+    pcre2_set_depth_limit(s.context, recursion_limit_);
+    for (unsigned byte = 0; byte < may_begin_with_.size(); ++byte) {
+      const auto subject = static_cast<std::uint8_t>(byte);
+      const int result =
+          pcre2_match(code_.get(), &subject, 1, 0, PCRE2_PARTIAL_HARD | PCRE2_NO_JIT, s.data, s.context);
+      may_begin_with_[byte] = result != PCRE2_ERROR_NOMATCH;
+    }
+    return true;
   }
 
   std::unique_ptr<pcre2_code, CodeFree> code_;
   std::uint32_t match_limit_, recursion_limit_;
-  mutable std::once_flag jit_once_;
+  mutable std::once_flag prepared_;  // guards what follows
+  mutable bool jit_ = false, anchored_ = false;
+  mutable std::bitset<256> may_begin_with_;
 };
 
 std::uint32_t flags_of(const RegexOptions& options) {

@@ -121,6 +121,8 @@ class EngineBuilder {
     plan.rule = &rule;
     plan.header = HeaderPlan(rule, engine_->addresses);
     plan.action_rank = rank_of(rule.action);
+    plan.has_conditions = !rule.conditions.empty();
+    plan.has_flowbit_tests = !rule.flowbit_tests.empty();
     for (const BufferMatch& list : rule.buffers) {
       plan.lists.push_back(plan_list(list));
       if (list.buffer == kPayloadBuffer) plan.needs_stream = true;
@@ -128,10 +130,32 @@ class EngineBuilder {
         plan.retries = true;
     }
     if (!rule.conditions.empty() || !rule.flowbit_tests.empty()) plan.retries = true;
+    order_lists(plan.lists);
     for (const std::uint8_t number : rule.ip_protocols)
       plan.transports[static_cast<std::size_t>(kind_of_number(number))] = true;
     if (rule.ip_protocols.empty()) plan.transports.fill(true);
     return plan;
+  }
+
+  // Those that cost least are asked first: short buffers before long ones, contents before regexes. Not where
+  // one list may need what another one leaves behind.
+  static void order_lists(std::vector<ListPlan>& lists) {
+    const auto plain = [](const ListPlan& list) {
+      return std::all_of(list.ops.begin(), list.ops.end(), [](const OpPlan& plan) {
+        return plan.kind == BufferOp::Kind::content ||
+               (plan.kind == BufferOp::Kind::pcre && plan.op->pcre.captures.empty());
+      });
+    };
+    if (!std::all_of(lists.begin(), lists.end(), plain)) return;
+    const auto cost = [](const ListPlan& list) {
+      const BufferDescriptor& buffer = buffer_table()[list.match->buffer];
+      const bool grows = buffer.get == nullptr || buffer.final_progress > buffer.min_progress;
+      const bool regex = std::any_of(list.ops.begin(), list.ops.end(),
+                                     [](const OpPlan& plan) { return plan.kind == BufferOp::Kind::pcre; });
+      return (grows ? 2 : 0) + (regex ? 1 : 0);
+    };
+    std::stable_sort(lists.begin(), lists.end(),
+                     [&](const ListPlan& a, const ListPlan& b) { return cost(a) < cost(b); });
   }
 
   static PacketKind kind_of_number(std::uint8_t number) {

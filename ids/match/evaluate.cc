@@ -1,6 +1,7 @@
 #include "ids/match/evaluate.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "ids/keywords/regex.h"
 
@@ -33,7 +34,7 @@ class Evaluation {
     if (at == list_.ops.size()) return Outcome::yes;
     if (++steps_ > kMostSteps) return Outcome::fatal;
     const OpPlan& plan = list_.ops[at];
-    switch (plan.op->kind) {
+    switch (plan.kind) {
       case BufferOp::Kind::content:
         return content(plan, at, cursor);
       case BufferOp::Kind::pcre:
@@ -49,14 +50,14 @@ class Evaluation {
 
   static Outcome failed(const OpPlan& plan) { return plan.relative ? Outcome::no : Outcome::fatal; }
 
-  std::int64_t value(const NumberArg& arg) const {
+  std::int64_t value(const ContentPlan::Number& arg) const {
     return arg.slot >= 0 ? static_cast<std::int64_t>(std::min<std::uint64_t>(
                                context_.variables[static_cast<std::size_t>(arg.slot)], 1U << 30U))
                          : arg.literal;
   }
 
   // Where the pattern may lie: [first, last) of the buffer. False: nowhere.
-  bool window(const ContentOp& c, std::size_t cursor, std::size_t& first, std::size_t& last) const {
+  bool window(const ContentPlan& c, std::size_t cursor, std::size_t& first, std::size_t& last) const {
     const auto size = static_cast<std::int64_t>(buffer_.size());
     std::int64_t low = 0;
     std::int64_t high = size;
@@ -74,7 +75,7 @@ class Evaluation {
     if (c.has_depth) high = std::min(high, offset + value(c.depth) - base);
     if (c.startswith) {
       if (base_ != 0) return false;
-      high = std::min(high, static_cast<std::int64_t>(c.pattern.size()));
+      high = std::min(high, static_cast<std::int64_t>(c.needle.size()));
     }
     if (low > high || high <= 0) return false;
     first = static_cast<std::size_t>(low);
@@ -83,17 +84,17 @@ class Evaluation {
   }
 
   std::size_t find(const OpPlan& plan, std::size_t first, std::size_t last) const {
-    const ContentOp& c = plan.op->content;
-    const std::size_t size = plan.needle.size();
-    if (c.endswith) {
+    const Needle& needle = plan.content.needle;
+    const std::size_t size = needle.size();
+    if (plan.content.endswith) {
       if (last != buffer_.size() || size > last || last - size < first) return kNone;
       first = last - size;
     }
-    return plan.needle.find(buffer_, first, last);
+    return needle.find(buffer_, first, last);
   }
 
   Outcome content(const OpPlan& plan, std::size_t at, std::size_t cursor) {
-    const ContentOp& c = plan.op->content;
+    const ContentPlan& c = plan.content;
     std::size_t first = 0;
     std::size_t last = 0;
     const bool possible = window(c, cursor, first, last);
@@ -105,7 +106,7 @@ class Evaluation {
     for (;;) {
       const std::size_t found = find(plan, first, last);
       if (found == kNone) return failed(plan);
-      const Outcome rest = from(at + 1, found + c.pattern.size());
+      const Outcome rest = from(at + 1, found + c.needle.size());
       if (rest != Outcome::no || !plan.relative_next) return rest;
       first = found + 1;
       if (++steps_ > kMostSteps) return Outcome::fatal;
@@ -195,13 +196,38 @@ bool needs_final(const BufferOp& op) {
   return false;
 }
 
+// No buffer is so long that the limit would be felt.
+ContentPlan::Number number_of(const NumberArg& arg) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  return {static_cast<std::int32_t>(std::clamp(arg.literal, -kMost, kMost)),
+          static_cast<std::int8_t>(arg.slot)};
+}
+
+ContentPlan plan_content(const ContentOp& content) {
+  ContentPlan plan;
+  plan.needle = Needle(content.pattern, content.nocase);
+  plan.offset = number_of(content.offset);
+  plan.depth = number_of(content.depth);
+  plan.distance = number_of(content.distance);
+  plan.within = number_of(content.within);
+  plan.has_offset = content.has_offset;
+  plan.has_depth = content.has_depth;
+  plan.has_distance = content.has_distance;
+  plan.has_within = content.has_within;
+  plan.negated = content.negated;
+  plan.startswith = content.startswith;
+  plan.endswith = content.endswith;
+  return plan;
+}
+
 ListPlan plan_ops(std::span<const BufferOp> ops) {
   ListPlan plan;
   for (const BufferOp& op : ops) {
     OpPlan next;
     next.op = &op;
     next.relative = is_relative(op);
-    if (op.kind == BufferOp::Kind::content) next.needle = Needle(op.content.pattern, op.content.nocase);
+    next.kind = op.kind;
+    if (op.kind == BufferOp::Kind::content) next.content = plan_content(op.content);
     if (op.kind == BufferOp::Kind::nested)
       next.inner = std::make_shared<const ListPlan>(plan_ops(op.nested->ops));
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;

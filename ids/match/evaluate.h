@@ -14,10 +14,24 @@ namespace gatehouse::ids {
 
 struct ListPlan;
 
+// A content as matching needs it. Together with the op, apart from the rule: what an evaluation touches lies
+// in few cache lines.
+struct ContentPlan {
+  struct Number {
+    std::int32_t literal = 0;
+    std::int8_t slot = -1;  // >= 0: of InspectContext::variables
+  };
+  Needle needle;
+  Number offset, depth, distance, within;
+  bool has_offset = false, has_depth = false, has_distance = false, has_within = false;
+  bool negated = false, startswith = false, endswith = false;
+};
+
 // One op, prepared for matching.
 struct OpPlan {
   const BufferOp* op = nullptr;
-  Needle needle;  // of a content
+  ContentPlan content;
+  BufferOp::Kind kind = BufferOp::Kind::content;
   bool relative = false;
   bool relative_next = false;  // the next op continues from here: another match may serve it better
   std::shared_ptr<const ListPlan> inner;  // of a nested op

@@ -63,11 +63,14 @@ class AddressCache {
   std::array<std::uint64_t, 2> known_{}, held_{};  // by set id - 1
 };
 
-struct HeaderPlan {
+// Everything asked first of a candidate lies together, without a look at the rule itself: most candidates end
+// here, and what a rule holds is rarely in the processor's caches.
+class HeaderPlan {
+ public:
   HeaderPlan() = default;
   HeaderPlan(const Rule& rule, const AddressSets& sets);
 
-  // Protocols, addresses, ports and the flow keyword.
+  // Protocols, addresses, ports and the flow keyword: the same answer as header_holds() of rule_header.h.
   bool holds(const Rule& rule, const Packet& packet, const Flow* flow, Direction direction,
              const AddressSets& sets, AddressCache& cache) const;
   // The same for one side of a transaction. In `=>` rules the header speaks of
@@ -78,19 +81,42 @@ struct HeaderPlan {
   // False: addresses and ports rule it out for all packets of this flow's
   // direction.
   bool may_hold(const Rule& rule, const Packet& packet, const AddressSets& sets, AddressCache& cache) const {
-    return rule.transactional || rule.any_packet || any_direction_holds(rule, packet, sets, cache);
+    return transactional_ || any_packet_ || any_direction_holds(rule, packet, sets, cache);
   }
 
  private:
+  enum class Established : std::uint8_t { any, yes, no };
+  // One range of ports stands here; of more, the smallest and the largest, and the rule tells.
+  struct Ports {
+    std::uint16_t first = 0, last = 65535;
+    bool any = true, exact = true;
+
+    explicit Ports(const PortSet& set);
+    Ports() = default;
+    bool hold(const PortSet& set, const Packet& packet, std::uint16_t port) const {
+      return any || (packet.has_transport && port >= first && port <= last && (exact || set.contains(port)));
+    }
+  };
+  static constexpr std::uint8_t kAnyProtocol = 0, kManyProtocols = 255;
+  static constexpr std::size_t kMaskedApps = 64;
+
   bool endpoints_hold(const Rule& rule, const Packet& packet, const AddressSets& sets,
                       AddressCache& cache) const;
   bool reversed_endpoints_hold(const Rule& rule, const Packet& packet, const AddressSets& sets,
                                AddressCache& cache) const;
   bool any_direction_holds(const Rule& rule, const Packet& packet, const AddressSets& sets,
                            AddressCache& cache) const;
+  bool flow_holds(const Packet& packet, const Flow* flow, Direction direction) const;
+  bool protocols_hold(const Rule& rule, const Packet& packet, const Flow* flow) const;
 
   AddressSetId source_ = kAnyAddress, destination_ = kAnyAddress;
-  bool any_ports_ = false;
+  Ports source_ports_, destination_ports_;
+  std::uint64_t apps_ = 0;  // bits of the application protocols; 0: any
+  std::optional<Direction> direction_;
+  Established established_ = Established::any;
+  std::uint8_t ip_version_ = 0, ip_protocol_ = kAnyProtocol;
+  bool many_apps_ = false;  // some have no bit: the rule tells
+  bool any_packet_ = false, bidirectional_ = false, transactional_ = false;
 };
 
 }  // namespace gatehouse::ids

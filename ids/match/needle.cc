@@ -47,12 +47,13 @@ Needle::Needle(std::string_view pattern, bool nocase) : bytes_(pattern), nocase_
   }
   if (bytes_.empty()) return;
   std::size_t best = 0;
-  for (std::size_t i = 1; i < bytes_.size(); ++i) {
+  const std::size_t probed = std::min<std::size_t>(bytes_.size(), 0xffff);
+  for (std::size_t i = 1; i < probed; ++i) {
     if (kRarity[probe(i).byte] > kRarity[probe(best).byte]) best = i;
   }
   // Another byte says more than the same one again.
   std::size_t next = best;
-  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+  for (std::size_t i = 0; i < probed; ++i) {
     if (i == best) continue;
     const auto worth = [&](std::size_t at) {
       return at == best ? -1 : (bytes_[at] == bytes_[best] ? 0 : int{kRarity[probe(at).byte]});
@@ -65,7 +66,8 @@ Needle::Needle(std::string_view pattern, bool nocase) : bytes_(pattern), nocase_
 
 Needle::Probe Needle::probe(std::size_t at) const {
   const auto byte = static_cast<std::uint8_t>(bytes_[at]);
-  return {at, byte, static_cast<std::uint8_t>(nocase_ && is_lower(byte) ? 0x20 : 0)};
+  return {static_cast<std::uint16_t>(at), byte,
+          static_cast<std::uint8_t>(nocase_ && is_lower(byte) ? 0x20 : 0)};
 }
 
 bool Needle::lies_at(const std::uint8_t* place) const {

@@ -29,10 +29,10 @@ class Needle {
   std::size_t size() const { return bytes_.size(); }
 
  private:
-  // A byte of the pattern that is looked for first. `fold` is 0x20 where the case of a letter does not
-  // matter.
+  // A byte among the first 64 KiB of the pattern that is looked for first. `fold` is 0x20 where the case of a
+  // letter does not matter.
   struct Probe {
-    std::size_t at = 0;
+    std::uint16_t at = 0;
     std::uint8_t byte = 0, fold = 0;
   };
   Probe probe(std::size_t at) const;

@@ -184,12 +184,16 @@ bool PacketInspector::holds(const RulePlan& plan, PlanId id, const Packet& packe
   const std::uint8_t mode = shared_.candidates.mode(id);
   if (!plan.header.holds(rule, packet, flow, direction, shared_.engine->addresses, shared_.addresses))
     return false;
+  if (plan.has_flowbit_tests && !flowbits_hold(rule, flow)) {
+    // What it waits for may be set while its literal is in sight.
+    if ((mode & kOnStream) != 0) keep_waiting(*state, id, direction, stream);
+    return false;
+  }
   InspectContext context = shared_.context(packet, flow, direction, nullptr);
-  if (!conditions_hold(rule, context)) return false;
+  if (plan.has_conditions && !conditions_hold(rule, context)) return false;
   on_stream = (mode & kOnStream) != 0 && matches_stream(plan, context, stream);
   if (!on_stream && (mode & kOnStream) != 0) keep_waiting(*state, id, direction, stream);
-  if (!on_stream && !((mode & kOnPacket) != 0 && matches_packet(plan, context))) return false;
-  return flowbits_hold(rule, flow);
+  return on_stream || ((mode & kOnPacket) != 0 && matches_packet(plan, context));
 }
 
 void PacketInspector::evaluate(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,

@@ -20,9 +20,10 @@ struct RulePlan {
   std::vector<ListPlan> lists;
   std::array<bool, 4> transports{};  // tcp, udp, icmp, other: which packets it may be about
   std::uint8_t action_rank = 0;      // place of its action in the action order
-  bool needs_stream = false;         // a transaction rule that also looks into the payload
-  bool payload_literal = false;      // of a transaction: its literal is looked for in the payload
-  bool retries = false;              // depends on more than its transaction: may come true on any packet
+  bool has_conditions = false, has_flowbit_tests = false;
+  bool needs_stream = false;     // a transaction rule that also looks into the payload
+  bool payload_literal = false;  // of a transaction: its literal is looked for in the payload
+  bool retries = false;          // depends on more than its transaction: may come true on any packet
 };
 
 // How packets are divided before anything else is looked at.

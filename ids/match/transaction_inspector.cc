@@ -219,8 +219,9 @@ TransactionInspector::Verdict TransactionInspector::judge(const RulePlan& plan, 
                ? Verdict::undecided
                : Verdict::never;
   }
+  if (plan.has_flowbit_tests && !flowbits_hold(rule, &side.flow)) return Verdict::undecided;
   InspectContext context = shared_.context(side.packet, &side.flow, side.direction, &side.tx);
-  if (!conditions_hold(rule, context) || !flowbits_hold(rule, &side.flow)) return Verdict::undecided;
+  if (plan.has_conditions && !conditions_hold(rule, context)) return Verdict::undecided;
   Verdict verdict = Verdict::match;
   for (const ListPlan& list : plan.lists) {
     const Verdict one = judge_list(list, context, side.stream);
