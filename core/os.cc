@@ -32,6 +32,9 @@ Result<std::string> read_file(const std::string& path, std::size_t limit_bytes) 
     fd = owned.get();
   }
   std::string out;
+  // Growing by doubling would hold a large file twice.
+  if (struct stat st = {}; ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+    out.reserve(std::min(static_cast<std::size_t>(st.st_size), limit_bytes));
   std::array<char, 65536> chunk;
   for (;;) {
     const ssize_t n = ::read(fd, chunk.data(), chunk.size());

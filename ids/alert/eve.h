@@ -49,7 +49,7 @@ struct AlertFields {
   std::uint32_t gid = 1, sid = 0, rev = 0;
   std::string_view signature, category;
   std::uint8_t severity = 3;
-  std::span<const std::pair<std::string, std::string>> metadata;
+  std::span<const std::pair<std::string, std::string>* const> metadata;
   std::optional<bool> target_is_source;
   std::string_view forwarded_for = {};  // the client behind a proxy; empty: not written
   std::string_view context = {};        // members of an object, JSON; empty: not written

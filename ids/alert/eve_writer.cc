@@ -121,13 +121,13 @@ void EveWriter::alert(const AlertFields& fields, const EventHeader& header) {
     // A key may repeat in a rule: its values become one array, at the place of the first.
     json.key("metadata").begin_object();
     for (std::size_t i = 0; i < fields.metadata.size(); ++i) {
-      const std::string& name = fields.metadata[i].first;
+      const std::string& name = fields.metadata[i]->first;
       bool seen = false;
-      for (std::size_t j = 0; j < i && !seen; ++j) seen = fields.metadata[j].first == name;
+      for (std::size_t j = 0; j < i && !seen; ++j) seen = fields.metadata[j]->first == name;
       if (seen) continue;
       json.key(name).begin_array();
       for (std::size_t j = i; j < fields.metadata.size(); ++j) {
-        if (fields.metadata[j].first == name) json.string(fields.metadata[j].second);
+        if (fields.metadata[j]->first == name) json.string(fields.metadata[j]->second);
       }
       json.end_array();
     }

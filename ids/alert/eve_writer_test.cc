@@ -50,8 +50,9 @@ void expect_keys(const json& object, std::vector<std::string> expected) {
 
 TEST(EveWriter, AlertHasExactlyTheMembersAndTypesOfTheField) {
   EveWriter writer(EveOptions{});
-  const std::pair<std::string, std::string> metadata[] = {
+  const std::pair<std::string, std::string> pairs[] = {
       {"cve", "CVE_2021_44228"}, {"mitre_technique_id", "T1190"}, {"cve", "CVE_2021_45046"}};
+  const std::pair<std::string, std::string>* const metadata[] = {&pairs[0], &pairs[1], &pairs[2]};
   AlertFields fields;
   fields.sid = 9'000'001;
   fields.rev = 2;

@@ -9,12 +9,15 @@
 namespace gatehouse::ids {
 namespace {
 
+constexpr std::size_t kBlockBytes = 256U << 10U;
+
 using core::Errc;
 using core::fail;
 
 class PcapFileSource final : public Source {
  public:
-  PcapFileSource(PcapHandle handle, std::string name) : handle_(std::move(handle)), name_(std::move(name)) {
+  PcapFileSource(PcapHandle handle, std::unique_ptr<char[]> block, std::string name)
+      : block_(std::move(block)), handle_(std::move(handle)), name_(std::move(name)) {
     target_.link_type = pcap_datalink(handle_.get());
   }
 
@@ -43,6 +46,7 @@ class PcapFileSource final : public Source {
   }
 
  private:
+  std::unique_ptr<char[]> block_;  // of the file, which handle_ closes first
   PcapHandle handle_;
   std::string name_;
   DispatchTarget target_;
@@ -57,13 +61,20 @@ core::Result<std::unique_ptr<Source>> open_pcap_file(const std::string& path) {
   // Opened here, not by libpcap, to tell "cannot be opened" from "is not a capture".
   std::FILE* file = standard_input ? stdin : std::fopen(path.c_str(), "rbe");
   if (file == nullptr) return core::fail_errno(errno, name);
+  // libpcap asks for each header and each packet: the file is read in blocks that stay in the cache.
+  // Standard input outlives the source, and so keeps the buffer it has.
+  std::unique_ptr<char[]> block;
+  if (!standard_input) {
+    block.reset(new char[kBlockBytes]);
+    std::setvbuf(file, block.get(), _IOFBF, kBlockBytes);
+  }
   char reason[PCAP_ERRBUF_SIZE] = "";
   pcap_t* opened = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_MICRO, reason);
   if (opened == nullptr) {
     if (!standard_input) std::fclose(file);
     return fail(Errc::invalid_input, name + ": not a capture file: " + reason);
   }
-  return std::make_unique<PcapFileSource>(PcapHandle(opened), name);
+  return std::make_unique<PcapFileSource>(PcapHandle(opened), std::move(block), name);
 }
 
 }  // namespace gatehouse::ids

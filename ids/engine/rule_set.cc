@@ -72,7 +72,9 @@ core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const
   GH_CHECK(load_lists(settings, diagnostics));
   GH_TRY(set.files, rule_files(paths));
   GH_TRY(const std::vector<core::SourceText> sources, read_rule_files(set.files));
-  RuleList rules = check_rules(sources, settings.environment, diagnostics);
+  RuleEnvironment environment = settings.environment;
+  environment.keep_text = false;
+  RuleList rules = check_rules(sources, environment, diagnostics);
   for (const core::SourceText& source : sources) diagnostics.attach(source);
   set.loaded = rules.rules.size();
   set.failed = rules.failed;

@@ -311,7 +311,8 @@ class RuleChecker {
     note_file_needs(builder.rule);
     builder.rule.order = static_cast<std::uint32_t>(list_.rules.size());
     builder.rule.meta.where = ast.position(0);
-    builder.rule.meta.text = std::move(ast.text);
+    if (environment_.keep_text) builder.rule.meta.text = ast.text;
+    shrink(builder.rule);
     newest_[key_of(builder.rule)] = list_.rules.size();
     list_.rules.push_back(std::make_unique<Rule>(std::move(builder.rule)));
   }
@@ -324,6 +325,13 @@ class RuleChecker {
   void add_failed(std::size_t count) { list_.failed += count; }
 
  private:
+  // Rules live as long as the program: what they grew by and do not use is given back.
+  static void shrink(Rule& rule) {
+    for (BufferMatch& list : rule.buffers) list.ops.shrink_to_fit();
+    rule.buffers.shrink_to_fit();
+    rule.meta.metadata.shrink_to_fit();
+    rule.meta.references.shrink_to_fit();
+  }
   // What files must be asked for the rule, and so for all rules.
   void note_file_needs(Rule& rule) {
     for (const BufferMatch& list : rule.buffers) {
@@ -371,7 +379,8 @@ class RuleChecker {
       note_file_needs(builder.rule);
       builder.rule.order = first.order;
       builder.rule.meta.where = builder.ast.position(0);
-      builder.rule.meta.text = builder.ast.text;
+      if (environment_.keep_text) builder.rule.meta.text = builder.ast.text;
+      shrink(builder.rule);
       list_.rules[found->second] = std::make_unique<Rule>(std::move(builder.rule));
       return false;
     }

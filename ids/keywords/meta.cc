@@ -92,15 +92,17 @@ void apply_reference(RuleBuilder& builder, const lang::RuleOption& option) {
 }
 
 void apply_metadata(RuleBuilder& builder, const lang::RuleOption& option) {
+  const auto add = [&](std::string_view name, std::string_view value) {
+    builder.rule.meta.metadata.push_back(builder.resources.metadata.add(name, value));
+  };
   for (const Part& part : split(option.value, ',')) {
     const std::size_t blank = part.text.find_first_of(" \t");
     if (part.text.empty()) continue;
     if (blank == std::string_view::npos) {
-      builder.rule.meta.metadata.emplace_back(part.text, "");
+      add(part.text, {});
       continue;
     }
-    builder.rule.meta.metadata.emplace_back(part.text.substr(0, blank),
-                                            trim({part.text.substr(blank), 0}).text);
+    add(part.text.substr(0, blank), trim({part.text.substr(blank), 0}).text);
   }
 }
 

@@ -244,9 +244,9 @@ struct RuleMeta {
   std::string message;
   std::string class_name, class_description;  // classtype and its text from classification.config
   std::uint8_t priority = 3;
-  std::vector<std::pair<std::string, std::string>> metadata;    // in rule order
+  std::vector<const std::pair<std::string, std::string>*> metadata;  // of RuleResources; in rule order
   std::vector<std::pair<std::string, std::string>> references;  // scheme, value
-  std::string text;
+  std::string text;  // empty unless RuleEnvironment::keep_text
   core::SourcePos where;
 };
 
@@ -332,6 +332,8 @@ struct RuleEnvironment {
     std::optional<Suppression> suppression;
   };
   std::vector<Tuning> tunings;
+  // Traffic is inspected without the text of the rules.
+  bool keep_text = true;
   // Kept over reloads, so that bits and sets survive them; null: made anew by check_rules().
   std::shared_ptr<RuleResources> resources;
 };

@@ -7,11 +7,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/recycled.h"
 #include "ids/match/plan.h"
 
 namespace gatehouse::ids {
 
-class FlowDetect : public FlowAttachment {
+class FlowDetect : public FlowAttachment, public core::Recycled<FlowDetect> {
  public:
   explicit FlowDetect(std::uint64_t engine) : engine_id(engine) {}
 

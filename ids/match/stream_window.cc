@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "ids/flow/tcp.h"
 
@@ -14,11 +15,21 @@ constexpr std::size_t kOverlap = 2560;
 // When a protocol makes its stream worth a look before a chunk is full.
 enum class Trigger : std::uint8_t { unit_complete, any_progress, every_line, never };
 
-Trigger trigger_of(std::string_view parser) {
+Trigger trigger_named(std::string_view parser) {
   if (parser == "ftp" || parser == "ftp-data") return Trigger::never;
   if (parser == "smtp") return Trigger::every_line;
   if (parser == "http" || parser == "http2" || parser == "dns") return Trigger::unit_complete;
   return Trigger::any_progress;
+}
+
+// Asked for every packet: names are compared once.
+Trigger trigger_of(AppProto proto) {
+  static const std::vector<Trigger> kTriggers = [] {
+    std::vector<Trigger> triggers{Trigger::never};
+    for (const ParserDescriptor* parser : parser_table()) triggers.push_back(trigger_named(parser->name));
+    return triggers;
+  }();
+  return kTriggers[proto];
 }
 
 // Grows with every unit the parser has finished in `direction`.
@@ -38,7 +49,7 @@ bool parser_asks(const Flow& flow, FlowDetect& state, Direction direction, ByteV
   if (app == nullptr || app->proto == kAppUnknown || app->proto == kAppFailed) return false;
   // Known but not parsed: nobody says where its units end, so each acknowledgement counts as one.
   if (!app->session) return true;
-  const Trigger trigger = trigger_of(parser_of(app->proto).name);
+  const Trigger trigger = trigger_of(app->proto);
   if (trigger == Trigger::never) return false;
   if (trigger == Trigger::every_line) return !fresh.empty() && fresh.back() == '\n';
   std::uint64_t& seen = state.units_done[index(direction)];

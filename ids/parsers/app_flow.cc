@@ -1,6 +1,7 @@
 #include "ids/parsers/app_flow.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace gatehouse::ids {
 namespace {
@@ -53,6 +54,31 @@ AppLayer::AppLayer(const ParserConfig& config) : config_(config), hassh_by_rules
     }
     if (enabled) candidates_.push_back(std::move(candidate));
   }
+  note_ports();
+}
+
+void AppLayer::note_ports() {
+  assert(candidates_.size() <= PortMask{}.size());
+  constexpr AppTransport kTransports[] = {AppTransport::tcp, AppTransport::udp};
+  for (std::size_t t = 0; t < 2; ++t) {
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      const auto number = static_cast<std::uint16_t>(i);
+      if ((candidates_[i].transports & static_cast<unsigned>(kTransports[t])) == 0) continue;
+      by_transport_[t].push_back(number);
+      for (const std::uint16_t port : candidates_[i].ports[t]) port_uses_[t].push_back({port, number});
+    }
+    std::sort(port_uses_[t].begin(), port_uses_[t].end(),
+              [](const PortUse& a, const PortUse& b) { return a.port < b.port; });
+  }
+}
+
+AppLayer::PortMask AppLayer::on_port(std::size_t transport, std::uint16_t port) const {
+  PortMask mask;
+  const auto& uses = port_uses_[transport];
+  auto use = std::lower_bound(uses.begin(), uses.end(), port,
+                              [](const PortUse& u, std::uint16_t wanted) { return u.port < wanted; });
+  for (; use != uses.end() && use->port == port; ++use) mask.set(use->candidate);
+  return mask;
 }
 
 void AppLayer::ask_for_hassh(bool asked) {
@@ -98,13 +124,8 @@ void AppLayer::announce(const Flow& flow, AppFlow& app, std::int64_t time_us) {
 
 AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Direction direction,
                                   ByteView data) const {
-  const auto on_port = [&flow, transport](const Candidate& c) {
-    const auto has = [&](std::uint16_t port) {
-      const auto& ports = c.ports[transport == AppTransport::udp ? 1 : 0];
-      return std::find(ports.begin(), ports.end(), port) != ports.end();
-    };
-    return has(flow.key.server_port) || has(flow.key.client_port);
-  };
+  const std::size_t t = transport == AppTransport::udp ? 1 : 0;
+  const PortMask ports = on_port(t, flow.key.server_port) | on_port(t, flow.key.client_port);
   // What the other direction speaks has the first say: others may begin alike.
   const AppFlow* app = app_flow(flow);
   const AppProto other = app == nullptr ? kAppUnknown : app->proto;
@@ -112,10 +133,10 @@ AppLayer::Search AppLayer::search(const Flow& flow, AppTransport transport, Dire
   bool decided_by_port = false;  // the parser of this port said yes
   bool contested = false;        // one that knows soon may still do so, with more bytes
   AppProto by_port = kAppUnknown;
-  for (const Candidate& candidate : candidates_) {
+  for (const std::uint16_t number : by_transport_[t]) {
+    const Candidate& candidate = candidates_[number];
     const ParserDescriptor& parser = *candidate.parser;
-    if ((candidate.transports & static_cast<unsigned>(transport)) == 0) continue;
-    const bool well_known = on_port(candidate);
+    const bool well_known = ports[number];
     if (parser.ports_only && !well_known) continue;
     switch (parser.probe(data, direction, transport)) {
       case ProbeVerdict::yes:

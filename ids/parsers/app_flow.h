@@ -2,10 +2,12 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "core/recycled.h"
 #include "ids/parsers/parser.h"
 
 namespace gatehouse::ids {
@@ -22,7 +24,7 @@ enum DetectionEvent : AppEvent {
 };
 
 // Hangs on Flow::app. Created by AppLayer on the first payload.
-class AppFlow : public FlowAttachment {
+class AppFlow : public FlowAttachment, public core::Recycled<AppFlow> {
  public:
   AppProto proto = kAppUnknown;     // what the flow was decided to be
   AppProto original = kAppUnknown;  // what it was before an upgrade (EVE app_proto_orig)
@@ -72,7 +74,7 @@ class AppLayer {
   static void drop_finished(Flow& flow);
 
  private:
-  // One parser as configured.
+  // One parser as configured. `ports` are for configuration; a search asks on_ports().
   struct Candidate {
     AppProto proto = kAppUnknown;
     const ParserDescriptor* parser = nullptr;
@@ -84,6 +86,11 @@ class AppLayer {
     AppProto proto = kAppUnknown;
     bool undecided = false;  // a parser needs more bytes
   };
+
+  // Which candidates have `port` among their ports; by transport as Candidate::ports.
+  using PortMask = std::bitset<256>;
+  void note_ports();
+  PortMask on_port(std::size_t transport, std::uint16_t port) const;
 
   AppFlow& attach(Flow& flow, AppTransport transport, std::int64_t time_us);
   std::unique_ptr<Session> make_session(const ParserDescriptor& parser, AppTransport transport) const;
@@ -105,6 +112,12 @@ class AppLayer {
   const bool hassh_by_rules_;
   std::shared_ptr<const FilePolicy> file_policy_;
   std::vector<Candidate> candidates_;
+  struct PortUse {
+    std::uint16_t port = 0;
+    std::uint16_t candidate = 0;
+  };
+  std::array<std::vector<PortUse>, 2> port_uses_;           // sorted by port
+  std::array<std::vector<std::uint16_t>, 2> by_transport_;  // the candidates of each
 };
 
 // The vocabulary of AppFlow::detection_events, as EVE anomaly.event writes it.

@@ -9,6 +9,7 @@
 #include "ids/state/address_table.h"
 #include "ids/state/dataset_store.h"
 #include "ids/state/geo.h"
+#include "ids/state/metadata_pool.h"
 #include "ids/state/names.h"
 #include "ids/state/reputation.h"
 #include "ids/state/tags.h"
@@ -37,6 +38,7 @@ class RuleResources {
   // Sessions and hosts are looked at for tags only once a tag was set.
   std::atomic<bool> tagged{false};
   DatasetStore datasets;
+  MetadataPool metadata;
   // Replaced before rules are checked; the rules hold on to what they were checked with.
   std::shared_ptr<const Reputation> reputation;
   std::shared_ptr<const GeoDatabase> geo;
