@@ -62,6 +62,7 @@ void write_flow(core::JsonWriter& json, const FlowTableCounters& f, const StatsC
   json.field("memuse", f.memuse).field("memcap", context.flow_memcap).field("memcap_drops", f.memcap);
   json.field("evicted_new", f.evicted_fresh).field("evicted_established", f.evicted_established);
   json.field("evicted_closed", f.evicted_closed).field("timed_out", f.timed_out);
+  json.field("finished", f.finished);
   json.field("emerg_mode_entered", f.emerg_mode_entered).field("emerg_mode_over", f.emerg_mode_over);
   json.end_object();
 }
@@ -114,7 +115,7 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
   using F = FlowTableCounters;
   add_members(flow, o.flow, &F::total, &F::active, &F::tcp, &F::udp, &F::icmpv4, &F::icmpv6, &F::other,
               &F::memuse, &F::memcap, &F::evicted_fresh, &F::evicted_established, &F::evicted_closed,
-              &F::timed_out, &F::tcp_reuse, &F::emerg_mode_entered, &F::emerg_mode_over);
+              &F::timed_out, &F::tcp_reuse, &F::finished, &F::emerg_mode_entered, &F::emerg_mode_over);
   using T = TcpCounters;
   add_members(tcp, o.tcp, &T::sessions, &T::active_sessions, &T::midstream_pickups, &T::syn, &T::synack,
               &T::rst, &T::ssn_memcap_drop, &T::invalid_checksum, &T::segment_memcap_drop,
@@ -126,6 +127,8 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
   using E = EventCounters;
   add_members(events, o.events, &E::alerts, &E::anomalies, &E::transactions, &E::files, &E::flows,
               &E::detections);
+  packets += o.packets;
+  bypassed += o.bypassed;
   add_all(app_flows, o.app_flows);
   output_dropped += o.output_dropped;
   for (std::size_t i = 0; i < kEventKinds; ++i) output_dropped_by_kind[i] += o.output_dropped_by_kind[i];
@@ -159,6 +162,9 @@ void write_stats(core::JsonWriter& json, const StatsSnapshot& s, const StatsCont
   json.end_object().end_array();
   json.field("alert", s.detect.alerts).field("alert_queue_overflow", s.detect.queue_overflow);
   json.field("alerts_suppressed", s.detect.suppressed);
+  json.field("packets", s.packets)
+      .field("inspected", s.detect.inspected_packets)
+      .field("bypassed", s.bypassed);
   json.end_object();
   write_app_layer(json, s);
   json.key("anomaly").begin_object().field("detections", s.events.detections).end_object();

@@ -24,6 +24,9 @@ struct StatsSnapshot {
   TcpCounters tcp;
   DetectorCounters detect;
   EventCounters events;
+  // What the decoder handed on: frames, packets in tunnels, datagrams put together.
+  // packets = detect.inspected_packets + bypassed.
+  std::uint64_t packets = 0, bypassed = 0;
   std::vector<std::uint64_t> app_flows;  // by AppProto; index 0: none found, last: failed
   std::array<std::uint64_t, kEventKinds> output_dropped_by_kind{};
   std::uint64_t output_dropped = 0;

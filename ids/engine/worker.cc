@@ -86,8 +86,12 @@ void Worker::replace(std::shared_ptr<const Engine> engine) {
 void Worker::on_packet(Packet& packet) {
   if (!settings_.tcp_checksums && packet.is_tcp()) packet.bad_checksum = false;
   Flow* flow = flows_.handle(packet);
+  ++packets_;
   // A rule wants no more of it: it is counted, nothing else.
-  if (flow != nullptr && flow->bypassed) return;
+  if (flow != nullptr && flow->bypassed) {
+    ++bypassed_;
+    return;
+  }
   TcpState before = TcpState::none;
   if (flow != nullptr) {
     if (packet.is_tcp()) {
@@ -246,6 +250,8 @@ void Worker::snapshot(StatsSnapshot& out) const {
   out.tcp = tcp_.counters();
   out.detect = detector_->counters();
   out.events = log_.counters();
+  out.packets = packets_;
+  out.bypassed = bypassed_;
   out.app_flows = app_flows_;
   out.output_dropped = port_.dropped();
   for (std::size_t i = 0; i < kEventKinds; ++i)

@@ -90,6 +90,7 @@ class Worker : public PacketSink,
   std::vector<std::uint64_t> app_flows_;  // by AppProto, failed last
   std::int64_t now_us_ = 0;
   std::uint64_t number_ = 0;  // of the frame being worked on
+  std::uint64_t packets_ = 0, bypassed_ = 0;
   const OutputPort& port_;
   InspectObserver* observer_ = nullptr;
 };

@@ -294,6 +294,7 @@ void FlowTable::Impl::finish(FlowEndReason reason) {
       if (oldest == nullptr || list.oldest->flow.first_us < oldest->flow.first_us) oldest = list.oldest;
     }
     if (oldest == nullptr) return;
+    ++counters_.finished;
     end(oldest, reason);
   }
 }

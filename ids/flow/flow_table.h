@@ -36,6 +36,7 @@ struct FlowTableCounters {
   std::uint64_t memcap = 0;  // packets left without a flow because the table was full
   std::uint64_t evicted_fresh = 0, evicted_established = 0, evicted_closed = 0;
   std::uint64_t timed_out = 0, tcp_reuse = 0;
+  std::uint64_t finished = 0;  // ended by finish(): total = active + all the ways to end
   std::uint64_t emerg_mode_entered = 0, emerg_mode_over = 0;
 };
 
