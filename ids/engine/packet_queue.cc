@@ -1,5 +1,11 @@
 #include "ids/engine/packet_queue.h"
 
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "ids/flow/hash.h"
+
 namespace gatehouse::ids::engine {
 namespace {
 
@@ -105,22 +111,37 @@ void PacketQueue::give_back(std::unique_ptr<PacketBatch> batch) {
   spare_.push_back(std::move(batch));
 }
 
-std::size_t worker_of(const RawPacket& packet, std::size_t workers) {
-  if (workers < 2) return 0;
+namespace {
+
+// Equal for both directions; none when there are no two addresses.
+std::optional<std::uint64_t> hash_of_pair(const RawPacket& packet) {
   const core::ByteView ip = ip_part(packet);
-  if (ip.empty()) return 0;
+  if (ip.empty()) return std::nullopt;
   const unsigned version = ip[0] >> 4;
   const std::size_t at = version == 4 ? 12 : 8;
   const std::size_t size = version == 4 ? 4 : 16;
-  if ((version != 4 && version != 6) || ip.size() < at + 2 * size) return 0;
+  if ((version != 4 && version != 6) || ip.size() < at + 2 * size) return std::nullopt;
+  const auto hash_side = [&](std::size_t side) {
+    std::uint64_t words[2] = {};
+    std::memcpy(words, ip.data() + at + side * size, size);
+    return mix64(mix64(words[0]) ^ words[1]);
+  };
   // A sum over both addresses does not care for their order.
-  std::uint64_t hash = 0;
-  for (std::size_t side = 0; side < 2; ++side) {
-    std::uint64_t h = 0xcbf29ce484222325U;
-    for (std::size_t i = 0; i < size; ++i) h = (h ^ ip[at + side * size + i]) * 0x100000001b3U;
-    hash += h ^ (h >> 29);
+  return mix64(hash_side(0) + hash_side(1));
+}
+
+}  // namespace
+
+std::size_t WorkerChoice::of(const RawPacket& packet) {
+  std::size_t worker = 0;
+  if (const auto hash = hash_of_pair(packet)) {
+    std::uint8_t& chosen = chosen_[*hash % kPairs];
+    if (chosen == kNobody)
+      chosen = static_cast<std::uint8_t>(std::min_element(load_.begin(), load_.end()) - load_.begin());
+    worker = chosen;
   }
-  return static_cast<std::size_t>((hash ^ hash >> 32) % workers);
+  load_[worker] += packet.data.size() + kPacketCost;
+  return worker;
 }
 
 }  // namespace gatehouse::ids::engine

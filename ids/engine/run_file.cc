@@ -15,10 +15,11 @@ constexpr unsigned kBatch = 1024;  // frames between two looks at the clock
 // Spreads frames over the queues.
 class Spreader : public PacketSink {
  public:
-  explicit Spreader(std::vector<PacketQueue>& queues) : queues_(queues), open_(queues.size()) {}
+  explicit Spreader(std::vector<PacketQueue>& queues)
+      : queues_(queues), choice_(queues.size()), open_(queues.size()) {}
 
   void on_packet(const RawPacket& packet) override {
-    const std::size_t i = worker_of(packet, queues_.size());
+    const std::size_t i = choice_.of(packet);
     if (open_[i] == nullptr) open_[i] = queues_[i].fresh();
     open_[i]->add(packet);
     if (open_[i]->full()) queues_[i].push(std::move(open_[i]));
@@ -32,6 +33,7 @@ class Spreader : public PacketSink {
 
  private:
   std::vector<PacketQueue>& queues_;
+  WorkerChoice choice_;
   std::vector<std::unique_ptr<PacketBatch>> open_;
 };
 
