@@ -265,8 +265,17 @@ void EveWriter::detection(const DetectionFields& fields) {
   json.key("evidence").begin_object();
   for (const auto& [name, count] : fields.evidence) json.field(name, count);
   json.end_object();
+  if (!fields.reason.empty()) json.field("reason", fields.reason);
   json.field("window_ms", fields.window_us / 1000);
+  if (fields.first_us != 0) {
+    time_member("first_seen", fields.first_us);
+    time_member("last_seen", fields.last_us);
+  }
   json.field("confidence", fields.confidence);
+  json.field("spoofable", fields.spoofable);
+  if (!fields.technique.empty()) json.field("technique", fields.technique);
+  if (fields.id != 0) json.field("id", fields.id);
+  if (!fields.phase.empty()) json.field("phase", fields.phase);
   json.field("update", fields.update);
   json.end_object();
 }

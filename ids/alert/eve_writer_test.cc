@@ -184,6 +184,11 @@ TEST(EveWriter, DetectionObject) {
   fields.evidence = evidence;
   fields.window_us = 2'500'000;
   fields.confidence = 0.5;
+  fields.spoofable = false;
+  fields.technique = "T1046";
+  fields.id = 7;
+  fields.phase = "start";
+  fields.reason = "ports refused it";
   writer.begin(tcp_header());
   writer.detection(fields);
   const json event = parsed(writer.end());
@@ -195,6 +200,11 @@ TEST(EveWriter, DetectionObject) {
                                       {"evidence", {{"ports", 25}}},
                                       {"window_ms", 2500},
                                       {"confidence", 0.5},
+                                      {"spoofable", false},
+                                      {"technique", "T1046"},
+                                      {"id", 7},
+                                      {"phase", "start"},
+                                      {"reason", "ports refused it"},
                                       {"update", 0}}));
 }
 

@@ -25,6 +25,18 @@ class BucketTable {
     return nullptr;
   }
 
+  // As get(), but into a full bucket only one newcomer in eight is let: a flood of strangers who each have as
+  // little evidence as those before them would else turn the table over. Null: not let in.
+  Entry* get_shy(std::uint64_t hash, bool& fresh) {
+    fresh = false;
+    if (Entry* found = find(hash)) return found;
+    const Entry* bucket = bucket_of(hash);
+    bool room = false;
+    for (std::size_t i = 0; i < kWays; ++i) room = room || bucket[i].tag == 0;
+    if (!room && (++shy_ & 7U) != 0) return nullptr;
+    return &get(hash, fresh);
+  }
+
   // `fresh`: the entry was just made, all members but `tag` as default-constructed.
   Entry& get(std::uint64_t hash, bool& fresh) {
     fresh = false;
@@ -57,7 +69,7 @@ class BucketTable {
 
   std::size_t buckets_;
   std::vector<Entry> entries_;
-  std::uint64_t evicted_ = 0;
+  std::uint64_t evicted_ = 0, shy_ = 0;
 };
 
 }  // namespace gatehouse::ids::anomaly

@@ -10,14 +10,17 @@
 
 namespace gatehouse::ids::anomaly {
 
+// Of the operating system; never 0.
+inline std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32U | device()) | 1;
+}
+
 class KeyedHash {
  public:
   // 0: a random key.
   explicit KeyedHash(std::uint64_t seed) {
-    if (seed == 0) {
-      std::random_device device;
-      seed = std::uint64_t{device()} << 32 | device();
-    }
+    if (seed == 0) seed = random_seed();
     key_[0] = mix(seed ^ 0x9e3779b97f4a7c15U, 0xbf58476d1ce4e5b9U);
     key_[1] = mix(key_[0] ^ seed, 0x94d049bb133111ebU) | 1;
   }

@@ -1,20 +1,189 @@
-#include "ids/anomaly/detector.h"
+#include "ids/anomaly/monitor.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace gatehouse::ids::anomaly {
+namespace {
 
-Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink) : sink_(sink) {
-  for (const AnomalyDescriptor* descriptor : detector_table()) {
-    if (auto detector = descriptor->make(config)) detectors_.push_back(std::move(detector));
+// Three detectors keep pairs of client and server; three keep servers they suspect.
+constexpr std::uint64_t kPairTables = 3, kServerTables = 3;
+constexpr std::uint8_t kAck = 0x10, kRst = 0x04;
+
+// Nobody answers what is sent to a group, and nobody is its victim.
+bool is_group(const IpAddress& address) {
+  if (address.is_v6()) return address.bytes[0] == 0xff;
+  return (address.bytes[0] & 0xf0U) == 0xe0U || address.v4_host_order() == UINT32_MAX;
+}
+
+}  // namespace
+
+std::uint64_t table_bytes(const TableSizes& s) {
+  return s.sources * kSourceBytes + ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) +
+         Successes::bytes(s.success_cells) + VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
+         s.shared_victims * kSharedBytes + s.connections * (kConnectionBytes + 2 * sizeof(std::uint32_t)) +
+         s.pairs * kPairBytes * kPairTables + kFixedServers * kServerBytes * kServerTables +
+         AttackLog::bytes();
+}
+
+TableSizes table_sizes(std::uint64_t memory_bytes) {
+  TableSizes s;
+  std::size_t* const all[] = {&s.sources,        &s.tcp_attempts, &s.datagram_attempts,
+                              &s.success_cells,  &s.victims,      &s.prefixes,
+                              &s.shared_victims, &s.connections,  &s.pairs};
+  while (table_bytes(s) > memory_bytes && s.sources > 64) {
+    for (std::size_t* size : all) *size /= 2;
+  }
+  // A larger budget goes to what an attacker can fill.
+  while (table_bytes(s) + s.sources * kSourceBytes < memory_bytes) s.sources *= 2;
+  return s;
+}
+
+Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
+    : config_(config),
+      sizes_(table_sizes(config.memory_bytes)),
+      hash_(config.hash_seed),
+      log_(hash_, sink),
+      successes_(sizes_.success_cells),
+      victims_(hash_, sizes_.victims, false,
+               std::min(config.flood_syn_per_second, config.flood_packets_per_second)),
+      prefixes_(hash_, sizes_.prefixes, true, config.flood_packets_per_second),
+      tracker_(hash_, *this, sizes_.tcp_attempts, sizes_.datagram_attempts) {
+  const Context context{config_, sizes_, hash_, log_, successes_, tracker_.symmetry(), victims_, prefixes_};
+  for (const AnomalyDescriptor* d : detector_table()) {
+    auto detector = d->make(context);
+    if (detector == nullptr) continue;
+    for (std::size_t i = 0; i < kContacts; ++i) {
+      if ((d->contacts & contact_bit(static_cast<Contact>(i))) != 0) by_contact_[i].push_back(detector.get());
+    }
+    if (d->outcomes) by_outcome_.push_back(detector.get());
+    if (d->victims) by_victim_.push_back(detector.get());
+    if (d->prefixes) by_prefix_.push_back(detector.get());
+    if (d->ticks) by_tick_.push_back(detector.get());
+    detectors_.push_back(std::move(detector));
   }
 }
 
-void Monitor::observe(const Observation& observation) {
-  for (const auto& detector : detectors_) detector->observe(observation, sink_);
+std::uint64_t Monitor::memory_bytes() const {
+  return table_bytes(sizes_);
+}
+
+void Monitor::count(const Observation& o, Tally tally) {
+  if (Victim* v = victims_.add(o, tally)) {
+    for (AnomalyDetector* d : by_victim_) d->on_victim(*v, o.time_us);
+  }
+  switch (tally) {
+    case Tally::syn:
+    case Tally::syn_completed:
+    case Tally::syn_refused:
+    case Tally::syn_retried:
+    case Tally::udp:
+    case Tally::udp_answered:
+    case Tally::icmp:
+      if (Victim* v = prefixes_.add(o, tally)) {
+        for (AnomalyDetector* d : by_prefix_) d->on_prefix(*v, o.time_us);
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+void Monitor::tally(const Observation& o) {
+  switch (o.contact) {
+    case Contact::tcp_attempt:
+      return count(o, Tally::syn);
+    case Contact::tcp_completed:
+      return count(o, Tally::syn_completed);
+    case Contact::tcp_retry:
+      return count(o, Tally::syn_retried);
+    case Contact::tcp_stray:
+      if ((o.tcp_flags & kAck) != 0) count(o, Tally::stray);
+      return;
+    case Contact::tcp_backscatter:
+      return count(o, (o.tcp_flags & kRst) != 0 ? Tally::reset : Tally::syn_ack);
+    case Contact::udp_attempt:
+    case Contact::more:
+      if (o.protocol != 17) return;
+      // The part before the whole: who judges `udp` looks at both.
+      if (reflecting_service(o.client_port) >= 0) {
+        victims_.add(o, Tally::reflected);
+        return count(o, Tally::udp);
+      }
+      // A long stream without an answer is usual (media, logs); only many streams are not.
+      if (o.contact == Contact::udp_attempt) count(o, Tally::udp);
+      return;
+    case Contact::udp_answered:
+      return count(o, Tally::udp_answered);
+    case Contact::ping:
+      return count(o, Tally::icmp);
+    case Contact::fragment:
+      return count(o, Tally::fragment);
+    case Contact::defragmented:
+      return count(o, Tally::defragmented);
+    default:
+      return;
+  }
+}
+
+void Monitor::on_observation(const Observation& o) {
+  if (is_group(o.server)) return;
+  log_.at_packet(o.packet);
+  // Half a packet has no flow: whether it is an answer is known here only.
+  if (o.cut && o.contact == Contact::udp_attempt && tracker_.answers(o)) {
+    Observation answer = o;
+    std::swap(answer.client, answer.server);
+    std::swap(answer.client_port, answer.server_port);
+    answer.contact = Contact::udp_answered;
+    return take(answer);
+  }
+  take(o);
+}
+
+void Monitor::take(const Observation& o) {
+  tally(o);
+  tracker_.observe(o);
+  for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->on_contact(o);
+}
+
+void Monitor::on_outcome(const Outcome& o) {
+  // A refusal is an answer: nothing stays half open for it, and the host does not want it.
+  if (o.result == Result::refused || o.result == Result::completed) {
+    Observation counted;
+    counted.time_us = o.time_us;
+    counted.client = o.client;
+    counted.server = o.server;
+    counted.server_port = o.server_port;
+    counted.protocol = o.protocol;
+    const bool syn = (o.tcp_flags & 0x02) != 0;
+    if (o.result == Result::refused) {
+      count(counted, o.protocol == 17 ? Tally::udp_refused : syn ? Tally::syn_refused : Tally::stray_refused);
+    } else if (o.protocol == 6 && !syn) {
+      count(counted, Tally::stray_answered);
+    }
+  }
+  for (AnomalyDetector* d : by_outcome_) d->on_outcome(o);
+  // Patience counts as a success of the client, though not of the service.
+  if (o.result != Result::completed && o.result != Result::retried) return;
+  successes_.add(hash_(o.client), hash_(o.client, hash_(o.server, o.server_port)), o.time_us);
+  if (o.result == Result::completed && o.protocol == 6)
+    successes_.add_service(hash_(o.server, o.server_port));
 }
 
 void Monitor::tick(std::int64_t now_us) {
   next_tick_us_ = now_us + kTickUs;
-  for (const auto& detector : detectors_) detector->tick(now_us, sink_);
+  log_.at_packet(0);
+  tracker_.tick(now_us);
+  for (AnomalyDetector* d : by_tick_) d->on_tick(now_us);
+  if (now_us >= next_end_us_) {
+    next_end_us_ = now_us + 1'000'000;
+    log_.tick(now_us);
+  }
+}
+
+void Monitor::finish(std::int64_t now_us) {
+  tick(now_us);
+  log_.finish();
 }
 
 }  // namespace gatehouse::ids::anomaly

@@ -10,27 +10,61 @@ namespace gatehouse::ids::anomaly {
 using core::IpAddress;
 
 enum class Contact : std::uint8_t {
-  tcp_attempt,    // first SYN of a connection
-  tcp_retry,      // the same SYN again
-  tcp_answered,   // SYN/ACK of the server
-  tcp_completed,  // three-way handshake done
-  tcp_refused,    // RST instead of a SYN/ACK
-  tcp_abandoned,  // the client resets after the SYN/ACK
-  tcp_stray,      // the first packet of a connection is no SYN: FIN, NULL, XMAS, ACK
-  udp_attempt,    // first datagram
-  udp_answered,   // first datagram back
-  udp_refused,    // ICMP port or host unreachable
-  ping,           // first echo request of a sequence
+  tcp_attempt,      // first SYN of a connection
+  tcp_retry,        // the same SYN again
+  tcp_answered,     // SYN/ACK of the server
+  tcp_completed,    // three-way handshake done
+  tcp_refused,      // RST instead of a SYN/ACK
+  tcp_abandoned,    // the client resets after the SYN/ACK
+  tcp_stray,        // the first packet of a connection is no SYN: FIN, NULL, XMAS, ACK
+  tcp_backscatter,  // an answer (SYN/ACK, RST) to somebody who used this address
+  tcp_data,         // the client's first bytes; again when it is known what is spoken
+  tcp_busy,         // the client's eighth packet; value: bytes it sent so far
+  tcp_starved,      // the client's window lets no full segment through
+  tcp_closed,       // the first FIN or RST of an established connection; value: bytes to the client
+  udp_attempt,      // first datagram
+  udp_answered,     // first datagram back
+  more,             // further packets of a contact that was not answered; count says how many
+  unreachable,      // an ICMP error that quotes the contact
+  ping,             // echo requests; count: since the last; value: so far
   ping_answered,
+  fragment,       // first fragment of a datagram; client: source, server: destination
+  fragment_rest,  // another fragment
+  defragmented,   // the datagram became whole
+  ip_attempt,     // first packet of a protocol that is none of the above
+  ip_answered,
+  http_head,      // headers of a request are complete
+  http_request,   // a request is complete; value: keyed hash of host and path
+  http_response,  // a response is complete; value: status
+  dns_query,      // value: hash of the name, detail: hash of the parent domain
+  dns_response,   // value: rcode, detail as above
+  count_,
 };
+inline constexpr std::size_t kContacts = static_cast<std::size_t>(Contact::count_);
+
+// What was spoken on a connection, as far as detectors care.
+enum class Service : std::uint8_t { unknown, ssh, http, tls, smtp, dns, other };
 
 // One contact. client is who began it. Plain data: may be copied to another thread.
 struct Observation {
   std::int64_t time_us = 0;
+  std::uint64_t packet = 0;  // its number in the capture: the order among several workers
   IpAddress client, server;
   std::uint16_t client_port = 0, server_port = 0;
   Contact contact = Contact::tcp_attempt;
   std::uint8_t tcp_flags = 0;
+  std::uint8_t protocol = 6;
+  Service service = Service::unknown;
+  bool cut = false;         // the capture has only the headers
+  std::uint32_t count = 1;  // packets it stands for
+  std::uint32_t bytes = 0;  // of payload, of one of them
+  std::uint64_t value = 0, detail = 0;
+};
+
+class ObservationSink {
+ public:
+  virtual ~ObservationSink() = default;
+  virtual void on_observation(const Observation& observation) = 0;
 };
 
 }  // namespace gatehouse::ids::anomaly

@@ -9,13 +9,17 @@
 
 namespace gatehouse::ids::anomaly {
 
+// How far an attempt has come.
+enum class Stage : std::uint8_t { open, retried, silent, refused, unreachable, answered, done };
+
 struct Attempt {
-  std::uint64_t key = 0;  // hash of both ends; 0: settled
+  std::uint64_t key = 0;  // hash of both ends; 0: free
   std::int64_t time_us = 0;
   IpAddress client, server;
   std::uint16_t server_port = 0;
   std::uint8_t flags = 0;  // TCP flags of the first packet
-  bool silent = false;     // was counted as unanswered
+  std::uint8_t protocol = 0;
+  Stage stage = Stage::open;
 };
 
 // A ring of attempts and an index into it. When the ring is full the oldest attempt is forgotten:
@@ -25,6 +29,9 @@ class PendingAttempts {
   explicit PendingAttempts(std::size_t capacity)
       : ring_(std::bit_ceil(capacity)), index_(ring_.size() * 2, kNone), mask_(ring_.size() - 1) {}
 
+  static std::size_t bytes(std::size_t capacity) {
+    return std::bit_ceil(capacity) * (sizeof(Attempt) + 2 * sizeof(std::uint32_t));
+  }
   void add(const Attempt& attempt) {
     if (tail_ - head_ == ring_.size()) pop();
     const std::uint64_t slot = tail_++;

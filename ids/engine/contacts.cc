@@ -1,29 +1,90 @@
 #include "ids/engine/contacts.h"
 
+#include <algorithm>
+
+#include "ids/parsers/dns_transaction.h"
+#include "ids/parsers/http_transaction.h"
+
 namespace gatehouse::ids::engine {
 namespace {
 
 using anomaly::Contact;
 using anomaly::Observation;
+using anomaly::Service;
 
-constexpr std::uint8_t kIcmpEchoRequest = 8;
-constexpr std::uint8_t kIcmp6EchoRequest = 128;
+constexpr std::uint8_t kIcmpEchoRequest = 8, kIcmpUnreachable = 3;
+constexpr std::uint8_t kIcmp6EchoRequest = 128, kIcmp6Unreachable = 1;
+constexpr std::uint64_t kBusyPackets = 8;  // see Contact::tcp_busy
+constexpr std::uint32_t kFullSegment = 1'460;
 
-Observation observation(const Flow& flow, const Packet& packet, Contact contact) {
+}  // namespace
+
+ContactTap::ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed)
+    : sink_(sink),
+      hash_(seed),
+      http_(find_parser("http")),
+      dns_(find_parser("dns")),
+      ssh_(find_parser("ssh")),
+      tls_(find_parser("tls")),
+      smtp_(find_parser("smtp")) {
+  if (sink != nullptr) cut_.emplace(*sink, hash_);
+}
+
+void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, std::uint64_t value,
+                      std::uint64_t detail, std::uint32_t count) {
   Observation o;
   o.time_us = packet.time_us;
+  o.packet = packet.number;
   o.client = flow.key.client;
   o.server = flow.key.server;
   o.client_port = flow.key.client_port;
   o.server_port = flow.key.server_port;
   o.contact = contact;
   o.tcp_flags = packet.tcp.flags;
-  return o;
+  o.protocol = flow.key.protocol;
+  o.service = service(flow);
+  o.count = count;
+  o.bytes = static_cast<std::uint32_t>(packet.payload.size());
+  o.value = value;
+  o.detail = detail;
+  sink_->on_observation(o);
 }
 
-}  // namespace
+Service ContactTap::service(const Flow& flow) const {
+  const AppFlow* app = app_flow(flow);
+  if (app == nullptr || app->proto == kAppUnknown) return Service::unknown;
+  if (app->proto == http_) return Service::http;
+  if (app->proto == ssh_) return Service::ssh;
+  if (app->proto == tls_) return Service::tls;
+  if (app->proto == smtp_) return Service::smtp;
+  return app->proto == dns_ ? Service::dns : Service::other;
+}
 
-std::optional<Observation> contact_of_tcp(const Flow& flow, const Packet& packet, TcpState before) {
+void ContactTap::before(const Flow& flow) {
+  mark_count_ = 0;
+  next_id_ = 0;
+  const AppFlow* app = app_flow(flow);
+  proto_ = app == nullptr ? kAppUnknown : app->proto;
+  if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return;
+  next_id_ = app->session->transaction_count();
+  for (const auto& tx : app->session->transactions()) {
+    if (mark_count_ == marks_.size()) return;
+    marks_[mark_count_++] = {tx->id, tx->progress};
+  }
+}
+
+void ContactTap::tcp(const Flow& flow, const Packet& packet, TcpState state) {
+  handshake(flow, packet, state);
+  const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
+  if (state == TcpState::established || now == TcpState::established) connection(flow, packet, state);
+  if (flow.app == nullptr) return;
+  // By now it is known what is spoken.
+  if (const AppFlow* app = app_flow(flow); app->proto != proto_ && proto_ == kAppUnknown)
+    tell(flow, packet, Contact::tcp_data);
+  transactions(flow, packet);
+}
+
+void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState before) {
   const std::uint8_t flags = packet.tcp.flags;
   const bool from_client = packet.direction == Direction::to_server;
   const std::uint64_t packets = flow.counters[0].packets + flow.counters[1].packets;
@@ -31,49 +92,190 @@ std::optional<Observation> contact_of_tcp(const Flow& flow, const Packet& packet
 
   if (packets == 1) {
     if ((flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == kTcpSyn)
-      return observation(flow, packet, Contact::tcp_attempt);
-    // An unsolicited SYN/ACK or RST answers somebody who used this address: backscatter, no contact.
-    if ((flags & kTcpRst) != 0 || (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck)) return std::nullopt;
-    return observation(flow, packet, Contact::tcp_stray);
+      return tell(flow, packet, Contact::tcp_attempt);
+    // An unsolicited SYN/ACK or RST answers somebody who used this address: no contact of its sender's.
+    const bool answer = (flags & kTcpRst) != 0 || (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+    return tell(flow, packet, answer ? Contact::tcp_backscatter : Contact::tcp_stray);
   }
   if (before == after && (flags & (kTcpSyn | kTcpRst)) == 0) {
     // A connection that was there before we looked: its first answer takes the suspicion away.
-    const bool first_answer = after == TcpState::none && !from_client && flow.counters[1].packets == 1;
-    if (first_answer) return observation(flow, packet, Contact::tcp_answered);
+    if (after == TcpState::none && !from_client && flow.counters[1].packets == 1)
+      return tell(flow, packet, Contact::tcp_answered);
     // We see one direction only: the client goes on, so it was answered.
-    if (after == TcpState::syn_sent && from_client && (flags & kTcpAck) != 0 && flow.counters[1].packets == 0)
-      return observation(flow, packet, Contact::tcp_completed);
-    return std::nullopt;
+    if (after == TcpState::syn_sent && from_client && (flags & kTcpAck) != 0 &&
+        flow.counters[1].packets == 0 && flow.counters[0].packets <= 3)
+      tell(flow, packet, Contact::tcp_completed);
+    return;
   }
   if (before == TcpState::syn_sent || before == TcpState::none) {
     if ((flags & kTcpRst) != 0) {
-      if (!from_client) return observation(flow, packet, Contact::tcp_refused);
-      return std::nullopt;
+      if (!from_client) tell(flow, packet, Contact::tcp_refused);
+      return;
     }
     if (from_client && (flags & (kTcpSyn | kTcpAck)) == kTcpSyn)
-      return observation(flow, packet, Contact::tcp_retry);
+      return tell(flow, packet, Contact::tcp_retry);
     if (!from_client && (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck))
-      return observation(flow, packet, Contact::tcp_answered);
-    return std::nullopt;
+      tell(flow, packet, Contact::tcp_answered);
+    return;
   }
   if (before == TcpState::syn_recv) {
-    if ((flags & kTcpRst) != 0 && from_client) return observation(flow, packet, Contact::tcp_abandoned);
-    if (after == TcpState::established) return observation(flow, packet, Contact::tcp_completed);
+    if ((flags & kTcpRst) != 0 && from_client) return tell(flow, packet, Contact::tcp_abandoned);
+    if (after == TcpState::established) tell(flow, packet, Contact::tcp_completed);
   }
-  return std::nullopt;
 }
 
-std::optional<Observation> contact_of_datagram(const Flow& flow, const Packet& packet) {
-  const std::size_t side = index(packet.direction);
-  if (flow.counters[side].packets != 1) return std::nullopt;
-  const bool first = packet.direction == Direction::to_server;
-  if (packet.is_udp()) return observation(flow, packet, first ? Contact::udp_attempt : Contact::udp_answered);
-  if (!packet.is_icmp()) return std::nullopt;
-  if (first) {
-    if (packet.icmp.type != kIcmpEchoRequest && packet.icmp.type != kIcmp6EchoRequest) return std::nullopt;
-    return observation(flow, packet, Contact::ping);
+void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState before) {
+  if (before == TcpState::established && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0)
+    return tell(flow, packet, Contact::tcp_closed, flow.tcp->bytes_sent(Direction::to_client));
+  if (packet.direction != Direction::to_server) return;
+  if (!packet.payload.empty() && flow.tcp->bytes_sent(Direction::to_server) == packet.payload.size() + 1)
+    tell(flow, packet, Contact::tcp_data);
+  if (flow.counters[0].packets == kBusyPackets)
+    tell(flow, packet, Contact::tcp_busy, flow.tcp->bytes_sent(Direction::to_server));
+  const std::uint64_t window = std::uint64_t{packet.tcp.window}
+                               << flow.tcp->peer(Direction::to_server).wscale;
+  if (window < kFullSegment) tell(flow, packet, Contact::tcp_starved);
+}
+
+void ContactTap::datagram(const Flow& flow, const Packet& packet) {
+  if (packet.is_icmp() && packet.icmp.embedded_version != 0) return icmp_error(packet);
+  const bool from_client = packet.direction == Direction::to_server;
+  const DirectionCounters& sent = flow.counters[index(packet.direction)];
+  if (packet.is_udp()) {
+    if (!from_client) {
+      if (sent.packets == 1) tell(flow, packet, Contact::udp_answered);
+    } else if (sent.packets == 1) {
+      tell(flow, packet, Contact::udp_attempt);
+    } else if (flow.counters[1].packets == 0) {
+      if (const std::uint32_t count = speaks(sent.packets)) tell(flow, packet, Contact::more, 0, 0, count);
+    }
+    if (!packet.payload.empty()) transactions(flow, packet);
+    return;
   }
-  return observation(flow, packet, Contact::ping_answered);
+  if (!packet.is_icmp()) return;
+  if (!from_client) {
+    if (sent.packets == 1) tell(flow, packet, Contact::ping_answered);
+    return;
+  }
+  if (packet.icmp.type != kIcmpEchoRequest && packet.icmp.type != kIcmp6EchoRequest) return;
+  if (const std::uint32_t count = speaks(sent.packets))
+    tell(flow, packet, Contact::ping, sent.packets, 0, count);
+}
+
+void ContactTap::icmp_error(const Packet& packet) {
+  const IcmpHeader& icmp = packet.icmp;
+  const std::uint8_t type = packet.protocol == kProtoIcmp ? kIcmpUnreachable : kIcmp6Unreachable;
+  // It goes to who sent the packet it quotes.
+  if (icmp.type != type || icmp.embedded_source != packet.destination) return;
+  Observation o;
+  o.time_us = packet.time_us;
+  o.packet = packet.number;
+  o.client = icmp.embedded_source;
+  o.server = icmp.embedded_destination;
+  o.client_port = icmp.embedded_source_port;
+  o.server_port = icmp.embedded_destination_port;
+  o.contact = Contact::unreachable;
+  o.protocol = icmp.embedded_protocol;
+  o.value = icmp.code;
+  sink_->on_observation(o);
+}
+
+void ContactTap::alone(const Packet& packet) {
+  if (packet.ip_version == 0) {
+    if (packet.frame.size() < packet.wire_length) cut_->see(packet);
+    return;
+  }
+  if (packet.is_icmp()) {
+    if (packet.icmp.embedded_version != 0) icmp_error(packet);
+    return;
+  }
+  Observation o;
+  o.time_us = packet.time_us;
+  o.packet = packet.number;
+  o.client = packet.source;
+  o.server = packet.destination;
+  o.protocol = packet.protocol;
+  o.bytes = static_cast<std::uint32_t>(packet.payload.size());
+  if (packet.fragment) {
+    if (packet.fragment_offset != 0 || !packet.more_fragments) return;
+    o.contact = Contact::fragment;
+  } else {
+    // A broken header of a protocol that has flows says nothing.
+    if (packet.protocol == kProtoTcp || packet.protocol == kProtoUdp) return;
+    const std::uint64_t pair = hash_(o.server, hash_(o.client, packet.protocol));
+    std::uint64_t& known = known_alone_[pair % known_alone_.size()];
+    if (known == pair) return;
+    known = pair;
+    o.contact = Contact::ip_attempt;
+  }
+  sink_->on_observation(o);
+}
+
+void ContactTap::whole(const Packet& packet) {
+  Observation o;
+  o.time_us = packet.time_us;
+  o.packet = packet.number;
+  o.client = packet.source;
+  o.server = packet.destination;
+  o.protocol = packet.protocol;
+  o.contact = Contact::defragmented;
+  sink_->on_observation(o);
+}
+
+void ContactTap::transactions(const Flow& flow, const Packet& packet) {
+  const AppFlow* app = app_flow(flow);
+  if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return;
+  for (const auto& tx : app->session->transactions()) {
+    if (app->proto == dns_) {
+      if (tx->id >= next_id_) dns(flow, packet, *tx);
+      continue;
+    }
+    if (tx->id >= next_id_) {
+      http(flow, packet, *tx, {tx->id, {}});
+      continue;
+    }
+    const auto end = marks_.begin() + static_cast<std::ptrdiff_t>(mark_count_);
+    const auto mark = std::find_if(marks_.begin(), end, [&](const Mark& m) { return m.id == tx->id; });
+    if (mark != end && mark->progress != tx->progress) http(flow, packet, *tx, *mark);
+  }
+}
+
+void ContactTap::http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark) {
+  const auto& http = static_cast<const HttpTransaction&>(tx);
+  const auto passed = [&](std::size_t side, std::uint8_t stage) {
+    return mark.progress[side] < stage && tx.progress[side] >= stage;
+  };
+  // The end of a connection closes whatever was unfinished: no request of its client's.
+  if (packet.payload.empty() && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0) return;
+  if (passed(0, kHttpBody)) tell(flow, packet, Contact::http_head);
+  // What is asked for: the path without its query, which floods vary.
+  if (passed(0, kHttpComplete))
+    tell(flow, packet, Contact::http_request, hash_(hash_text(http.path)) ^ hash_text(http.host));
+  if (passed(1, kHttpComplete))
+    tell(flow, packet, Contact::http_response, static_cast<std::uint64_t>(std::max(http.status, 0)));
+}
+
+void ContactTap::dns(const Flow& flow, const Packet& packet, const Transaction& tx) {
+  const auto& dns = static_cast<const DnsTransaction&>(tx);
+  if (dns.queries.empty()) return;
+  const std::string_view name = dns.queries.front().name;
+  const std::size_t dot = name.find('.');
+  const std::string_view parent = dot == std::string_view::npos ? name : name.substr(dot + 1);
+  if (dns.is_response) return tell(flow, packet, Contact::dns_response, dns.rcode(), hash_text(parent));
+  tell(flow, packet, Contact::dns_query, hash_text(name), hash_text(parent));
+}
+
+std::uint64_t ContactTap::hash_text(std::string_view text) const {
+  std::uint64_t h = text.size();
+  while (text.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data(), 8);
+    h = hash_(h ^ word);
+    text.remove_prefix(8);
+  }
+  std::uint64_t word = 0;
+  std::memcpy(&word, text.data(), text.size());
+  return hash_(h ^ word);
 }
 
 }  // namespace gatehouse::ids::engine

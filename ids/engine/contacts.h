@@ -1,17 +1,63 @@
-// Tells from a packet and its flow which contact the anomaly detectors should hear of.
+// Tells from a packet and its flow which contacts the anomaly detectors should hear of. Looks only at what is
+// at hand: a packet in the middle of a connection costs a few comparisons.
 #pragma once
 
+#include <array>
 #include <optional>
 
+#include "ids/anomaly/keyed_hash.h"
 #include "ids/anomaly/observation.h"
+#include "ids/engine/cut_packets.h"
 #include "ids/flow/flow.h"
 #include "ids/flow/tcp.h"
+#include "ids/parsers/app_flow.h"
 
 namespace gatehouse::ids::engine {
 
-// What a TCP packet did to its flow, counted on it already. `before` is the session's state before it.
-std::optional<anomaly::Observation> contact_of_tcp(const Flow& flow, const Packet& packet, TcpState before);
-// UDP and ICMP.
-std::optional<anomaly::Observation> contact_of_datagram(const Flow& flow, const Packet& packet);
+class ContactTap {
+ public:
+  ContactTap(const ContactTap&) = delete;
+  ContactTap& operator=(const ContactTap&) = delete;
+  // `sink` must outlive it; null: nobody listens. `seed`: of the hashes of names, the same for all workers.
+  ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed);
+
+  // Before the packet is handed to the session and the parsers, and after.
+  void before(const Flow& flow);
+  // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
+  void tcp(const Flow& flow, const Packet& packet, TcpState state);
+  // UDP and ICMP.
+  void datagram(const Flow& flow, const Packet& packet);
+  // A packet that has no flow: fragments, protocols without flows, errors about unknown flows.
+  void alone(const Packet& packet);
+  // A datagram was put together.
+  void whole(const Packet& packet);
+  bool on() const { return sink_ != nullptr; }
+
+ private:
+  struct Mark {  // a transaction as it was before
+    std::uint64_t id = 0;
+    std::array<std::uint8_t, 2> progress{};
+  };
+  void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
+            std::uint64_t detail = 0, std::uint32_t count = 1);
+  void handshake(const Flow& flow, const Packet& packet, TcpState state);
+  void connection(const Flow& flow, const Packet& packet, TcpState state);
+  void icmp_error(const Packet& packet);
+  void transactions(const Flow& flow, const Packet& packet);
+  void http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark);
+  void dns(const Flow& flow, const Packet& packet, const Transaction& tx);
+  anomaly::Service service(const Flow& flow) const;
+  std::uint64_t hash_text(std::string_view text) const;
+
+  anomaly::ObservationSink* sink_;
+  anomaly::KeyedHash hash_;
+  AppProto http_, dns_, ssh_, tls_, smtp_;
+  std::optional<CutPackets> cut_;
+  AppProto proto_ = kAppUnknown;  // before the packet
+  std::array<Mark, 4> marks_{};
+  std::size_t mark_count_ = 0;
+  std::uint64_t next_id_ = 0;                    // of transactions, before the packet
+  std::array<std::uint64_t, 64> known_alone_{};  // contacts of protocols without flows that were told
+};
 
 }  // namespace gatehouse::ids::engine

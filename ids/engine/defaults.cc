@@ -71,8 +71,9 @@ settings:
     dns.enabled: yes
     ftp.enabled: yes
   anomaly:
-    scan: {enabled: yes, ports: 20, hosts: 15, window: 60s, max-sources: 65536}
-    flood: {enabled: yes, syn-per-second: 200, window: 2s, max-victims: 8192}
+    memory: 64 MiB
+    scan: {enabled: yes, ports: 8, hosts: 12, window: 60s}
+    flood: {enabled: yes, syn-per-second: 80, packets-per-second: 200}
 eve:
   community-id: yes
   community-id-seed: 0

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "ids/anomaly/sids.h"
+#include "ids/anomaly/classes.h"
 #include "ids/engine/event_facts.h"
 #include "ids/engine/event_log.h"
 #include "ids/flow/tcp.h"
@@ -159,13 +159,14 @@ void EventLog::tagged_packet(const Packet& packet, const Flow* flow) {
   port_.write(EventKind::alert, writer_.end());
 }
 
-void EventLog::detection(const anomaly::Detection& d, std::uint64_t pcap_cnt) {
+void EventLog::detection(const anomaly::Detection& d) {
   ++counters_.detections;
   if (!alerts_) return;
+  const anomaly::AttackClass& attack = anomaly::attack_class(d.verdict);
   alert::EventHeader header;
   header.event_type = "alert";
   header.time_us = d.time_us;
-  header.pcap_cnt = live() ? 0 : pcap_cnt;
+  header.pcap_cnt = live() ? 0 : d.packet;
   header.in_iface = interface_;
   // A family without an address of its own (a spoofed flood has no source) shows the unspecified one.
   header.source = d.source;
@@ -175,21 +176,31 @@ void EventLog::detection(const anomaly::Detection& d, std::uint64_t pcap_cnt) {
   header.protocol = d.protocol;
   alert::AlertFields fields;
   fields.gid = anomaly::kDetectionGid;
-  fields.sid = d.sid;
+  fields.sid = attack.sid;
   fields.rev = 1;
-  fields.signature = d.message;
-  fields.category =
-      d.klass.starts_with("dos.") ? "Attempted Denial of Service" : "Detection of a Network Scan";
-  fields.severity = d.severity;
+  fields.signature = attack.signature;
+  fields.category = anomaly::attack_category(attack);
+  fields.severity = attack.severity;
+  const std::pair<std::string, std::string> metadata[] = {
+      {"anomaly_class", std::string(attack.klass)}, {"mitre_technique_id", std::string(attack.technique)}};
+  const std::pair<std::string, std::string>* const rows[] = {&metadata[0], &metadata[1]};
+  fields.metadata = std::span(rows).first(attack.technique.empty() ? 1 : 2);
   alert::DetectionFields detection;
-  detection.klass = d.klass;
+  detection.klass = attack.klass;
+  detection.phase = anomaly::to_string(d.phase);
+  detection.id = d.id;
+  detection.first_us = d.first_us;
+  detection.last_us = d.last_us;
   detection.sources = d.sources;
   detection.targets = d.targets;
   detection.sources_total = d.sources_total;
   detection.targets_total = d.targets_total;
   detection.evidence = d.evidence;
+  detection.reason = d.reason;
+  detection.technique = attack.technique;
   detection.window_us = d.window_us;
   detection.confidence = d.confidence;
+  detection.spoofable = attack.spoofable;
   detection.update = d.update;
   writer_.begin(header);
   writer_.alert(fields, header);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ids/alert/eve_writer.h"
-#include "ids/anomaly/detector.h"
+#include "ids/anomaly/detection.h"
 #include "ids/engine/output.h"
 #include "ids/engine/settings.h"
 #include "ids/match/detector.h"
@@ -49,7 +49,7 @@ class EventLog {
   // the flow ends, whatever is still open is due.
   void application(const Packet& packet, Flow& flow, bool last);
   void flow_end(const Flow& flow);
-  void detection(const anomaly::Detection& detection, std::uint64_t pcap_cnt);
+  void detection(const anomaly::Detection& detection);
   const EventCounters& counters() const { return counters_; }
 
  private:

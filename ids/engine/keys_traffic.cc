@@ -167,9 +167,6 @@ void scan_window(const SettingValue& v) {
   if (auto us = core::yaml_duration_us(v.node, v.diagnostics))
     v.settings.anomaly.scan_window_us = static_cast<std::int64_t>(*us);
 }
-void scan_sources(const SettingValue& v) {
-  if (auto n = v.uint(64, 4'194'304)) v.settings.anomaly.max_sources = static_cast<std::uint32_t>(*n);
-}
 void flood_on(const SettingValue& v) {
   if (auto on = v.flag()) v.settings.anomaly.flood = *on;
 }
@@ -177,12 +174,21 @@ void flood_rate(const SettingValue& v) {
   if (auto n = v.uint(10, 10'000'000))
     v.settings.anomaly.flood_syn_per_second = static_cast<std::uint32_t>(*n);
 }
-void flood_window(const SettingValue& v) {
-  if (auto us = core::yaml_duration_us(v.node, v.diagnostics))
-    v.settings.anomaly.flood_window_us = static_cast<std::int64_t>(*us);
+void flood_packets(const SettingValue& v) {
+  if (auto n = v.uint(10, 10'000'000))
+    v.settings.anomaly.flood_packets_per_second = static_cast<std::uint32_t>(*n);
 }
-void flood_victims(const SettingValue& v) {
-  if (auto n = v.uint(16, 1'048'576)) v.settings.anomaly.max_victims = static_cast<std::uint32_t>(*n);
+void anomaly_memory(const SettingValue& v) {
+  const auto bytes = v.size();
+  if (!bytes) return;
+  if (*bytes < (8U << 20U) || *bytes > (8ULL << 30U)) {
+    v.diagnostics.error("out-of-range", v.node.where, "the detectors' memory is between 8 MiB and 8 GiB");
+  } else {
+    v.settings.anomaly.memory_bytes = *bytes;
+  }
+}
+void flood_window(const SettingValue& v) {
+  (void)core::yaml_duration_us(v.node, v.diagnostics);
 }
 
 constexpr KeyRow kRows[] = {
@@ -225,11 +231,11 @@ constexpr KeyRow kRows[] = {
     {"anomaly.scan.ports", scan_ports},
     {"anomaly.scan.hosts", scan_hosts},
     {"anomaly.scan.window", scan_window},
-    {"anomaly.scan.max-sources", scan_sources},
+    {"anomaly.memory", anomaly_memory},
     {"anomaly.flood.enabled", flood_on},
     {"anomaly.flood.syn-per-second", flood_rate},
-    {"anomaly.flood.window", flood_window},
-    {"anomaly.flood.max-victims", flood_victims},
+    {"anomaly.flood.packets-per-second", flood_packets},
+    {"anomaly.flood.window", flood_window, "the window is one second and slides"},
 };
 
 }  // namespace

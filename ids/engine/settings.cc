@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/json.h"
+#include "ids/anomaly/keyed_hash.h"
 #include "ids/engine/setting_keys.h"
 #include "ids/lang/ast.h"
 
@@ -65,7 +66,8 @@ struct Table {
   std::vector<std::pair<std::vector<std::string_view>, const KeyRow*>> rows;
 
   Table() {
-    for (const auto& part : {rule_keys(), list_keys(), file_keys(), protocol_keys(), traffic_keys(), eve_keys()}) {
+    for (const auto& part :
+         {rule_keys(), list_keys(), file_keys(), protocol_keys(), traffic_keys(), eve_keys()}) {
       for (const KeyRow& row : part) rows.emplace_back(split(row.pattern), &row);
     }
   }
@@ -301,6 +303,8 @@ std::optional<Settings> load_settings(const SettingsInput& input, core::Diagnost
   if (input.config != nullptr) apply_tree(settings, *input.config, Origin::config, diagnostics);
   if (diagnostics.error_count() == errors_before) resolve_tunnel_ports(settings, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
+  // One seed for all workers and the detectors they share.
+  if (settings.anomaly.hash_seed == 0) settings.anomaly.hash_seed = anomaly::random_seed();
   settings.tcp.policies = settings.defrag.policies;
   settings.environment.resources = std::make_shared<RuleResources>(settings.lists.limits);
   note_what_is_missing(settings);

@@ -11,7 +11,7 @@
 #include "core/diag.h"
 #include "core/yaml.h"
 #include "ids/alert/eve.h"
-#include "ids/anomaly/detector.h"
+#include "ids/anomaly/config.h"
 #include "ids/decode/decoder.h"
 #include "ids/engine/file_store.h"
 #include "ids/flow/defrag.h"

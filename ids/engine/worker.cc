@@ -35,6 +35,7 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
       app_(settings.parsers),
       detector_(Detector::make(engine_)),
       monitor_(settings.anomaly, *this),
+      tap_(monitor_.wanted() ? &monitor_ : nullptr, settings.anomaly.hash_seed),
       app_flows_(parser_table().size() + 2),
       port_(port) {
   matches_.reserve(settings.engine.packet_alert_max);
@@ -63,7 +64,6 @@ void Worker::use_rules() {
 }
 
 void Worker::on_packet(const RawPacket& raw) {
-  number_ = raw.number;
   if (raw.time_us > now_us_) now_us_ = raw.time_us;
   monitor_.advance(now_us_);
   path_.process(raw, *this);
@@ -100,7 +100,10 @@ void Worker::on_packet(Packet& packet) {
       udp_packet(*flow, packet);
     }
     flows_.update(*flow);
+  } else if (tap_.on()) {
+    tap_.alone(packet);
   }
+  if (packet.origin == PacketOrigin::defrag && tap_.on()) tap_.whole(packet);
   log_.note(packet, flow);
   inspect(packet, flow);
   if (log_.wants_arp() && !packet.arp.empty()) log_.arp(packet);
@@ -118,19 +121,21 @@ void Worker::on_packet(Packet& packet) {
 // Returns the state the session was in.
 TcpState Worker::tcp_packet(Flow& flow, Packet& packet) {
   const TcpState before = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
+  if (tap_.on()) tap_.before(flow);
   while (tcp_.lacks_room(flow, packet) && flows_.end_oldest_half_open(flow)) {
   }
   tcp_.handle(flow, packet, *this);
   if (flow.app != nullptr && turn_to_server(flow, app_, now_us_))
     packet.direction = opposite(packet.direction);
-  if (const auto contact = contact_of_tcp(flow, packet, before)) monitor_.observe(*contact);
+  if (tap_.on()) tap_.tcp(flow, packet, before);
   return before;
 }
 
 void Worker::udp_packet(Flow& flow, const Packet& packet) {
+  if (tap_.on()) tap_.before(flow);
   if (packet.is_udp() && !packet.payload.empty())
     app_.on_datagram(flow, packet.direction, packet.payload, packet.time_us);
-  if (const auto contact = contact_of_datagram(flow, packet)) monitor_.observe(*contact);
+  if (tap_.on()) tap_.datagram(flow, packet);
 }
 
 void Worker::on_stream(Flow& flow, const StreamChunk& chunk) {
@@ -235,11 +240,11 @@ void Worker::count_app_flow(const Flow& flow) {
 }
 
 void Worker::on_detection(const anomaly::Detection& detection) {
-  log_.detection(detection, number_);
+  log_.detection(detection);
 }
 
 void Worker::finish() {
-  monitor_.advance(now_us_);
+  monitor_.finish(now_us_);
   flows_.finish(FlowEndReason::shutdown);
 }
 

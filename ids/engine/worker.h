@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ids/anomaly/detector.h"
+#include "ids/anomaly/monitor.h"
 #include "ids/capture/source.h"
 #include "ids/engine/contacts.h"
 #include "ids/engine/event_log.h"
@@ -86,10 +86,10 @@ class Worker : public PacketSink,
   AppLayer app_;
   std::unique_ptr<Detector> detector_;
   anomaly::Monitor monitor_;
+  ContactTap tap_;
   std::vector<Match> matches_;            // reused
   std::vector<std::uint64_t> app_flows_;  // by AppProto, failed last
   std::int64_t now_us_ = 0;
-  std::uint64_t number_ = 0;  // of the frame being worked on
   std::uint64_t packets_ = 0, bypassed_ = 0;
   const OutputPort& port_;
   InspectObserver* observer_ = nullptr;

@@ -101,8 +101,12 @@ TEST(Worker, AScanIsWrittenAsAnAlertWithItsDetection) {
     frames.insert(frames.end(), probe.frames().begin(), probe.frames().end());
   }
   const auto alerts = replay(frames).of_type("alert");
-  ASSERT_EQ(alerts.size(), 1u);
+  ASSERT_EQ(alerts.size(), 2u);
+  EXPECT_EQ(alerts[0]["detection"]["phase"], "start");
+  EXPECT_EQ(alerts[1]["detection"]["phase"], "end");
+  EXPECT_EQ(alerts[0]["detection"]["id"], alerts[1]["detection"]["id"]);
   EXPECT_EQ(alerts[0]["alert"]["gid"], 900);
+  EXPECT_EQ(alerts[0]["alert"]["metadata"]["mitre_technique_id"], json({"T1046"}));
   EXPECT_EQ(alerts[0]["detection"]["class"], "scan.syn.vertical");
   EXPECT_EQ(alerts[0]["detection"]["sources"], json({"192.0.2.1"}));
 }

@@ -1,0 +1,42 @@
+// What a person may set, and how the one memory budget is shared out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gatehouse::ids::anomaly {
+
+struct AnomalyConfig {
+  bool scan = true, flood = true;
+  // Distinct refused ports of one host: eight refusals in a row are 4^8 times likelier from a scanner (who
+  // fails four times in five) than from a client (who fails once in five).
+  std::uint32_t scan_ports = 8;
+  std::uint32_t scan_hosts = 12;  // distinct hosts on one port; more, because hosts die together
+  std::int64_t scan_window_us = 60'000'000;
+  // Handshakes a second at one victim that are not completed.
+  std::uint32_t flood_syn_per_second = 80;
+  // Packets a second at one victim that nobody asked for. Benign peaks measured: 98 (a time server's
+  // clients, answered) and 178 (one direction of asymmetric traffic).
+  std::uint32_t flood_packets_per_second = 200;
+  // All tables together; no traffic makes it more.
+  std::uint64_t memory_bytes = 64U << 20U;
+  std::uint64_t hash_seed = 0;  // 0: random, so that nobody can aim at one bucket
+};
+
+// Table sizes that fit the budget; all powers of two, halved together until they do.
+struct TableSizes {
+  std::size_t sources = 1U << 16U;
+  std::size_t tcp_attempts = 1U << 17U, datagram_attempts = 1U << 16U;
+  std::size_t success_cells = 1U << 20U;
+  std::size_t victims = 1U << 14U, prefixes = 1U << 11U;
+  std::size_t shared_victims = 1U << 10U;
+  std::size_t connections = 1U << 16U;
+  std::size_t pairs = 1U << 13U;
+};
+
+// What an entry of a detector's own table may take; each detector asserts its own.
+inline constexpr std::size_t kSourceBytes = 512, kSharedBytes = 5'632, kConnectionBytes = 80, kPairBytes = 64;
+// Tables of the detectors that do not grow with the budget: attacks, servers under suspicion.
+inline constexpr std::size_t kFixedServers = 256, kServerBytes = 5'632;
+
+}  // namespace gatehouse::ids::anomaly

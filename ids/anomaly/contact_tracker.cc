@@ -1,0 +1,157 @@
+#include "ids/anomaly/contact_tracker.h"
+
+#include <utility>
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+constexpr std::int64_t kMs = 1'000;
+// RFC 6298: the first retransmission of a SYN comes after one second. Who has not asked again by then, with
+// some room for timers, is no kernel's connection.
+constexpr std::int64_t kTcpSilentUs = 1'200 * kMs;
+// Nothing retransmits a ping or a datagram; answers from the far side of the world take 0.4 s.
+constexpr std::int64_t kDatagramSilentUs = 600 * kMs;
+// Kernels repeat a SYN after 1 s and after 3 s; answers later than this are not waited for.
+constexpr std::int64_t kForgetAfterUs = 4'000 * kMs;
+
+constexpr std::uint8_t kSyn = 0x02, kAck = 0x10;
+constexpr std::uint8_t kIcmp = 1, kIcmp6 = 58;
+
+// ICMP errors that speak of the port itself: RFC 792 type 3 code 3, RFC 4443 type 1 code 4.
+bool port_unreachable(const Observation& o) {
+  return o.value == (o.client.is_v4() ? 3U : 4U);
+}
+
+}  // namespace
+
+std::uint64_t ContactTracker::key(const Observation& o) const {
+  // The type and code that stand for ports of ICMP say nothing about the attempt.
+  const bool ports = o.protocol != kIcmp && o.protocol != kIcmp6;
+  const std::uint64_t pair = ports ? std::uint64_t{o.client_port} << 16U | o.server_port : 0;
+  const std::uint64_t key = hash_(o.server, hash_(o.client, pair << 8U | o.protocol));
+  return key == 0 ? 1 : key;
+}
+
+void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result result, bool counted,
+                          Result before) {
+  Outcome outcome;
+  outcome.time_us = now_us;
+  outcome.began_us = attempt.time_us;
+  outcome.client = attempt.client;
+  outcome.server = attempt.server;
+  outcome.server_port = attempt.server_port;
+  outcome.protocol = attempt.protocol;
+  outcome.tcp_flags = attempt.flags;
+  outcome.result = result;
+  outcome.before = before;
+  outcome.counted = counted;
+  sink_.on_outcome(outcome);
+}
+
+void ContactTracker::begin(const Observation& o) {
+  const Attempt attempt{key(o),        o.time_us,   o.client,   o.server,
+                        o.server_port, o.tcp_flags, o.protocol, Stage::open};
+  if (o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0)
+    return tell(attempt, o.time_us, Result::odd);  // whatever comes back, no client speaks like this
+  ring(o).add(attempt);
+}
+
+void ContactTracker::observe(const Observation& o) {
+  switch (o.contact) {
+    case Contact::tcp_attempt:
+    case Contact::tcp_stray:
+    case Contact::udp_attempt:
+    case Contact::ip_attempt:
+      return begin(o);
+    case Contact::ping:
+      // Only the first of a sequence is an attempt; the rest is volume.
+      if (o.value <= 1) begin(o);
+      return;
+    case Contact::tcp_retry:
+      return retried(o);
+    case Contact::tcp_refused:
+      return settle(o, Result::refused);
+    case Contact::unreachable:
+      return settle(o, port_unreachable(o) ? Result::refused : Result::unreachable);
+    case Contact::tcp_answered:
+      return answered(o, Result::answered);
+    case Contact::tcp_completed:
+    case Contact::udp_answered:
+    case Contact::ping_answered:
+    case Contact::ip_answered:
+      return answered(o, Result::completed);
+    case Contact::tcp_abandoned:
+      return answered(o, Result::abandoned);
+    default:
+      return;
+  }
+}
+
+bool ContactTracker::answers(const Observation& o) {
+  Observation back = o;
+  std::swap(back.client, back.server);
+  std::swap(back.client_port, back.server_port);
+  return ring(back).find(key(back)) != nullptr;
+}
+
+void ContactTracker::settle(const Observation& o, Result result) {
+  Attempt* a = ring(o).find(key(o));
+  // A refusal of something nobody tried accuses nobody: answers can be forged.
+  if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent && a->stage != Stage::retried))
+    return;
+  if (a->stage == Stage::silent) tell(*a, o.time_us, Result::taken_back, true, Result::silent);
+  a->stage = result == Result::refused ? Stage::refused : Stage::unreachable;
+  tell(*a, o.time_us, result);
+}
+
+void ContactTracker::retried(const Observation& o) {
+  Attempt* a = ring(o).find(key(o));
+  if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent)) return;
+  const bool counted = a->stage == Stage::silent;
+  a->stage = Stage::retried;
+  tell(*a, o.time_us, Result::retried, counted, Result::silent);
+}
+
+void ContactTracker::answered(const Observation& o, Result result) {
+  Attempt* a = ring(o).find(key(o));
+  if (a == nullptr || a->stage == Stage::done) return;
+  if (o.contact == Contact::tcp_completed && (a->flags & kSyn) != 0) {
+    if (a->stage == Stage::answered) {
+      symmetry_.answered();
+    } else {
+      symmetry_.blind();
+    }
+  }
+  const bool wrong =
+      a->stage == Stage::silent || a->stage == Stage::refused || a->stage == Stage::unreachable;
+  const Result before = a->stage == Stage::refused       ? Result::refused
+                        : a->stage == Stage::unreachable ? Result::unreachable
+                                                         : Result::silent;
+  a->stage = result == Result::answered ? Stage::answered : Stage::done;
+  if (wrong) tell(*a, o.time_us, Result::taken_back, true, before);
+  tell(*a, o.time_us, result);
+}
+
+void ContactTracker::judge_silence(PendingAttempts& ring, std::int64_t now_us) {
+  const bool tcp = &ring == &tcp_;
+  const std::int64_t patience = tcp ? kTcpSilentUs : kDatagramSilentUs;
+  ring.from_cursor([&](Attempt& a) {
+    if (now_us - a.time_us < patience) return false;
+    // The middle of a connection looks like an ACK probe: its silence is no evidence. Where answers take
+    // another way, silence is none at all.
+    if (a.key != 0 && a.stage == Stage::open && !symmetry_.one_sided() && (!tcp || (a.flags & kSyn) != 0)) {
+      a.stage = Stage::silent;
+      // It has been silent since then, whenever the next packet happens to come.
+      tell(a, a.time_us + patience, Result::silent);
+    }
+    return true;
+  });
+  while (!ring.empty() && now_us - ring.oldest().time_us > kForgetAfterUs) ring.pop();
+}
+
+void ContactTracker::tick(std::int64_t now_us) {
+  judge_silence(tcp_, now_us);
+  judge_silence(datagrams_, now_us);
+}
+
+}  // namespace gatehouse::ids::anomaly

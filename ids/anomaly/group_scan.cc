@@ -1,0 +1,107 @@
+// Scans of one host by many sources: shared out among them (distributed), or the same from each (decoys).
+#include <algorithm>
+
+#include "ids/anomaly/detector.h"
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+constexpr std::int64_t kWindowUs = 60'000'000;
+// Shared out: twelve dead ports of one host, asked for by four or more, nobody having half of them. Clients
+// of one host agree on its ports, and ports that ever answered do not count.
+constexpr std::uint64_t kSharedPorts = 12, kSharedSources = 4;
+// Decoys: three or more ask for the same dead ports.
+constexpr std::uint64_t kDecoyPorts = 5, kDecoySources = 3;
+
+struct Scanned {
+  std::uint64_t tag = 0;
+  IpAddress address;
+  std::int64_t first_us = 0, last_us = 0;
+  Distinct<8> ports;
+  Distinct<16> pairs;
+  AddressCounts sources;
+
+  std::int64_t worth() const { return last_us + static_cast<std::int64_t>(pairs.bits_set()) * 1'000'000; }
+};
+
+static_assert(sizeof(Scanned) <= kSharedBytes);
+
+class GroupScan : public AnomalyDetector {
+ public:
+  GroupScan(const Context& context, std::size_t entries) : c_(context), table_(entries) {}
+
+  void on_outcome(const Outcome& o) override {
+    const bool failed = o.result == Result::refused || o.result == Result::silent || o.result == Result::odd;
+    if (!failed || (o.protocol != 6 && o.result != Result::refused)) return;
+    if (o.protocol != 6 && o.protocol != 17) return;
+    if (c_.successes.knows_service(c_.hash(o.server, o.server_port))) return;
+    bool fresh = false;
+    Scanned& s = table_.get(c_.hash(o.server), fresh);
+    const std::uint64_t subject = c_.log.subject(Verdict::scan_distributed, o.server);
+    if (fresh || (o.time_us - s.first_us > kWindowUs && !c_.log.active(subject))) {
+      const std::uint64_t tag = s.tag;
+      s = Scanned{};
+      s.tag = tag;
+      s.address = o.server;
+      s.first_us = o.began_us;
+    }
+    s.last_us = o.time_us;
+    if (!s.pairs.add(c_.hash(o.client, o.server_port))) return;
+    s.ports.add(c_.hash(o.server_port));
+    s.sources.add(c_.hash(o.client), o.client);
+    judge(s, o, subject);
+  }
+
+ private:
+  // Forged senders come once each and fast; those who share a scan come again, or take their time.
+  bool is_no_flood(const Scanned& s, std::int64_t now_us, std::uint64_t pairs) const {
+    if (s.sources.again() * 6 >= s.sources.total()) return true;
+    const auto span_ms = static_cast<std::uint64_t>(now_us - s.first_us) / 1000;
+    return pairs >= 4 * kSharedPorts && pairs * 2000 <= span_ms * c_.config.flood_syn_per_second;
+  }
+
+  void judge(const Scanned& s, const Outcome& o, std::uint64_t subject) {
+    const std::uint64_t sources = s.sources.distinct();
+    const std::uint64_t ports = s.ports.estimate();
+    if (sources < kDecoySources || ports < kDecoyPorts) return;
+    const std::uint64_t pairs = s.pairs.estimate();
+    const bool decoy = pairs * 10 >= sources * ports * 6;
+    const bool shared = sources >= kSharedSources && ports >= kSharedPorts && pairs * 2 <= ports * 3 &&
+                        std::uint64_t{s.sources.largest()} * 2 <= pairs && is_no_flood(s, o.time_us, pairs);
+    if (!decoy && !shared) return;
+    if (!c_.log.due(subject, o.time_us, pairs)) return;
+    Finding f;
+    f.verdict = decoy ? Verdict::scan_decoy : Verdict::scan_distributed;
+    f.time_us = o.time_us;
+    f.first_us = s.first_us;
+    f.protocol = o.protocol;
+    f.name_target(o.server, 0);
+    f.source_count = s.sources.list(f.sources);
+    f.source = f.sources[0];
+    f.sources_total = sources;
+    f.figure("pairs", pairs);
+    f.figure("ports", ports);
+    f.figure("sources", sources);
+    f.window_us = o.time_us - s.first_us;
+    f.confidence = 1.0 - 1.0 / static_cast<double>(1 + ports);
+    c_.log.absorb(f);
+    c_.log.report(subject, f);
+  }
+
+  Context c_;
+  BucketTable<Scanned> table_;
+};
+
+std::unique_ptr<AnomalyDetector> make(const Context& context) {
+  if (!context.config.scan) return nullptr;
+  return std::make_unique<GroupScan>(context, context.sizes.shared_victims);
+}
+
+}  // namespace
+
+extern const AnomalyDescriptor detector_group_scan;
+const AnomalyDescriptor detector_group_scan = {
+    "group_scan", "scans of one host by many sources: distributed, decoys", 0, true, false, false, false,
+    make};
+
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,60 @@
+// All detectors and what they share: contacts in, detections out. Time comes from the packets: hours may pass
+// between two of them, and it never runs backwards here.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "ids/anomaly/detector.h"
+
+namespace gatehouse::ids::anomaly {
+
+class Monitor : public ObservationSink, private OutcomeSink {
+ public:
+  // `sink` must outlive it.
+  Monitor(const AnomalyConfig& config, DetectionSink& sink);
+  Monitor(const Monitor&) = delete;
+  Monitor& operator=(const Monitor&) = delete;
+
+  // False: no detector is on, nothing needs to be observed.
+  bool wanted() const { return !detectors_.empty(); }
+  // Time must have been advanced to the observation's.
+  void on_observation(const Observation& observation) override;
+  void advance(std::int64_t now_us) {
+    if (now_us >= next_tick_us_) tick(now_us);
+  }
+  // The capture is over: attacks that still go on end now.
+  void finish(std::int64_t now_us);
+
+  // What the tables take, all of it from the start.
+  std::uint64_t memory_bytes() const;
+  const AttackLog& log() const { return log_; }
+
+ private:
+  static constexpr std::int64_t kTickUs = 50'000;
+  void on_outcome(const Outcome& outcome) override;
+  void take(const Observation& o);
+  void tick(std::int64_t now_us);
+  void count(const Observation& o, Tally tally);
+  void tally(const Observation& o);
+
+  AnomalyConfig config_;
+  TableSizes sizes_;
+  KeyedHash hash_;
+  AttackLog log_;
+  Successes successes_;
+  VictimTable victims_, prefixes_;
+  ContactTracker tracker_;
+  std::vector<std::unique_ptr<AnomalyDetector>> detectors_;
+  std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
+  std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
+  std::int64_t next_tick_us_ = INT64_MIN;
+  std::int64_t next_end_us_ = 0;
+};
+
+// Sizes whose tables fit into `memory_bytes`.
+TableSizes table_sizes(std::uint64_t memory_bytes);
+std::uint64_t table_bytes(const TableSizes& sizes);
+
+}  // namespace gatehouse::ids::anomaly

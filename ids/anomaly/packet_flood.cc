@@ -1,0 +1,154 @@
+// Floods of packets a host did not ask for: UDP and its reflections, ICMP, TCP without a connection,
+// fragments; at one host, or spread over its network.
+#include <algorithm>
+
+#include "ids/anomaly/detector.h"
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+// Answers we cannot see are no sign of anything: then only what no reply would excuse counts.
+constexpr std::uint32_t kOneSidedFactor = 5;
+constexpr std::uint32_t kReflectedFactor = 2;
+// Fragments that never become whole have no benign kind to be told from.
+constexpr std::uint32_t kFragmentShare = 2;
+// Spread over so many hosts, none of which has half of it.
+constexpr std::uint64_t kCarpetHosts = 16;
+// Small datagrams from one or two senders to host after host are a scan.
+constexpr std::uint32_t kScanBytes = 200;
+
+std::uint32_t less(std::uint32_t a, std::uint32_t b) {
+  return a > b ? a - b : 0;
+}
+
+class PacketFlood : public AnomalyDetector {
+ public:
+  explicit PacketFlood(const Context& context) : c_(context) {}
+
+  void on_victim(Victim& v, std::int64_t now_us) override {
+    const std::uint32_t most = limit();
+    // Answered datagrams were counted as unasked when they began.
+    const std::uint32_t udp = less(v[Tally::udp], v[Tally::udp_answered]);
+    // Whether a service's answer was asked for is an exact test, and nothing benign fails it often.
+    if (udp * kReflectedFactor >= most && v[Tally::reflected] * 2 >= v[Tally::udp]) {
+      raise(v, now_us, reflected_verdict(v), udp, "unasked_per_second");
+    } else if (udp >= most && !is_udp_scan(v)) {
+      raise(v, now_us, Verdict::udp_flood, udp, "unanswered_per_second");
+    }
+    if (v[Tally::icmp] >= c_.config.flood_packets_per_second)
+      raise(v, now_us, Verdict::icmp_flood, v[Tally::icmp], "icmp_per_second");
+    const std::uint32_t stray = less(v[Tally::stray], v[Tally::stray_answered]);
+    if (stray >= most && stray_is_refused(v, now_us) && !is_port_scan(v))
+      raise(v, now_us, Verdict::ack_flood, stray, "stray_per_second");
+    if (v[Tally::reset] >= 2 * most)
+      raise(v, now_us, Verdict::rst_flood, v[Tally::reset], "resets_per_second");
+    if (v[Tally::syn_ack] >= most)
+      raise(v, now_us, Verdict::amplification, v[Tally::syn_ack], "syn_acks_per_second");
+    const std::uint32_t fragments = less(v[Tally::fragment], v[Tally::defragmented]);
+    if (fragments * kFragmentShare >= c_.config.flood_packets_per_second &&
+        v.older(Tally::fragment) > 2 * v[Tally::defragmented])
+      raise(v, now_us, Verdict::fragment_flood, fragments, "incomplete_per_second");
+  }
+
+  void on_prefix(Victim& v, std::int64_t now_us) override {
+    if (v.host_count() < kCarpetHosts || v.is_one()) return;
+    const std::uint32_t udp = less(v[Tally::udp], v[Tally::udp_answered]);
+    const std::uint32_t syn = less(v[Tally::syn], v[Tally::syn_completed] + v[Tally::syn_refused]);
+    const bool many = v.source_count() >= kCarpetHosts;
+    const bool by_udp = udp >= limit() && (many || v.bytes >= kScanBytes);
+    const bool by_syn = syn >= limit() && many && v[Tally::syn_retried] * 3 < syn;
+    const bool by_icmp = v[Tally::icmp] >= 2 * c_.config.flood_packets_per_second && many;
+    if (!by_udp && !by_syn && !by_icmp) return;
+    // One host's flood is not the network's.
+    const std::uint64_t subject = c_.log.subject(Verdict::carpet, v.address);
+    if (!c_.log.active(subject) && c_.log.flooded_within(v.address, v.prefix_bits)) return;
+    const std::uint32_t amount = by_udp ? udp : by_syn ? syn : v[Tally::icmp];
+    if (!c_.log.due(subject, now_us, amount)) return;
+    Finding f = finding(v, c_.prefixes, now_us, Verdict::carpet, amount, "unasked_per_second");
+    f.target_port = 0;
+    f.targets_total = v.host_count();
+    f.figure("hosts", v.host_count());
+    f.protocol = by_udp ? 17 : by_syn ? 6 : v.last_protocol;
+    c_.log.report(subject, f);
+  }
+
+ private:
+  std::uint32_t limit() const {
+    return c_.config.flood_packets_per_second * (c_.symmetry.one_sided() ? kOneSidedFactor : 1);
+  }
+
+  static Verdict service_verdict(std::size_t service) {
+    constexpr Verdict kVerdicts[] = {Verdict::dns_amplification, Verdict::ntp_amplification,
+                                     Verdict::ssdp_amplification, Verdict::memcached_amplification,
+                                     Verdict::amplification};
+    return kVerdicts[service];
+  }
+  Verdict reflected_verdict(const Victim& v) const {
+    const Suspicion* s = c_.victims.suspicion(v);
+    if (s == nullptr) return Verdict::amplification;
+    const auto most = std::max_element(s->reflectors.begin(), s->reflectors.begin() + 5);
+    return service_verdict(static_cast<std::size_t>(most - s->reflectors.begin()));
+  }
+
+  // Port after port with little in it, from one or two: the scan test has the rest of the evidence.
+  static bool is_udp_scan(const Victim& v) {
+    return v.bytes < kScanBytes && v.source_count() <= 2 && v.port_count() * 2 >= v[Tally::udp];
+  }
+  static bool is_port_scan(const Victim& v) {
+    return v.source_count() * 4 < v[Tally::stray] && v.port_count() * 2 >= v[Tally::stray];
+  }
+  // Connections that were there before we looked seem stray too; a host refuses what it does not know.
+  static bool stray_is_refused(const Victim& v, std::int64_t now_us) {
+    constexpr std::int64_t kSettledUs = 10'000'000;
+    return v[Tally::stray_refused] * 2 >= v[Tally::stray] || now_us - v.first_us > kSettledUs;
+  }
+
+  Finding finding(const Victim& v, const VictimTable& table, std::int64_t now_us, Verdict verdict,
+                  std::uint32_t amount, std::string_view what) const {
+    Finding f;
+    f.verdict = verdict;
+    f.time_us = now_us;
+    f.first_us = now_us - 1'000'000;
+    f.protocol = v.last_protocol;
+    f.name_target(v.address, v.port_count() <= 1 ? v.last_port : 0);
+    f.sources_total = v.source_count();
+    if (const Suspicion* s = table.suspicion(v)) f.name_sources(s->sources, amount / 100 + 2);
+    f.figure(what, amount);
+    f.figure("sources", f.sources_total);
+    f.figure("ports", v.port_count());
+    f.figure("bytes", v.bytes);
+    f.window_us = 1'000'000;
+    f.confidence = std::min(0.99, 1.0 - 0.1 * c_.config.flood_packets_per_second / (1.0 + amount));
+    return f;
+  }
+
+  void raise(const Victim& v, std::int64_t now_us, Verdict verdict, std::uint32_t amount,
+             std::string_view what) {
+    const std::uint64_t subject = c_.log.subject(verdict, v.address);
+    if (!c_.log.due(subject, now_us, amount)) return;
+    const Finding f = finding(v, c_.victims, now_us, verdict, amount, what);
+    c_.log.absorb(f);
+    c_.log.report(subject, f);
+  }
+
+  Context c_;
+};
+
+std::unique_ptr<AnomalyDetector> make(const Context& context) {
+  if (!context.config.flood) return nullptr;
+  return std::make_unique<PacketFlood>(context);
+}
+
+}  // namespace
+
+extern const AnomalyDescriptor detector_packet_flood;
+const AnomalyDescriptor detector_packet_flood = {"packet_flood",
+                                                 "packets nobody asked for, at a host or over its network",
+                                                 0,
+                                                 false,
+                                                 true,
+                                                 true,
+                                                 false,
+                                                 make};
+
+}  // namespace gatehouse::ids::anomaly

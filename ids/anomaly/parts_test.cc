@@ -1,0 +1,73 @@
+#include <gtest/gtest.h>
+
+#include "ids/anomaly/address_counts.h"
+#include "ids/anomaly/classes.h"
+#include "ids/anomaly/distinct.h"
+#include "ids/anomaly/keyed_hash.h"
+#include "ids/anomaly/reason.h"
+#include "ids/anomaly/successes.h"
+#include "ids/anomaly/testing_lab.h"
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+using namespace testing;
+
+TEST(Classes, EverySidIsItsOwnAndEveryVerdictHasWords) {
+  std::vector<std::uint32_t> sids;
+  for (std::size_t i = 0; i < attack_classes().size(); ++i) {
+    sids.push_back(attack_classes()[i].sid);
+    EXPECT_FALSE(reason_of(static_cast<Verdict>(i)).empty());
+    EXPECT_FALSE(prevention_of(static_cast<Verdict>(i)).empty());
+  }
+  std::sort(sids.begin(), sids.end());
+  EXPECT_EQ(std::adjacent_find(sids.begin(), sids.end()), sids.end());
+}
+
+TEST(AddressCounts, NamesTheFewAndCountsTheMany) {
+  const KeyedHash hash(3);
+  AddressCounts few;
+  for (std::uint32_t i = 0; i < 1000; ++i) few.add(hash(IpAddress::v4(i % 10)), IpAddress::v4(i % 10));
+  std::array<IpAddress, AddressCounts::kMost> out;
+  EXPECT_TRUE(few.repeats());
+  EXPECT_EQ(few.list(out), 10u);
+  AddressCounts forged;
+  for (std::uint32_t i = 0; i < 1000; ++i) forged.add(hash(IpAddress::v4(i)), IpAddress::v4(i));
+  EXPECT_FALSE(forged.repeats());
+  EXPECT_NEAR(static_cast<double>(forged.distinct()), 1000, 150);
+}
+
+TEST(Successes, CountsDistinctOnesAndForgetsSlowly) {
+  const KeyedHash hash(5);
+  Successes s(1U << 16U);
+  for (int round = 0; round < 5; ++round) {
+    for (std::uint32_t i = 0; i < 40; ++i) s.add(hash(IpAddress::v4(1)), hash(i), kStart);
+  }
+  EXPECT_NEAR(s.count(hash(IpAddress::v4(1))), 40, 2);
+  EXPECT_EQ(s.count(hash(IpAddress::v4(2))), 0u);
+  s.add(hash(IpAddress::v4(3)), hash(99), kStart + 3'700 * kSecond);
+  EXPECT_NEAR(s.count(hash(IpAddress::v4(1))), 20, 1);
+}
+
+TEST(Distinct, EstimatesWithinATenth) {
+  const KeyedHash hash(7);
+  Distinct<8> counter;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    counter.add(hash(i));
+    counter.add(hash(i));
+  }
+  EXPECT_NEAR(static_cast<double>(counter.estimate()), 400.0, 60.0);
+}
+
+TEST(KeyedHash, DependsOnTheKeyAndOnEveryPart) {
+  const KeyedHash a(1);
+  const KeyedHash b(2);
+  const IpAddress address = IpAddress::v4(kServer);
+  EXPECT_EQ(a(address, 5), KeyedHash(1)(address, 5));
+  EXPECT_NE(a(address, 5), b(address, 5));
+  EXPECT_NE(a(address, 5), a(address, 6));
+  EXPECT_NE(a(address), a(IpAddress::v4(kServer + 1)));
+}
+
+}  // namespace
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,193 @@
+// Floods of requests that are each in order: one page again and again, names that do not exist.
+#include <algorithm>
+
+#include "ids/anomaly/detector.h"
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+constexpr std::int64_t kWindowUs = 1'000'000;
+// One page a hundred times a second from one client: no person, and no browser, which asks for what a page
+// needs and then keeps it.
+constexpr std::uint32_t kOfOne = 100;
+// A machine asks for one page twenty times a second; four that do so at the same page belong together.
+constexpr std::uint32_t kMachine = 20;
+constexpr std::uint64_t kMachines = 4;
+constexpr std::uint32_t kOfMachines = 200;
+// Queries below one domain for names that do not exist, nearly each another.
+constexpr std::uint32_t kQueries = 100;
+
+// Majority vote over hashes.
+struct Majority {
+  std::uint64_t value = 0;
+  std::uint32_t votes = 0;
+  void add(std::uint64_t v) {
+    if (votes == 0) {
+      value = v;
+      votes = 1;
+    } else if (value == v) {
+      ++votes;
+    } else {
+      --votes;
+    }
+  }
+};
+
+struct Asker {  // one client at one server
+  std::uint64_t tag = 0;
+  std::int64_t window_us = 0, last_us = 0;
+  std::uint32_t requests = 0;
+  Majority page;
+  std::int64_t worth() const { return last_us; }
+};
+
+struct Asked {  // a server
+  std::uint64_t tag = 0;
+  std::int64_t first_us = 0, window_us = 0, last_us = 0;
+  std::uint32_t requests = 0;  // of machines
+  std::uint64_t page = 0;
+  AddressCounts machines;
+  std::int64_t worth() const { return last_us; }
+};
+
+struct NameServer {
+  std::uint64_t tag = 0;
+  std::int64_t window_us = 0, last_us = 0;
+  std::uint32_t queries = 0, answers = 0, missing = 0;
+  Majority parent;
+  Distinct<8> names;
+  AddressCounts clients;
+  std::int64_t worth() const { return last_us; }
+};
+
+static_assert(sizeof(Asker) <= kPairBytes && sizeof(Asked) <= kServerBytes &&
+              sizeof(NameServer) <= kServerBytes);
+
+class RequestFlood : public AnomalyDetector {
+ public:
+  RequestFlood(const Context& context, std::size_t pairs)
+      : c_(context), askers_(pairs), asked_(kFixedServers), name_servers_(kFixedServers) {}
+
+  void on_contact(const Observation& o) override {
+    if (o.contact == Contact::http_request) return request(o);
+    if (o.contact == Contact::dns_query) return query(o);
+    if (NameServer* n = name_servers_.find(c_.hash(o.server))) {
+      constexpr std::uint64_t kServFail = 2, kNameError = 3;
+      ++n->answers;
+      if (o.value == kNameError || o.value == kServFail) ++n->missing;
+    }
+  }
+
+ private:
+  void request(const Observation& o) {
+    bool fresh = false;
+    Asker& a = askers_.get(c_.hash(o.client, c_.hash(o.server)), fresh);
+    if (fresh || o.time_us - a.window_us > kWindowUs) {
+      a.window_us = o.time_us;
+      a.requests = 0;
+      a.page = {};
+    }
+    a.last_us = o.time_us;
+    ++a.requests;
+    a.page.add(o.value);
+    const bool same = a.page.votes * 10 >= a.requests * 8;
+    if (a.requests < kMachine || !same) return;
+    Asked& s = asked_.get(c_.hash(o.server), fresh);
+    if (fresh || o.time_us - s.last_us > 2 * kWindowUs || s.page != a.page.value) {
+      const std::uint64_t tag = s.tag;
+      s = Asked{};
+      s.tag = tag;
+      s.first_us = s.window_us = a.window_us;
+      s.page = a.page.value;
+    }
+    s.last_us = o.time_us;
+    const std::uint32_t count = a.requests == kMachine ? kMachine : 1;
+    s.requests += count;
+    s.machines.add(c_.hash(o.client), o.client, count);
+    const bool many = s.machines.distinct() >= kMachines && s.requests >= kOfMachines;
+    if (a.requests >= kOfOne || many) report_http(s, o);
+  }
+
+  void report_http(const Asked& s, const Observation& o) {
+    const std::uint64_t subject = c_.log.subject(Verdict::http_flood, o.server);
+    if (!c_.log.due(subject, o.time_us, s.requests)) return;
+    Finding f;
+    f.verdict = Verdict::http_flood;
+    f.time_us = o.time_us;
+    f.first_us = s.first_us;
+    f.name_target(o.server, o.server_port);
+    f.source_count = s.machines.list(f.sources);
+    f.source = f.source_count == 0 ? o.client : f.sources[0];
+    f.sources_total = s.machines.distinct();
+    f.figure("same_page_requests", s.requests);
+    f.figure("machines", s.machines.distinct());
+    f.window_us = o.time_us - s.first_us;
+    f.confidence = 0.9;
+    c_.log.report(subject, f);
+  }
+
+  void query(const Observation& o) {
+    bool fresh = false;
+    NameServer& n = name_servers_.get(c_.hash(o.server), fresh);
+    if (fresh || o.time_us - n.window_us > kWindowUs) {
+      const std::uint64_t tag = n.tag;
+      n = NameServer{};
+      n.tag = tag;
+      n.window_us = o.time_us;
+    }
+    n.last_us = o.time_us;
+    ++n.queries;
+    n.parent.add(o.detail);
+    n.names.add(o.value);
+    n.clients.add(c_.hash(o.client), o.client);
+    if (n.queries < kQueries || n.parent.votes * 2 < n.queries) return;
+    if (n.names.estimate() * 10 < std::uint64_t{n.queries} * 7) return;
+    // What is answered does not exist; a server that answers nothing any more is part of the picture.
+    if (n.missing * 2 < n.answers) return;
+    report_dns(n, o);
+  }
+
+  void report_dns(const NameServer& n, const Observation& o) {
+    const std::uint64_t subject = c_.log.subject(Verdict::dns_flood, o.server);
+    if (!c_.log.due(subject, o.time_us, n.queries)) return;
+    Finding f;
+    f.verdict = Verdict::dns_flood;
+    f.time_us = o.time_us;
+    f.first_us = n.window_us;
+    f.protocol = 17;
+    f.name_target(o.server, o.server_port);
+    f.name_sources(n.clients, n.queries / 50 + 2);
+    f.figure("queries", n.queries);
+    f.figure("distinct_names", n.names.estimate());
+    f.figure("answers", n.answers);
+    f.figure("no_such_name", n.missing);
+    f.window_us = o.time_us - n.window_us;
+    f.confidence = 0.9;
+    c_.log.report(subject, f);
+  }
+
+  Context c_;
+  BucketTable<Asker> askers_;
+  BucketTable<Asked> asked_;
+  BucketTable<NameServer> name_servers_;
+};
+
+std::unique_ptr<AnomalyDetector> make(const Context& context) {
+  if (!context.config.flood) return nullptr;
+  return std::make_unique<RequestFlood>(context, context.sizes.pairs);
+}
+
+}  // namespace
+
+extern const AnomalyDescriptor detector_request_flood;
+const AnomalyDescriptor detector_request_flood = {
+    "request_flood",
+    "one page asked again and again; names that do not exist",
+    contact_bit(Contact::http_request) | contact_bit(Contact::dns_query) | contact_bit(Contact::dns_response),
+    false,
+    false,
+    false,
+    false,
+    make};
+
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,260 @@
+// Connections that are held and not used: requests that never end, bodies that trickle, answers that are not
+// read, connections on which nothing is said. Counted at the server, per client.
+#include <algorithm>
+#include <bit>
+#include <vector>
+
+#include "ids/anomaly/detector.h"
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+constexpr std::int64_t kMs = 1'000;
+// The rest of a header comes within a round trip: 0.4 s from the far side of the world.
+constexpr std::int64_t kHeaderUs = 400 * kMs;
+// Browsers open connections ahead of need, uploads take their time.
+constexpr std::int64_t kIdleUs = 3'000 * kMs;
+// A browser opens six connections to a server; several of them behind one address still stay below.
+constexpr std::uint32_t kStuckOfOne = 20, kSilentOfOne = 50;
+// Of many clients together, when it is most of what the server holds.
+constexpr std::uint32_t kStuckOfMany = 200;
+constexpr std::uint64_t kUploadBytes = 4'000;  // in eight packets: somebody means it
+
+enum class Kind : std::uint8_t { none, header, body, read, silent };
+constexpr std::size_t kKinds = 5;
+
+struct Connection {
+  std::uint64_t key = 0;  // 0: free or gone
+  std::int64_t since_us = 0;
+  IpAddress client, server;
+  std::uint16_t port = 0;
+  bool data = false, head = false, request = false, response = false, busy = false, web = false;
+  Kind stuck = Kind::none;
+};
+
+struct Pair {
+  std::uint64_t tag = 0;
+  std::int64_t last_us = 0;
+  std::array<std::uint16_t, kKinds> stuck{};
+  std::int64_t worth() const { return last_us; }
+};
+
+struct Server {
+  std::uint64_t tag = 0;
+  std::int64_t first_us = 0, last_us = 0;
+  std::array<std::uint32_t, kKinds> stuck{};
+  std::uint32_t open = 0;
+  AddressCounts clients;
+  std::int64_t worth() const { return last_us; }
+};
+
+static_assert(sizeof(Connection) <= kConnectionBytes && sizeof(Pair) <= kPairBytes &&
+              sizeof(Server) <= kServerBytes);
+
+class SlowConnections : public AnomalyDetector {
+ public:
+  SlowConnections(const Context& context, std::size_t connections, std::size_t pairs)
+      : c_(context),
+        ring_(std::bit_ceil(connections)),
+        index_(ring_.size() * 2, kNone),
+        pairs_(pairs),
+        servers_(kFixedServers) {}
+
+  void on_contact(const Observation& o) override {
+    const std::uint64_t key = key_of(o);
+    if (o.contact == Contact::tcp_completed) return open(o, key);
+    Connection* c = find(key);
+    if (c == nullptr) return;
+    if (o.service == Service::http) c->web = true;
+    switch (o.contact) {
+      case Contact::tcp_data:
+        c->data = true;
+        if (c->stuck == Kind::silent) free_of(*c);
+        return;
+      case Contact::tcp_busy:
+        c->busy = o.value >= kUploadBytes;
+        return;
+      case Contact::http_head:
+        c->web = c->head = true;
+        if (c->stuck == Kind::header) free_of(*c);
+        return;
+      case Contact::http_request:
+        c->web = c->head = c->request = true;
+        c->response = false;
+        if (c->stuck != Kind::none) free_of(*c);
+        return;
+      case Contact::http_response:
+        c->response = true;
+        if (c->stuck == Kind::read) free_of(*c);
+        return;
+      case Contact::tcp_starved:
+        if (c->request && !c->response && c->stuck == Kind::none) hold(*c, Kind::read, o.time_us);
+        return;
+      case Contact::tcp_closed:
+        return forget(*c);
+      default:
+        return;
+    }
+  }
+
+  void on_tick(std::int64_t now_us) override {
+    look_early(now_us);
+    look(late_, now_us, kIdleUs, [&](Connection& c) {
+      if (c.stuck != Kind::none || c.request || c.busy) return;
+      if (!c.data) {
+        hold(c, Kind::silent, now_us);
+      } else if (c.web) {
+        hold(c, c.head ? Kind::body : Kind::header, now_us);
+      }
+    });
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  std::uint64_t key_of(const Observation& o) const {
+    const std::uint64_t ports = std::uint64_t{o.client_port} << 16U | o.server_port;
+    const std::uint64_t key = c_.hash(o.server, c_.hash(o.client, ports));
+    return key == 0 ? 1 : key;
+  }
+  std::size_t position(std::uint64_t key) const { return (key >> 20U) & (index_.size() - 1); }
+  std::uint64_t mask() const { return ring_.size() - 1; }
+
+  Connection* find(std::uint64_t key) {
+    const std::uint32_t slot = index_[position(key)];
+    return slot != kNone && ring_[slot].key == key ? &ring_[slot] : nullptr;
+  }
+
+  void open(const Observation& o, std::uint64_t key) {
+    if (find(key) != nullptr) return;
+    look_early(o.time_us);
+    Connection& old = ring_[tail_ & mask()];
+    if (old.key != 0) forget(old);
+    index_[position(key)] = static_cast<std::uint32_t>(tail_ & mask());
+    Connection& c = ring_[tail_++ & mask()];
+    c = Connection{};
+    c.key = key;
+    c.since_us = o.time_us;
+    c.client = o.client;
+    c.server = o.server;
+    c.port = o.server_port;
+    c.web = o.service == Service::http;
+    if (Server* s = servers_.find(c_.hash(o.server))) ++s->open;
+  }
+
+  void look_early(std::int64_t now_us) {
+    look(early_, now_us, kHeaderUs, [&](Connection& c) {
+      // Data, and it is not a whole header: only of a protocol that is known to have one.
+      if (c.data && c.web && !c.head) hold(c, Kind::header, now_us);
+    });
+  }
+  template <class F>
+  void look(std::uint64_t& cursor, std::int64_t now_us, std::int64_t age_us, F&& f) {
+    if (tail_ - cursor > ring_.size()) cursor = tail_ - ring_.size();
+    for (; cursor < tail_; ++cursor) {
+      Connection& c = ring_[cursor & mask()];
+      if (c.key == 0) continue;
+      if (now_us - c.since_us < age_us) return;
+      f(c);
+    }
+  }
+
+  Pair& pair_of(const Connection& c, std::int64_t now_us) {
+    bool fresh = false;
+    Pair& pair = pairs_.get(c_.hash(c.client, c_.hash(c.server)), fresh);
+    pair.last_us = now_us;
+    return pair;
+  }
+
+  void hold(Connection& c, Kind kind, std::int64_t now_us) {
+    c.stuck = kind;
+    const auto k = static_cast<std::size_t>(kind);
+    Pair& pair = pair_of(c, now_us);
+    ++pair.stuck[k];
+    bool fresh = false;
+    Server& s = servers_.get(c_.hash(c.server), fresh);
+    if (fresh) s.first_us = c.since_us;
+    ++s.stuck[k];
+    s.last_us = now_us;
+    s.clients.add(c_.hash(c.client), c.client);
+    judge(s, pair, c, kind, now_us);
+  }
+
+  void free_of(Connection& c) {
+    const auto k = static_cast<std::size_t>(c.stuck);
+    c.stuck = Kind::none;
+    if (Pair* pair = pairs_.find(c_.hash(c.client, c_.hash(c.server)));
+        pair != nullptr && pair->stuck[k] != 0)
+      --pair->stuck[k];
+    if (Server* s = servers_.find(c_.hash(c.server)); s != nullptr && s->stuck[k] != 0) --s->stuck[k];
+  }
+
+  void forget(Connection& c) {
+    if (c.stuck != Kind::none) free_of(c);
+    if (Server* s = servers_.find(c_.hash(c.server)); s != nullptr && s->open != 0) --s->open;
+    c.key = 0;
+  }
+
+  void judge(const Server& s, const Pair& pair, const Connection& c, Kind kind, std::int64_t now_us) {
+    const auto k = static_cast<std::size_t>(kind);
+    const std::uint32_t stuck = s.stuck[1] + s.stuck[2] + s.stuck[3];
+    const bool one = kind == Kind::silent
+                         ? pair.stuck[k] >= kSilentOfOne
+                         : std::uint32_t{pair.stuck[1]} + pair.stuck[2] + pair.stuck[3] >= kStuckOfOne;
+    const bool many = stuck >= kStuckOfMany && stuck * 2 >= s.open;
+    if (!one && !many) return;
+    const std::uint64_t subject = c_.log.subject(Verdict::slowloris, c.server);
+    const std::uint32_t amount = stuck + s.stuck[4];
+    if (!c_.log.due(subject, now_us, amount)) return;
+    const auto most = std::max_element(s.stuck.begin() + 1, s.stuck.end()) - s.stuck.begin();
+    constexpr Verdict kVerdicts[] = {Verdict::slowloris, Verdict::slowloris, Verdict::slow_post,
+                                     Verdict::slow_read, Verdict::connection_exhaustion};
+    Finding f;
+    f.verdict = kVerdicts[most];
+    f.time_us = now_us;
+    f.first_us = s.first_us;
+    f.name_target(c.server, c.port);
+    // They have completed handshakes: nobody forged them.
+    const std::uint32_t least = std::max<std::uint32_t>(2, s.clients.largest() / 8);
+    f.source_count = s.clients.list(f.sources, least);
+    f.source = f.source_count == 0 ? c.client : f.sources[0];
+    f.sources_total = std::max<std::uint64_t>(f.source_count, 1);
+    f.figure("held", amount);
+    f.figure("header_unfinished", s.stuck[1]);
+    f.figure("body_unfinished", s.stuck[2]);
+    f.figure("not_reading", s.stuck[3]);
+    f.figure("silent", s.stuck[4]);
+    f.window_us = now_us - s.first_us;
+    f.confidence = std::min(0.99, 1.0 - 2.0 / amount);
+    c_.log.report(subject, f);
+  }
+
+  Context c_;
+  std::vector<Connection> ring_;
+  std::vector<std::uint32_t> index_;
+  std::uint64_t tail_ = 0, early_ = 0, late_ = 0;
+  BucketTable<Pair> pairs_;
+  BucketTable<Server> servers_;
+};
+
+std::unique_ptr<AnomalyDetector> make(const Context& context) {
+  if (!context.config.flood) return nullptr;
+  return std::make_unique<SlowConnections>(context, context.sizes.connections, context.sizes.pairs);
+}
+
+}  // namespace
+
+extern const AnomalyDescriptor detector_slow_connections;
+const AnomalyDescriptor detector_slow_connections = {
+    "slow_connections",
+    "connections held without use: slow headers, bodies, readers, silence",
+    contact_bit(Contact::tcp_completed) | contact_bit(Contact::tcp_data) | contact_bit(Contact::tcp_busy) |
+        contact_bit(Contact::tcp_starved) | contact_bit(Contact::tcp_closed) |
+        contact_bit(Contact::http_head) | contact_bit(Contact::http_request) |
+        contact_bit(Contact::http_response),
+    false,
+    false,
+    false,
+    true,
+    make};
+
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,311 @@
+// Scans, per source: a sequential test over distinct (host, port) and what became of them.
+#include <algorithm>
+#include <array>
+
+#include "ids/anomaly/detector.h"
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+// Evidence in eighths of a refusal.
+constexpr std::int32_t kRefused = 8;      // the other end said no
+constexpr std::int32_t kOdd = 8;          // no client sends such a packet
+constexpr std::int32_t kSilent = 6;       // and did not ask again within the time every kernel does
+constexpr std::int32_t kUnreachable = 6;  // a router said no: true of dead hosts a client may know
+constexpr std::int32_t kAbandoned = 4;    // answered and dropped: probes do it, health checks too
+constexpr std::int32_t kUdpSilent = 2;    // UDP is often silent
+constexpr std::int32_t kPingSilent = 8;
+
+constexpr std::int64_t kEvidenceLivesUs = 6LL * 3600 * 1'000'000;
+constexpr std::uint32_t kSlowTargets = 10;  // few, but nearly nothing else beside them
+constexpr std::uint32_t kDeadHosts = 8;     // of a ping sweep
+constexpr std::uint32_t kProtocols = 6;     // distinct IP protocols; hosts speak two or three
+constexpr std::uint32_t kUdpHosts = 30;     // one UDP port, silent everywhere
+constexpr std::size_t kSamples = 6;
+
+enum class Look : std::uint8_t { syn, fin, null, xmas, ack, udp, ping, protocol, count_ };
+constexpr std::size_t kLooks = static_cast<std::size_t>(Look::count_);
+
+constexpr std::uint8_t kFin = 0x01, kSynFlag = 0x02, kPsh = 0x08, kAckFlag = 0x10, kUrg = 0x20;
+
+Look look_of(const Outcome& o) {
+  if (o.protocol == 17) return Look::udp;
+  if (o.protocol == 1 || o.protocol == 58) return Look::ping;
+  if (o.protocol != 6) return Look::protocol;
+  if ((o.tcp_flags & kSynFlag) != 0) return Look::syn;
+  if ((o.tcp_flags & kAckFlag) != 0) return Look::ack;
+  if ((o.tcp_flags & (kFin | kPsh | kUrg)) == (kFin | kPsh | kUrg)) return Look::xmas;
+  return (o.tcp_flags & kFin) != 0 ? Look::fin : Look::null;
+}
+
+struct Source {
+  std::uint64_t tag = 0;
+  IpAddress address;
+  std::int64_t first_us = 0, last_us = 0, window_us = 0;
+  std::int32_t units = 0, window_units = 0;
+  std::uint32_t failed = 0, window_failed = 0;
+  std::uint16_t completed = 0, abandoned = 0, retried = 0;
+  std::array<std::uint16_t, kLooks> looks{};
+  Distinct<8> pairs;
+  Distinct<4> ports, hosts;
+  Distinct<1> protocols;
+  // The host most failures are at (majority vote), and how many distinct ports failed there.
+  std::uint64_t focus = 0;
+  std::uint16_t focus_votes = 0, focus_good = 0;
+  std::int32_t focus_units = 0;
+  std::int64_t focus_first_us = 0;
+  Distinct<4> focus_ports;
+  std::array<IpAddress, kSamples> samples{};
+  std::uint8_t sample_count = 0;
+
+  // Evidence outlives mere novelty: a flood of strangers cannot push a scanner out.
+  std::int64_t worth() const { return last_us + std::int64_t{units} * 60'000'000; }
+};
+
+static_assert(sizeof(Source) <= kSourceBytes);
+
+class SourceScan : public AnomalyDetector {
+ public:
+  SourceScan(const Context& context, std::size_t entries) : c_(context), sources_(entries) {}
+
+  void on_outcome(const Outcome& o) override {
+    const Look look = look_of(o);
+    switch (o.result) {
+      case Result::refused:
+      case Result::unreachable:
+      case Result::silent:
+      case Result::odd:
+      case Result::abandoned:
+        return failure(o, look);
+      case Result::taken_back:
+      case Result::retried:
+        if (o.counted || o.result == Result::retried) take_back(o, look);
+        return;
+      case Result::completed:
+        if (Source* s = find(o.client)) {
+          ++s->completed;
+          if (s->focus == c_.hash(o.server) && s->focus_good != UINT16_MAX) ++s->focus_good;
+        }
+        return;
+      case Result::answered:
+        return;
+    }
+  }
+
+ private:
+  Source* find(const IpAddress& address) { return sources_.find(c_.hash(address)); }
+
+  static std::int32_t weight(Result result, Look look) {
+    switch (result) {
+      case Result::refused:
+        return kRefused;
+      case Result::odd:
+        return kOdd;
+      case Result::unreachable:
+        return kUnreachable;
+      case Result::abandoned:
+        return kAbandoned;
+      default:
+        return look == Look::udp ? kUdpSilent : look == Look::ping ? kPingSilent : kSilent;
+    }
+  }
+
+  void failure(const Outcome& o, Look look) {
+    // A service that was there before and is gone now tells of the service.
+    if (c_.successes.knows_service(c_.hash(o.server, o.server_port)) && look != Look::ping) return;
+    const std::uint64_t hash = c_.hash(o.client);
+    Source* s = sources_.find(hash);
+    if (s == nullptr) {
+      if (is_crowd(o)) return;
+      bool fresh = false;
+      s = sources_.get_shy(hash, fresh);
+      if (s == nullptr) return;
+      start(*s, o);
+    } else if (o.time_us - s->last_us > kEvidenceLivesUs) {
+      start(*s, o);
+    }
+    if (o.time_us - s->window_us > c_.config.scan_window_us) {
+      s->window_us = o.began_us;
+      s->window_units = 0;
+      s->window_failed = 0;
+    }
+    s->last_us = std::max(s->last_us, o.time_us);
+    const std::uint64_t extra = look == Look::protocol ? 0x10000ULL | o.protocol : o.server_port;
+    if (o.result == Result::abandoned) ++s->abandoned;
+    if (!s->pairs.add(c_.hash(o.server, extra))) return;  // repeats prove nothing
+    count(*s, o, look);
+    judge(*s, o, look);
+  }
+
+  // Strangers by the hundred at one port of one host, or silent under a flood: they are counted there.
+  bool is_crowd(const Outcome& o) const {
+    if (o.result == Result::silent && c_.log.flooded(o.server)) return true;
+    const Victim* v = c_.victims.find(o.server);
+    return v != nullptr && (*v)[Tally::syn] >= c_.config.flood_syn_per_second &&
+           v->mostly_port(o.server_port) &&
+           v->source_count() * 2 >= std::min<std::uint64_t>((*v)[Tally::syn], 500);
+  }
+
+  void start(Source& s, const Outcome& o) const {
+    const std::uint64_t tag = s.tag;
+    s = Source{};
+    s.tag = tag;
+    s.address = o.client;
+    s.first_us = s.window_us = o.began_us;
+  }
+
+  void count(Source& s, const Outcome& o, Look look) const {
+    const std::uint64_t host = c_.hash(o.server);
+    const std::int32_t w = weight(o.result, look);
+    s.ports.add(c_.hash(o.server_port));
+    if (look == Look::protocol) s.protocols.add(c_.hash(o.protocol));
+    if (s.hosts.add(host) && s.sample_count < kSamples) s.samples[s.sample_count++] = o.server;
+    s.units += w;
+    s.window_units += w;
+    ++s.failed;
+    ++s.window_failed;
+    ++s.looks[static_cast<std::size_t>(look)];
+    if (s.focus == host) {
+      ++s.focus_votes;
+    } else if (s.focus_votes == 0) {
+      s.focus = host;
+      s.focus_votes = 1;
+      s.focus_good = 0;
+      s.focus_units = 0;
+      s.focus_first_us = o.began_us;
+      s.focus_ports.clear();
+    } else {
+      --s.focus_votes;
+    }
+    if (s.focus == host && s.focus_ports.add(c_.hash(o.server_port))) s.focus_units += w;
+  }
+
+  // An answer after all, or a client that asks again as kernels do.
+  void take_back(const Outcome& o, Look look) {
+    Source* s = find(o.client);
+    if (s == nullptr) return;
+    if (o.result == Result::retried && s->retried != UINT16_MAX) ++s->retried;
+    if (!o.counted) return;
+    const std::int32_t w = weight(o.before, look);
+    s->units = std::max(0, s->units - w);
+    s->window_units = std::max(0, s->window_units - w);
+    if (s->failed != 0) --s->failed;
+    if (s->window_failed != 0) --s->window_failed;
+    auto& looks = s->looks[static_cast<std::size_t>(look)];
+    if (looks != 0) --looks;
+    if (s->focus == c_.hash(o.server)) s->focus_units = std::max(0, s->focus_units - w);
+  }
+
+  // `of` failures among all distinct contacts: at least `share` tenths.
+  bool mostly(const Source& s, std::uint32_t of, std::uint32_t share) const {
+    return std::uint64_t{of} * 10 >= std::uint64_t{of + good(s)} * share;
+  }
+  std::uint32_t good(const Source& s) const { return c_.successes.count(s.tag); }
+
+  void judge(Source& s, const Outcome& o, Look look) {
+    const auto units_of = [](std::uint32_t n) { return static_cast<std::int32_t>(n) * kRefused; };
+    const bool vertical = s.focus_units >= units_of(c_.config.scan_ports) &&
+                          std::uint32_t{s.focus_good} * 4 <= s.focus_ports.bits_set();
+    const bool wide = s.window_units >= units_of(c_.config.scan_hosts) && mostly(s, s.window_failed, 8) &&
+                      enough_of_datagrams(s, look);
+    const bool slow = s.failed >= kSlowTargets && s.units >= units_of(kSlowTargets) * 3 / 4 &&
+                      mostly(s, s.failed, 9) && o.time_us - s.first_us > c_.config.scan_window_us &&
+                      enough_of_datagrams(s, look);
+    // Who asks for hosts it knows finds few of them dead; who asks for all finds most.
+    const std::uint32_t pings = s.looks[static_cast<std::size_t>(Look::ping)];
+    const bool sweep = look == Look::ping && pings >= kDeadHosts && pings * 2 >= good(s);
+    const bool protocols = look == Look::protocol && s.protocols.bits_set() >= kProtocols;
+    if (!vertical && !wide && !slow && !sweep && !protocols) return;
+    const std::uint64_t subject = c_.log.subject(Verdict::scan_vertical, s.address);
+    if (!c_.log.active(subject) && c_.log.explained(s.address, o.server)) return;
+    if (!c_.log.due(subject, o.time_us, s.failed)) return;
+    report(s, o, subject, vertical, wide || sweep || protocols);
+  }
+
+  // UDP that is not answered is usual: only one port asked of many hosts is a sweep.
+  // Routing and tunnel protocols are not answered either: they count by their number alone.
+  bool enough_of_datagrams(const Source& s, Look look) const {
+    if (look == Look::protocol) return false;
+    if (look != Look::udp) return true;
+    return s.ports.bits_set() <= 2 && s.hosts.estimate() >= kUdpHosts && mostly(s, s.failed, 9);
+  }
+
+  Verdict verdict(const Source& s, bool fast) const {
+    const auto most = static_cast<Look>(std::max_element(s.looks.begin(), s.looks.end()) - s.looks.begin());
+    switch (most) {
+      case Look::fin:
+        return Verdict::scan_fin;
+      case Look::null:
+        return Verdict::scan_null;
+      case Look::xmas:
+        return Verdict::scan_xmas;
+      case Look::ack:
+        return Verdict::scan_ack;
+      case Look::udp:
+        return Verdict::scan_udp;
+      case Look::ping:
+        return Verdict::scan_sweep;
+      case Look::protocol:
+        return Verdict::scan_ipproto;
+      default:
+        break;
+    }
+    if (!fast) return Verdict::scan_slow;
+    const std::uint64_t ports = s.ports.estimate();
+    const std::uint64_t hosts = s.hosts.estimate();
+    if (hosts <= 2) {
+      return s.completed != 0 && s.abandoned == 0 ? Verdict::scan_connect : Verdict::scan_vertical;
+    }
+    return ports <= 2 || hosts >= 2 * ports ? Verdict::scan_horizontal : Verdict::scan_block;
+  }
+
+  void report(const Source& s, const Outcome& o, std::uint64_t subject, bool vertical, bool fast) {
+    Finding f;
+    // Eight ports of one host within the window are no slow scan.
+    fast = fast || (vertical && o.time_us - s.focus_first_us <= c_.config.scan_window_us);
+    f.verdict = verdict(s, fast);
+    f.time_us = o.time_us;
+    f.first_us = s.first_us;
+    f.protocol = o.protocol;
+    f.name_source(s.address);
+    f.target = o.server;
+    f.target_count = std::min<std::size_t>(s.sample_count, kMostTargets);
+    std::copy_n(s.samples.begin(), f.target_count, f.targets.begin());
+    f.targets_total = s.hosts.estimate();
+    const std::uint32_t good_contacts = good(s);
+    f.figure("failed", s.failed);
+    f.figure("succeeded", good_contacts);
+    f.figure("ports", s.ports.estimate());
+    f.figure("hosts", f.targets_total);
+    f.figure("retried", s.retried);
+    f.figure("evidence", static_cast<std::uint64_t>(s.units));
+    f.window_us = o.time_us - (fast ? s.window_us : s.first_us);
+    const double share = static_cast<double>(s.failed) / static_cast<double>(s.failed + good_contacts);
+    f.confidence =
+        std::min(0.99, vertical ? 1.0 - 1.0 / (1 + s.failed) : share * (1.0 - 1.0 / (1 + s.failed)));
+    c_.log.report(subject, f);
+  }
+
+  Context c_;
+  BucketTable<Source> sources_;
+};
+
+std::unique_ptr<AnomalyDetector> make(const Context& context) {
+  if (!context.config.scan) return nullptr;
+  return std::make_unique<SourceScan>(context, context.sizes.sources);
+}
+
+}  // namespace
+
+extern const AnomalyDescriptor detector_source_scan;
+const AnomalyDescriptor detector_source_scan = {
+    "source_scan",
+    "scans of ports, hosts and protocols by one source, fast and slow",
+    0,
+    true,
+    false,
+    false,
+    false,
+    make};
+
+}  // namespace gatehouse::ids::anomaly

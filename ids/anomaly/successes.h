@@ -1,0 +1,91 @@
+// What went well, in a few bytes for each of millions of sources: how many distinct (host, port) a source has
+// completed contacts with, and which (host, port) are services that exist. Errs towards "went well".
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace gatehouse::ids::anomaly {
+
+class Successes {
+ public:
+  // `cells`: about as many as there are live sources.
+  explicit Successes(std::size_t cells)
+      : mask_(std::bit_ceil(cells) - 1),
+        counts_{Row(mask_ + 1), Row(mask_ + 1)},
+        pairs_(cells),
+        services_(cells) {}
+
+  static std::size_t bytes(std::size_t cells) { return std::bit_ceil(cells) * 4; }
+
+  void add(std::uint64_t source, std::uint64_t pair, std::int64_t now_us) {
+    age(now_us);
+    if (!pairs_.add(pair)) return;
+    for (std::size_t row = 0; row < 2; ++row) {
+      std::uint8_t& cell = counts_[row][position(source, row)];
+      if (cell != UINT8_MAX) ++cell;
+    }
+  }
+  void add_service(std::uint64_t service) { services_.add(service); }
+  std::uint32_t count(std::uint64_t source) const {
+    return std::min(counts_[0][position(source, 0)], counts_[1][position(source, 1)]);
+  }
+  bool knows_service(std::uint64_t service) const { return services_.has(service); }
+
+ private:
+  using Row = std::vector<std::uint8_t>;
+  // A set that forgets: two generations of bits, the older one goes when the newer is half full.
+  class Bits {
+   public:
+    explicit Bits(std::size_t cells) : mask_(std::bit_ceil(cells) * 4 - 1), now_(words()), before_(words()) {}
+    bool has(std::uint64_t hash) const { return in(now_, hash) || in(before_, hash); }
+    bool add(std::uint64_t hash) {
+      if (in(now_, hash)) return false;
+      const bool known = in(before_, hash);
+      set(hash);
+      set(hash >> 32U);
+      if (++added_ * 4 > mask_) {
+        before_.swap(now_);
+        std::fill(now_.begin(), now_.end(), 0);
+        added_ = 0;
+      }
+      return !known;
+    }
+
+   private:
+    std::size_t words() const { return (mask_ + 1) / 64; }
+    bool bit(const std::vector<std::uint64_t>& bits, std::uint64_t at) const {
+      return (bits[(at & mask_) / 64] >> (at & 63U) & 1U) != 0;
+    }
+    bool in(const std::vector<std::uint64_t>& bits, std::uint64_t hash) const {
+      return bit(bits, hash) && bit(bits, hash >> 32U);
+    }
+    void set(std::uint64_t at) { now_[(at & mask_) / 64] |= std::uint64_t{1} << (at & 63U); }
+
+    std::uint64_t mask_;
+    std::uint64_t added_ = 0;
+    std::vector<std::uint64_t> now_, before_;
+  };
+
+  // A scanner cannot live on yesterday's good name.
+  static constexpr std::int64_t kHalfLifeUs = 3600LL * 1'000'000;
+  void age(std::int64_t now_us) {
+    if (now_us - aged_us_ < kHalfLifeUs) return;
+    aged_us_ = now_us;
+    for (Row& row : counts_) {
+      for (std::uint8_t& cell : row) cell /= 2;
+    }
+  }
+  std::size_t position(std::uint64_t source, std::size_t row) const {
+    return (row == 0 ? source : source >> 24U) & mask_;
+  }
+
+  std::size_t mask_;
+  Row counts_[2];
+  Bits pairs_, services_;
+  std::int64_t aged_us_ = 0;
+};
+
+}  // namespace gatehouse::ids::anomaly

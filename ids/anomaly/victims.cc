@@ -1,0 +1,212 @@
+#include "ids/anomaly/victims.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gatehouse::ids::anomaly {
+namespace {
+
+constexpr std::int64_t kSlotUs = 100'000;
+constexpr std::int64_t kPauseUs = 10'000'000;
+constexpr std::int64_t kDistinctUs = 2'000'000;
+constexpr std::int64_t kLookUs = 10'000;
+
+// What makes a victim worth a look, and a source worth noting.
+bool is_unasked(Tally tally) {
+  switch (tally) {
+    case Tally::syn:
+    case Tally::stray:
+    case Tally::reset:
+    case Tally::syn_ack:
+    case Tally::udp:
+    case Tally::icmp:
+    case Tally::fragment:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::uint16_t capped(std::uint64_t n) {
+  return static_cast<std::uint16_t>(std::min<std::uint64_t>(n, UINT16_MAX));
+}
+
+}  // namespace
+
+// Services that answer much to little over UDP (US-CERT TA14-017A and its successors).
+int reflecting_service(std::uint16_t port) {
+  switch (port) {
+    case 53:
+      return kReflectDns;
+    case 123:
+      return kReflectNtp;
+    case 1900:
+      return kReflectSsdp;
+    case 11211:
+      return kReflectMemcached;
+    case 17:     // quote of the day
+    case 19:     // character generator
+    case 69:     // TFTP
+    case 111:    // portmapper
+    case 137:    // NetBIOS names
+    case 161:    // SNMP
+    case 389:    // CLDAP
+    case 520:    // RIPv1
+    case 1434:   // SQL Server Resolution
+    case 3283:   // Apple Remote Desktop
+    case 3389:   // RDP over UDP
+    case 3702:   // WS-Discovery
+    case 5093:   // Sentinel license manager
+    case 5353:   // multicast DNS
+    case 5683:   // CoAP
+    case 10001:  // Ubiquiti discovery
+    case 27015:  // Steam
+    case 27960:  // Quake 3
+    case 37810:  // DVR discovery
+      return kReflectOther;
+    default:
+      return -1;
+  }
+}
+
+std::uint32_t Victim::older(Tally tally) const {
+  std::uint32_t n = 0;
+  for (std::int64_t back = kSlots / 2; back < static_cast<std::int64_t>(kSlots); ++back) {
+    if (slot < back) break;
+    n += slots[static_cast<std::size_t>(slot - back) % kSlots][static_cast<std::size_t>(tally)];
+  }
+  return n;
+}
+
+IpAddress VictimTable::prefix_of(const IpAddress& address) {
+  IpAddress prefix = address;
+  const std::size_t keep = address.is_v4() ? 3 : 8;
+  std::fill(prefix.bytes.begin() + static_cast<std::ptrdiff_t>(keep), prefix.bytes.end(), 0);
+  return prefix;
+}
+
+void VictimTable::slide(Victim& v, std::int64_t now_us) {
+  const std::int64_t slot = now_us / kSlotUs;
+  if (slot <= v.slot) return;
+  if (slot - v.slot >= static_cast<std::int64_t>(Victim::kSlots)) {
+    v.slots = {};
+    v.sum = {};
+  } else {
+    for (std::int64_t n = v.slot + 1; n <= slot; ++n) {
+      auto& gone = v.slots[static_cast<std::size_t>(n) % Victim::kSlots];
+      for (std::size_t i = 0; i < kTallies; ++i) v.sum[i] -= gone[i];
+      gone = {};
+    }
+  }
+  // Once a second: what is usual here, with a time constant of 32 s.
+  const std::int64_t seconds = slot / 10 - v.slot / 10;
+  if (seconds > 0) {
+    v.usual_syn += (static_cast<float>(v.second_syn) - v.usual_syn) / 32;
+    v.second_syn = 0;
+    if (seconds > 1) v.usual_syn *= static_cast<float>(std::pow(31.0 / 32, static_cast<double>(seconds - 1)));
+  }
+  v.slot = slot;
+}
+
+void VictimTable::count_distinct(Victim& v, const Observation& o) {
+  if (o.time_us - v.distinct_us > kDistinctUs) {
+    const bool fresh = o.time_us - v.distinct_us < 2 * kDistinctUs;
+    v.sources_before = fresh ? capped(v.sources.estimate()) : 0;
+    v.ports_before = fresh ? capped(v.ports.estimate()) : 0;
+    v.hosts_before = fresh ? capped(v.hosts.estimate()) : 0;
+    v.sources.clear();
+    v.ports.clear();
+    v.hosts.clear();
+    v.top_votes = v.votes = 0;
+    v.distinct_us = o.time_us;
+  }
+  v.sources.add(hash_(o.client));
+  v.ports.add(hash_(o.server_port));
+  const std::uint64_t part = prefix_ ? hash_(o.server) : o.server_port;
+  if (prefix_) v.hosts.add(part);
+  v.votes += o.count;
+  if (v.top == part) {
+    v.top_votes += o.count;
+  } else if (v.top_votes < o.count) {
+    v.top = part;
+    v.top_votes = o.count - v.top_votes;
+  } else {
+    v.top_votes -= o.count;
+  }
+}
+
+// What was answered does not count for what one host gets unasked.
+void VictimTable::withdraw(Victim& v, const Observation& o) const {
+  if (v.votes == 0) return;
+  --v.votes;
+  if (v.top != hash_(o.server)) {
+    ++v.top_votes;
+  } else if (v.top_votes != 0) {
+    --v.top_votes;
+  }
+}
+
+void VictimTable::release(Victim& v) {
+  if (v.suspicion < 0) return;
+  const auto at = static_cast<std::size_t>(v.suspicion);
+  if (owners_[at] == v.tag) owners_[at] = 0;
+  v.suspicion = -1;
+}
+
+void VictimTable::suspect(Victim& v, const Observation& o, Tally tally) {
+  if (v.suspicion >= 0 && owners_[static_cast<std::size_t>(v.suspicion)] != v.tag) v.suspicion = -1;
+  if (v.suspicion < 0) {
+    if (v[tally] < notable_) return;
+    // The next one in turn, free or not: who is under attack asks again at once.
+    const std::size_t at = next_free_++ % kSuspicions;
+    owners_[at] = v.tag;
+    pool_[at] = Suspicion{};
+    v.suspicion = static_cast<std::int16_t>(at);
+  }
+  Suspicion& s = pool_[static_cast<std::size_t>(v.suspicion)];
+  s.sources.add(hash_(o.client), o.client, o.count);
+  const int service = o.protocol == 17 ? reflecting_service(o.client_port) : -1;
+  if (service >= 0) s.reflectors[static_cast<std::size_t>(service)] += o.count;
+}
+
+Victim* VictimTable::add(const Observation& o, Tally tally) {
+  const IpAddress where = prefix_ ? prefix_of(o.server) : o.server;
+  const std::uint64_t hash = hash_(where);
+  Victim* found = table_.find(hash);
+  if (found == nullptr) {
+    if (!is_unasked(tally)) return nullptr;
+    bool fresh = false;
+    found = &table_.get(hash, fresh);
+    found->address = where;
+    found->prefix_bits = where.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
+    found->first_us = o.time_us;
+  }
+  Victim& v = *found;
+  if (o.time_us - v.last_us > kPauseUs && v.last_us != 0) {
+    v.first_us = o.time_us;
+    release(v);
+  }
+  slide(v, o.time_us);
+  v.last_us = std::max(v.last_us, o.time_us);
+  const auto index = static_cast<std::size_t>(tally);
+  std::uint16_t& cell = v.slots[static_cast<std::size_t>(v.slot) % Victim::kSlots][index];
+  const std::uint32_t room = static_cast<std::uint32_t>(UINT16_MAX) - cell;
+  const std::uint32_t count = std::min(o.count, room);
+  cell = static_cast<std::uint16_t>(cell + count);
+  v.sum[index] += count;
+  if (!is_unasked(tally)) {
+    if (prefix_) withdraw(v, o);
+    return nullptr;
+  }
+  if (tally == Tally::syn) v.second_syn += count;
+  count_distinct(v, o);
+  suspect(v, o, tally);
+  v.last_port = o.server_port;
+  v.last_protocol = o.protocol;
+  v.bytes = o.bytes;
+  if (v.sum[index] < notable_ || o.time_us < v.next_look_us) return nullptr;
+  v.next_look_us = o.time_us + kLookUs;
+  return found;
+}
+
+}  // namespace gatehouse::ids::anomaly

@@ -1,0 +1,127 @@
+// What arrives at a host (or a network) that it did not ask for, second by second.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "ids/anomaly/address_counts.h"
+#include "ids/anomaly/bucket_table.h"
+#include "ids/anomaly/keyed_hash.h"
+#include "ids/anomaly/observation.h"
+
+namespace gatehouse::ids::anomaly {
+
+enum class Tally : std::uint8_t {
+  syn,            // handshakes begun
+  syn_completed,  // and completed
+  syn_refused,    // and refused: nothing is held open for them
+  syn_retried,    // asked again, as real clients do
+  stray,          // ACK without a connection
+  stray_refused,  // which the host refused
+  stray_answered,
+  reset,    // RST that answers nothing
+  syn_ack,  // SYN/ACK that answers nothing
+  udp,      // first datagrams and more of flows without an answer
+  udp_answered,
+  udp_refused,
+  reflected,  // of `udp`: from a port of services that amplify
+  icmp,
+  fragment,  // first fragments
+  defragmented,
+  count_,
+};
+inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::count_);
+
+// Who takes part, kept only for victims that look attacked.
+struct Suspicion {
+  AddressCounts sources;
+  std::array<std::uint32_t, 6> reflectors{};  // packets by service, see victims.cc
+};
+
+struct Victim {
+  static constexpr std::size_t kSlots = 10;  // of 100 ms: the window is one second and slides
+  std::uint64_t tag = 0;
+  IpAddress address;
+  std::uint8_t prefix_bits = 0;
+  std::int64_t first_us = 0;  // of the busy time that goes on: no pause of ten seconds
+  std::int64_t last_us = 0;
+  std::int64_t slot = 0;
+  std::int64_t next_look_us = 0;
+  std::array<std::uint32_t, kTallies> sum{};
+  std::array<std::array<std::uint16_t, kTallies>, kSlots> slots{};
+  // SYNs a second, averaged over half a minute: what is usual here.
+  float usual_syn = 0;
+  std::uint32_t second_syn = 0;
+  // Distinct things of this and the last two seconds.
+  Distinct<4> sources, ports, hosts;
+  std::uint16_t sources_before = 0, ports_before = 0, hosts_before = 0;
+  std::int64_t distinct_us = 0;
+  // Majority vote among the hosts of a network, or the ports of a host, and how many votes were cast.
+  std::uint64_t top = 0;
+  std::uint32_t top_votes = 0, votes = 0;
+  std::uint16_t last_port = 0;
+  std::uint8_t last_protocol = 0;
+  std::int16_t suspicion = -1;  // index into the pool
+  std::uint32_t bytes = 0;      // of the last datagram
+
+  std::int64_t worth() const { return last_us + (suspicion >= 0 ? 60'000'000 : 0); }
+  std::uint32_t operator[](Tally tally) const { return sum[static_cast<std::size_t>(tally)]; }
+  // Of the older half of the window: what has had half a second to be settled.
+  std::uint32_t older(Tally tally) const;
+  // Has one host (port) two thirds of it?
+  bool is_one() const { return top_votes * 3 > votes; }
+  bool mostly_port(std::uint16_t port) const { return is_one() && top == port; }
+  std::uint64_t source_count() const { return std::max<std::uint64_t>(sources.estimate(), sources_before); }
+  std::uint64_t port_count() const { return std::max<std::uint64_t>(ports.estimate(), ports_before); }
+  std::uint64_t host_count() const { return std::max<std::uint64_t>(hosts.estimate(), hosts_before); }
+};
+
+// By address, or by prefix when `prefix` is set: /24, and /64 of IPv6.
+class VictimTable {
+ public:
+  VictimTable(const KeyedHash& hash, std::size_t entries, bool prefix, std::uint32_t per_second)
+      : hash_(hash),
+        table_(entries),
+        pool_(kSuspicions),
+        owners_(kSuspicions, 0),
+        prefix_(prefix),
+        notable_(std::max<std::uint32_t>(per_second / 4, 10)) {}
+
+  static std::size_t bytes(std::size_t entries) {
+    return entries * sizeof(Victim) + kSuspicions * sizeof(Suspicion);
+  }
+  // Counts; null when there is nothing to look at (yet).
+  Victim* add(const Observation& o, Tally tally);
+  const Victim* find(const IpAddress& address) { return table_.find(hash_(address)); }
+  // Null: nothing is known.
+  const Suspicion* suspicion(const Victim& victim) const {
+    return victim.suspicion < 0 ? nullptr : &pool_[static_cast<std::size_t>(victim.suspicion)];
+  }
+  std::vector<Victim>& entries() { return table_.entries(); }
+  static IpAddress prefix_of(const IpAddress& address);
+
+ private:
+  static constexpr std::size_t kSuspicions = 256;
+  static void slide(Victim& v, std::int64_t now_us);
+  void count_distinct(Victim& v, const Observation& o);
+  void withdraw(Victim& v, const Observation& o) const;
+  void suspect(Victim& v, const Observation& o, Tally tally);
+  void release(Victim& v);
+
+  const KeyedHash& hash_;
+  BucketTable<Victim> table_;
+  std::vector<Suspicion> pool_;
+  std::vector<std::uint64_t> owners_;  // tag of the victim that has it; 0: free
+  bool prefix_;
+  std::uint32_t notable_;
+  std::size_t next_free_ = 0;
+};
+
+// The service whose answers come from this port, as an index into Suspicion::reflectors; negative: none
+// that amplifies.
+int reflecting_service(std::uint16_t port);
+inline constexpr int kReflectDns = 0, kReflectNtp = 1, kReflectSsdp = 2, kReflectMemcached = 3,
+                     kReflectOther = 4;
+
+}  // namespace gatehouse::ids::anomaly
