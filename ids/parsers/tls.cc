@@ -161,7 +161,10 @@ class TlsSession final : public Session {
     const bool readable = !s.encrypted && type != kApplicationData;
     if (readable || length == 0) return;
     if (type == kHeartbeat) encrypted_heartbeat(d, tx, length);
-    if (type == kApplicationData) encrypted(d, s, tx);
+    if (type == kApplicationData) {
+      encrypted(d, s, tx);
+      application_data_ = true;
+    }
     s.skip = length;
     s.next_record();
   }
@@ -225,6 +228,8 @@ class TlsSession final : public Session {
     if (!sides_[0].encrypted || !sides_[1].encrypted) return;
     advance(tx, Direction::to_server, kTlsComplete);
     advance(tx, Direction::to_client, kTlsComplete);
+    // Before that, alerts and heartbeats tell something although they are encrypted: their lengths.
+    if (!application_data_) return;
     bypass = true;
     opaque = config_.encrypted != EncryptedData::full;
   }
@@ -371,6 +376,7 @@ class TlsSession final : public Session {
   std::array<Side, 2> sides_;
   Direction heartbeat_from_ = Direction::to_server;
   std::size_t heartbeat_bytes_ = 0;
+  bool application_data_ = false;
 };
 
 ProbeVerdict probe(ByteView data, Direction direction, AppTransport /*transport*/) {

@@ -117,6 +117,20 @@ TEST(Tls, ReadsAHandshake) {
       R"("client_alpns":["h2","http/1.1"]})");
 }
 
+// Their lengths tell of a leak although they cannot be read.
+TEST(Tls, LooksAtEncryptedHeartbeatsUntilDataComes) {
+  const std::string finished = record(22, std::string(40, 'f'));
+  const std::string question = record(24, std::string(32, 'h')), answer = record(24, std::string(900, 'H'));
+  Conversation talk = {client(record(22, client_hello())),
+                       server(record(22, server_hello({})) + kChange + finished),
+                       client(kChange + finished + question), server(answer)};
+  auto leak = play(talk);
+  EXPECT_FALSE(leak.app().session->opaque);
+  EXPECT_THAT(leak.events(0), ::testing::Contains("tls.dataleak_heartbeat_mismatch"));
+  talk.push_back(client(kData));
+  EXPECT_TRUE(play(talk).app().session->opaque);
+}
+
 TEST(Tls, TakesTheVersionFromTheExtension) {
   auto played = play({client(record(22, client_hello())),
                       server(record(22, server_hello(extension(43, from_hex("0304")))) + kChange + kData),
