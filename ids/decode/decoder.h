@@ -18,7 +18,7 @@ enum class ChecksumMode : std::uint8_t { automatic, yes, no };
 struct DecoderOptions {
   ChecksumMode checksum = ChecksumMode::automatic;
   bool ipip = true, teredo = true, vxlan = true, geneve = true;
-  bool erspan_type1 = false;  // has no header of its own, so that other GRE traffic looks like it
+  bool erspan_type1 = true;  // has no header of its own: nothing but the type tells it from other GRE traffic
   std::vector<std::uint16_t> teredo_ports = {3544};
   std::vector<std::uint16_t> vxlan_ports = {4789};
   std::vector<std::uint16_t> geneve_ports = {6081};

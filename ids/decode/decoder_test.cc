@@ -268,6 +268,7 @@ TEST(Decoder, TunnelsAreHandedOverAfterTheirOuterPacket) {
       {ethernet_ip(ipv4(v4(41), ipv6(v6(17), udp(1, 123, {})))), TunnelKind::ipv4},
       {ethernet_ip(ipv6(v6(4), udp_frame(123))), TunnelKind::ipv6},
       {ethernet_ip(ipv4(v4(47), from_hex("2000 0800 00000001") + udp_frame(123))), TunnelKind::gre},
+      {ethernet_ip(ipv4(v4(47), from_hex("0000 88be") + inner)), TunnelKind::erspan},
       {ethernet_ip(ipv4(v4(47), from_hex("1000 88be 00000001 1001000000000000") + inner)),
        TunnelKind::erspan},
       {ethernet_ip(udp_frame(4789, from_hex("08000000 00000100") + inner)), TunnelKind::vxlan},
