@@ -106,9 +106,7 @@ class DetectorImpl : public Detector {
   }
 
   // Nothing of this flow can be reported any more.
-  bool silenced(const Flow& flow) const {
-    return flow.drop || flow.bypassed || (flow.pass && shared_.engine->pass_rank == 0);
-  }
+  static bool silenced(const Flow& flow) { return flow.drop || flow.bypassed || flow.pass; }
 
   static bool detection_open(const AppFlow& app, const FlowDetect& state, Direction direction) {
     const std::size_t side = index(direction);

@@ -111,7 +111,6 @@ class EngineBuilder {
       return std::tuple(rank_of(a->action), bits.of(*a), a->meta.priority) <
              std::tuple(rank_of(b->action), bits.of(*b), b->meta.priority);
     });
-    engine_->pass_rank = rank_of(RuleAction::pass);
     for (const Rule* rule : sorted) engine_->plans.push_back(plan(*rule));
     engine_->addresses.finish();
   }
@@ -120,7 +119,6 @@ class EngineBuilder {
     RulePlan plan;
     plan.rule = &rule;
     plan.header = HeaderPlan(rule, engine_->addresses);
-    plan.action_rank = rank_of(rule.action);
     plan.has_conditions = !rule.conditions.empty();
     plan.has_flowbit_tests = !rule.flowbit_tests.empty();
     for (const BufferMatch& list : rule.buffers) {

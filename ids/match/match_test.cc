@@ -235,6 +235,27 @@ TEST(Report, PassSilencesThePacket) {
   EXPECT_EQ(inspect(*detector, udp_packet("data")), Sids{1});
 }
 
+TEST(Report, APassOfTheFlowSilencesWhatFollowsWhateverTheOrder) {
+  EngineOptions options;
+  options.action_order = {RuleAction::alert, RuleAction::drop, RuleAction::pass, RuleAction::reject};
+  const std::string rules =
+      "alert tcp any any -> any any (content:\"data\"; sid:1;)\n"
+      "drop tcp any any -> any any (content:\"bad\"; sid:2;)\n"
+      "pass tcp any any -> any any (sid:3;)\n";
+  Packet packet = udp_packet("data");
+  packet.protocol = kProtoTcp;
+  const auto detector = detector_of(rules, options);
+  Flow flow;
+  EXPECT_EQ(inspect(*detector, packet, &flow), Sids{1});
+  EXPECT_TRUE(flow.pass);
+  EXPECT_EQ(inspect(*detector, packet, &flow), Sids{});
+  // A pass behind a drop lets nobody through.
+  Flow bad;
+  packet.payload = core::as_bytes("bad data");
+  EXPECT_EQ(inspect(*detector, packet, &bad), (Sids{1, 2}));
+  EXPECT_FALSE(bad.pass);
+}
+
 TEST(Report, KeepsTheFirstWhenThereAreTooMany) {
   std::string text;
   for (int i = 1; i <= 20; ++i)

@@ -19,7 +19,6 @@ struct RulePlan {
   HeaderPlan header;
   std::vector<ListPlan> lists;
   std::array<bool, 4> transports{};  // tcp, udp, icmp, other: which packets it may be about
-  std::uint8_t action_rank = 0;      // place of its action in the action order
   bool has_conditions = false, has_flowbit_tests = false;
   bool needs_stream = false;     // a transaction rule that also looks into the payload
   bool payload_literal = false;  // of a transaction: its literal is looked for in the payload
@@ -74,7 +73,6 @@ class EngineImpl : public Engine {
   std::vector<std::string> set_names;  // of the literal sets, by number
   unsigned packet_alert_max = 15;
   std::array<std::uint32_t, 2> stream_chunk_bytes{};
-  std::uint8_t pass_rank = 0;
 
  private:
   friend class EngineBuilder;

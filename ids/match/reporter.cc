@@ -60,16 +60,13 @@ void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow
   if (found_.empty()) return;
   std::stable_sort(found_.begin(), found_.end(),
                    [](const Accepted& a, const Accepted& b) { return a.plan < b.plan; });
-  const bool flow_passed = flow != nullptr && flow->pass;
-  bool passed = false;
+  bool passed = false, dropped = false;
   unsigned reported = 0;
   for (Accepted& f : found_) {
     const RulePlan& plan = engine.plans[f.plan];
     const Rule& rule = *plan.rule;
-    // Pass silences what is ordered behind it; what is ordered before it still speaks.
-    if (rule.action != RuleAction::pass && (passed || (flow_passed && plan.action_rank > engine.pass_rank)))
-      continue;
-    if (rule.action == RuleAction::pass && flow_passed) continue;
+    // Pass silences what is ordered behind it; what is ordered before it still speaks, on this packet.
+    if (rule.action != RuleAction::pass && passed) continue;
     RuleAction action = rule.action;
     const Outcome outcome = judge(rule, packet, flow, action);
     if (outcome != Outcome::tell) ++counters.suppressed;
@@ -81,11 +78,14 @@ void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow
     const bool whole_flow = speaks_of_flow(rule, f);
     if (action == RuleAction::pass) {
       passed = true;
-      if (flow != nullptr && whole_flow) flow->pass = true;
+      // Who was turned away by a rule before it is not let through by this one.
+      if (flow != nullptr && whole_flow && !dropped) flow->pass = true;
       if (!rule.always_alert) continue;
     }
-    const bool drops = action == RuleAction::drop || action == RuleAction::reject;
-    if (drops && flow != nullptr && whole_flow) flow->drop = true;
+    if (action == RuleAction::drop || action == RuleAction::reject) {
+      dropped = true;
+      if (flow != nullptr && whole_flow) flow->drop = true;
+    }
     const bool silent = rule.noalert || action == RuleAction::config;
     if (outcome != Outcome::tell || silent) continue;
     if (reported == engine.packet_alert_max) {
