@@ -104,6 +104,11 @@ bool RuleBuilder::require_protocols(std::span<const std::string_view> names, con
   return true;
 }
 
+bool RuleBuilder::require_http1(const lang::RuleOption& option) {
+  constexpr std::string_view kHttp1[] = {"http"};
+  return require_protocols(kHttp1, option);
+}
+
 bool RuleBuilder::require_direction(std::optional<Direction> direction, const lang::RuleOption& option) {
   if (!direction || rule.transactional) return true;
   if (buffer_direction && *buffer_direction != *direction) {

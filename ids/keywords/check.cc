@@ -87,6 +87,7 @@ void apply_buffer(RuleBuilder& builder, const lang::RuleOption& option, const Fo
     builder.last_list = -1;
     return;
   }
+  if (found.modifier && !builder.require_http1(option)) return;
   if (!buffer.protocols.empty() && !builder.require_protocols(buffer.protocols, option)) return;
   if (!builder.require_direction(buffer.direction, option)) return;
   if (found.modifier) {

@@ -124,6 +124,21 @@ TEST(CheckRules, OldAndNewBufferNamesMeanTheSame) {
   }
 }
 
+TEST(CheckRules, OldBufferNamesSpeakOfHttp1Alone) {
+  const char* const old_names[] = {"content:\"a\"; http_uri;", "uricontent:\"a\";", "pcre:\"/a/U\";"};
+  const char* const new_names[] = {"http.uri; content:\"a\";", "http.uri; pcre:\"/a/U\";", "urilen:3;"};
+  const auto protocols = [](const std::string& header, const char* options) {
+    core::Diagnostics d;
+    const RuleList list = check(header + " any any -> any any (" + options + " sid:1;)\n", d);
+    return only(list, d).app_protocols;
+  };
+  for (const char* header : {"alert tcp", "alert http"}) {
+    for (const char* options : old_names)
+      EXPECT_EQ(protocols(header, options), std::vector<AppProto>{find_parser("http")}) << options;
+    for (const char* options : new_names) EXPECT_EQ(protocols(header, options).size(), 3U) << options;
+  }
+}
+
 TEST(CheckRules, DecodesContents) {
   core::Diagnostics d;
   const RuleList list = check(R"(alert tcp any any -> any any (content:"a|0d 0A|\;\"\\|7c|"; sid:1;))", d);

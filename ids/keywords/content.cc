@@ -29,7 +29,7 @@ void apply_content(RuleBuilder& builder, const lang::RuleOption& option) {
 void apply_uricontent(RuleBuilder& builder, const lang::RuleOption& option) {
   const auto uri = find_buffer("http.uri");
   const BufferDescriptor& descriptor = buffer_table()[uri->id];
-  if (!builder.require_protocols(descriptor.protocols, option)) return;
+  if (!builder.require_http1(option)) return;
   builder.require_direction(descriptor.direction, option);
   const int sticky = builder.sticky;
   builder.sticky = builder.list_of(uri->id);

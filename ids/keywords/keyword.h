@@ -68,6 +68,9 @@ struct RuleBuilder {
   void select(BufferId buffer, const lang::RuleOption& option);
   // The rule speaks of these parsers: intersects with what is known so far.
   bool require_protocols(std::span<const std::string_view> names, const lang::RuleOption& option);
+  // What speaks of a buffer by an old name (`http_uri`, `uricontent`, `/U` of pcre) looks at HTTP/1 alone: so
+  // does the field, and rules written before HTTP/2 match nothing new.
+  bool require_http1(const lang::RuleOption& option);
   bool require_direction(std::optional<Direction> direction, const lang::RuleOption& option);
   ContentOp* last_content();
   // Appends to the current list; without a sticky buffer a relative op goes where the last one went.

@@ -236,7 +236,7 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
     return;
   }
   const BufferDescriptor& descriptor = buffer_table()[buffer->id];
-  if (!builder.require_protocols(descriptor.protocols, option)) return;
+  if (!builder.require_http1(option)) return;
   if (!builder.require_direction(descriptor.direction, option)) return;
   builder.header_like = false;
   builder.last_list = builder.list_of(buffer->id);
