@@ -188,6 +188,12 @@ void Worker::report(const Packet& packet, Flow* flow) {
   }
 }
 
+// What is found at the end of a flow is found now, not when its last packet came: thresholds and bits that
+// last for a time go by that.
+Packet Worker::end_packet(const Flow& flow, Direction direction) const {
+  return make_flow_end_packet(flow, direction, std::max(flow.last_us, now_us_));
+}
+
 // What nobody acknowledged is delivered and inspected all the same, one direction after the other.
 void Worker::on_flow_end(Flow& flow) {
   if (!carried_nothing(flow)) {
@@ -221,12 +227,12 @@ void Worker::end_direction(Flow& flow, Direction direction) {
   inspect_end(flow, direction);
   if (const AppFlow* app = app_flow(flow);
       app != nullptr && (app->session != nullptr || app->events_logged < app->detection_events.size()))
-    log_.application(make_flow_end_packet(flow, direction, flow.last_us), flow, last);
+    log_.application(end_packet(flow, direction), flow, last);
 }
 
 void Worker::inspect_end(Flow& flow, Direction direction) {
   if (observer_ == nullptr && !detector_->has_rest(flow, direction)) return;
-  const Packet packet = make_flow_end_packet(flow, direction, flow.last_us);
+  const Packet packet = end_packet(flow, direction);
   matches_.clear();
   detector_->finish_flow(packet, flow, matches_);
   if (observer_ != nullptr) observer_->on_inspected(packet, &flow, matches_);

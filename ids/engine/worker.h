@@ -72,6 +72,7 @@ class Worker : public PacketSink,
   void report(const Packet& packet, Flow* flow);
   bool carried_nothing(const Flow& flow) const;
   void end_direction(Flow& flow, Direction direction);
+  Packet end_packet(const Flow& flow, Direction direction) const;
   void inspect_end(Flow& flow, Direction direction);
   static void mark_inspected(Flow& flow, Direction direction);
   void count_app_flow(const Flow& flow);

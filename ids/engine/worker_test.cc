@@ -63,6 +63,24 @@ TEST(Worker, WhatIsOpenAtTheEndIsDecidedAndLogged) {
   EXPECT_EQ(result.of_type("flow").size(), 1u);
 }
 
+// Two minutes lie between the cut request and the end of the capture.
+TEST(Worker, WhatIsFoundAtTheEndIsFoundNow) {
+  const std::string cut = "GET /cut HTTP/1.1\r\nHost: a\r\n\r\n";
+  auto frames = TcpConversation().handshake().client_data(cut).frames();
+  TcpConversation::Endpoints later;
+  later.client = "192.0.2.99";
+  later.start_us = frames.back().time_us + 120'000'000;
+  const auto more = TcpConversation(later).handshake().frames();
+  frames.insert(frames.end(), more.begin(), more.end());
+  const Replay result =
+      replay(frames, "alert http any any -> any any (msg:\"m\"; http.uri; content:\"/cut\"; sid:1;)");
+  ASSERT_EQ(result.sids(), std::vector<int>{1});
+  const auto flows = result.of_type("flow");
+  ASSERT_EQ(flows.size(), 2U);
+  const auto last = std::max(flows[0]["flow"]["end"], flows[1]["flow"]["end"]);
+  EXPECT_EQ(result.of_type("alert")[0]["timestamp"], last);
+}
+
 TEST(Worker, OnlyTheListedEventTypesAreWritten) {
   const Replay result =
       replay(web(), "alert tcp any any -> any any (msg:\"m\"; flags:S; sid:1;)", "eve: {types: {http: {}}}");
