@@ -80,6 +80,14 @@ void apply_urilen(RuleBuilder& builder, const lang::RuleOption& option) {
   builder.rule.buffers[static_cast<std::size_t>(builder.list_of(buffer->id))].ops.push_back(std::move(op));
 }
 
+// The content that stands last where the next relative test goes; null when something else stands there.
+ContentOp* content_before(RuleBuilder& builder) {
+  const int list = builder.sticky < 0 && builder.last_list >= 0 ? builder.last_list : builder.sticky;
+  if (list < 0) return nullptr;
+  auto& ops = builder.rule.buffers[static_cast<std::size_t>(list)].ops;
+  return ops.empty() || ops.back().kind != BufferOp::Kind::content ? nullptr : &ops.back().content;
+}
+
 void apply_isdataat(RuleBuilder& builder, const lang::RuleOption& option) {
   const auto parts = split(option.value, ',');
   bool relative = false;
@@ -103,6 +111,10 @@ void apply_isdataat(RuleBuilder& builder, const lang::RuleOption& option) {
   } else if (!parse_bounded(builder, option, count, 0, 65535, arg.literal)) {
     return;
   }
+  // "Nothing behind it" is an old way to say `endswith`, which finds the place without trying all others.
+  ContentOp* const before =
+      relative && negated && arg.slot < 0 && arg.literal == 1 ? content_before(builder) : nullptr;
+  if (before != nullptr && !before->negated) before->endswith = true;
   builder.add_test(std::make_shared<DataAt>(arg, relative, negated));
 }
 

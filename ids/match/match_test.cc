@@ -216,6 +216,17 @@ RC_GTEST_PROP(Prefilter, GivesWhatEvaluatingEveryRuleGives, ()) {
   }
 }
 
+// Each of the many places of the first content would be tried.
+TEST(Evaluate, NothingBehindIsFoundAtTheEndAtOnce) {
+  const auto detector = detector_of(
+      "alert udp any any -> any any (content:\"--\"; content:\"zz\"; distance:0; isdataat:!1,relative; "
+      "sid:1;)\n"
+      "alert udp any any -> any any (content:\"zz\"; isdataat:!1,relative; content:\"--\"; sid:2;)\n");
+  const std::string payload = "--" + std::string(20'000, 'z');
+  EXPECT_EQ(inspect(*detector, udp_packet(payload)), (Sids{1, 2}));
+  EXPECT_EQ(inspect(*detector, udp_packet(payload + "y")), Sids{});
+}
+
 // ---- order, pass, limits
 
 TEST(Report, OrdersByActionFlowbitsPriorityAndPlace) {
