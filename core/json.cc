@@ -41,6 +41,20 @@ void append_number(std::string& out, T value) {
   out.append(text.data(), static_cast<std::size_t>(end - text.data()));
 }
 
+// Eight bytes at once: none is a control character, a quote, a backslash, 0x7f or above. The sums are
+// exact as to whether there is such a byte, not as to which.
+bool all_plain(const unsigned char* p) {
+  constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101U, kHigh = 0x8080'8080'8080'8080U;
+  std::uint64_t word = 0;
+  std::memcpy(&word, p, sizeof word);
+  const auto holds = [&](std::uint64_t byte) {
+    const std::uint64_t x = word ^ (kOnes * byte);
+    return (x - kOnes) & ~x;
+  };
+  const std::uint64_t control = (word - kOnes * 0x20) & ~word;
+  return ((word | control | holds('"') | holds('\\') | holds(0x7f)) & kHigh) == 0;
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view value) {
@@ -48,6 +62,10 @@ void append_json_string(std::string& out, std::string_view value) {
   const auto* p = reinterpret_cast<const unsigned char*>(value.data());
   std::size_t plain = 0;  // start of the run that needs no escape
   for (std::size_t i = 0; i < value.size();) {
+    if (value.size() - i >= 8 && all_plain(p + i)) {
+      i += 8;
+      continue;
+    }
     const unsigned char c = p[i];
     if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
       ++i;

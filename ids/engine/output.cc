@@ -1,5 +1,7 @@
 #include "ids/engine/output.h"
 
+#include <chrono>
+
 namespace gatehouse::ids::engine {
 
 std::uint64_t OutputPort::dropped() const {
@@ -58,6 +60,10 @@ void Output::request_reopen() {
   signal_.notify_one();
 }
 
+namespace {
+constexpr std::chrono::milliseconds kGather{2};
+}  // namespace
+
 bool Output::take(EventRing& ring, int most) {
   EventKind kind{};
   int taken = 0;
@@ -92,6 +98,8 @@ void Output::run() {
     for (const auto& sink : sinks_) sink->flush();
     if (stopping) return;
     signal_.wait(seen, std::memory_order_acquire);
+    // A line seldom comes alone, and to wake for each costs more than to write it.
+    if (!stopping_) std::this_thread::sleep_for(kGather);
   }
 }
 
