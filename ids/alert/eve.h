@@ -130,7 +130,7 @@ struct EveOptions {
   std::string host;  // sensor name; empty: not written
   bool community_id = true;
   std::uint16_t community_id_seed = 0;
-  bool payload = false, payload_printable = false, packet = false;
+  bool payload = false, payload_printable = false, payload_length = false, packet = false;
   bool ethernet = false;
 };
 

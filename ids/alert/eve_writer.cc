@@ -288,6 +288,7 @@ void EveWriter::payload(const PayloadFields& fields) {
     append_printable(scratch_, fields.payload);
     json.field("payload_printable", scratch_);
   }
+  if (options_.payload_length) json.field("payload_length", fields.payload.size());
   if (options_.payload || options_.payload_printable) json.field("stream", fields.from_stream ? 1 : 0);
   if (options_.packet) packet(fields);
 }

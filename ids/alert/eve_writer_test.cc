@@ -159,6 +159,7 @@ TEST(EveWriter, PortlessProtocolsHaveNoPortsAndIpv6IsWrittenInFull) {
 TEST(EveWriter, PayloadPacketAndEtherAreWrittenWhenAskedFor) {
   EveOptions options;
   options.payload = options.payload_printable = options.packet = options.ethernet = true;
+  options.payload_length = true;
   EveWriter writer(options);
   EventHeader header = tcp_header();
   const std::array<std::uint8_t, 6> mac = {0x00, 0x11, 0x22, 0xaa, 0xbb, 0xcc};
@@ -168,6 +169,7 @@ TEST(EveWriter, PayloadPacketAndEtherAreWrittenWhenAskedFor) {
   const json event = parsed(writer.end());
   EXPECT_EQ(event["payload_printable"], "GET /..");
   EXPECT_EQ(event["payload"], "R0VUIC8B/w==");
+  EXPECT_EQ(event["payload_length"], 7);
   EXPECT_EQ(event["stream"], 1);
   EXPECT_EQ(event["packet_info"], json({{"linktype", 1}, {"linktype_name", "EN10MB"}}));
   EXPECT_EQ(event["ether"]["src_mac"], "00:11:22:aa:bb:cc");

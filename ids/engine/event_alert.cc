@@ -135,7 +135,8 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
   }
   alert::PayloadFields payload;
   payload.from_stream = match.from_stream || match.tx != nullptr;
-  const bool asked = settings_.eve.options.payload || settings_.eve.options.payload_printable;
+  const alert::EveOptions& options = settings_.eve.options;
+  const bool asked = options.payload || options.payload_printable || options.payload_length;
   if (asked && payload.from_stream && flow != nullptr && flow->tcp != nullptr)
     payload.payload = held_stream(*flow, match.direction);
   if (payload.payload.empty()) payload.payload = packet.payload;

@@ -196,7 +196,7 @@ constexpr KeyRow kRows[] = {
     {T "alert.payload-printable", option_flag<&alert::EveOptions::payload_printable>},
     {T "alert.packet", option_flag<&alert::EveOptions::packet>},
     {T "alert.payload-buffer-size", payload_buffer},
-    {T "alert.payload-length", not_on},
+    {T "alert.payload-length", option_flag<&alert::EveOptions::payload_length>},
     {T "alert.metadata", alert_metadata},
     {T "alert.metadata.rule.metadata", eve_flag<&EveSettings::alert_metadata>},
     {T "alert.metadata.rule.reference", not_on},

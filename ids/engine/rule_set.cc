@@ -78,6 +78,7 @@ core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const
   for (const core::SourceText& source : sources) diagnostics.attach(source);
   set.loaded = rules.rules.size();
   set.failed = rules.failed;
+  set.skipped = rules.skipped;
   GH_TRY(set.engine, Engine::build(std::move(rules), settings.engine));
   return set;
 }

@@ -13,7 +13,7 @@ namespace gatehouse::ids::engine {
 
 struct RuleSet {
   std::shared_ptr<const Engine> engine;
-  std::size_t loaded = 0, failed = 0;
+  std::size_t loaded = 0, failed = 0, skipped = 0;
   std::vector<std::string> files;  // those read
 };
 

@@ -68,8 +68,9 @@ void write_final_stats(const Settings& settings, const RuleSet& rules, OutputPor
                        const RunSummary& summary) {
   if (!settings.eve.enabled("stats")) return;
   alert::EveWriter writer(settings.eve.options);
-  const StatsContext context{summary.elapsed_us / 1'000'000, settings.flow.memcap_bytes, rules.loaded,
-                             rules.failed, settings.eve.stats_null_values};
+  const StatsContext context{
+      summary.elapsed_us / 1'000'000, settings.flow.memcap_bytes, rules.loaded, rules.failed, rules.skipped,
+      settings.eve.stats_null_values};
   port.write(EventKind::stats, writer.stats(now_us, [&](core::JsonWriter& json) {
     write_stats(json, summary.stats, context);
   }));

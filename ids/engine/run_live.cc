@@ -158,8 +158,12 @@ class LiveStats {
 
   void write(const StatsSnapshot& stats, const RuleSet& rules) {
     if (!settings_.eve.enabled("stats")) return;
-    const StatsContext context{(core::monotonic_us() - start_us_) / 1'000'000, settings_.flow.memcap_bytes,
-                               rules.loaded, rules.failed, settings_.eve.stats_null_values};
+    const StatsContext context{(core::monotonic_us() - start_us_) / 1'000'000,
+                               settings_.flow.memcap_bytes,
+                               rules.loaded,
+                               rules.failed,
+                               rules.skipped,
+                               settings_.eve.stats_null_values};
     port_.write(EventKind::stats, writer_.stats(core::wall_clock_us(), [&](core::JsonWriter& json) {
       write_stats(json, stats, context);
     }));

@@ -20,7 +20,34 @@ void add_members(T& sum, const T& other, Members... members) {
   ((sum.*members += other.*members), ...);
 }
 
-void write_decoder(core::JsonWriter& json, const DecoderCounters& d) {
+// Writes counters; without `zeros` only those that counted something.
+class Counters {
+ public:
+  Counters(core::JsonWriter& json, bool zeros) : json_(json), zeros_(zeros) {}
+  Counters& key(std::string_view name) {
+    json_.key(name);
+    return *this;
+  }
+  template <class Number>
+  Counters& field(std::string_view name, Number value) {
+    if (value != 0 || zeros_) json_.field(name, value);
+    return *this;
+  }
+  Counters& begin_object() {
+    json_.begin_object();
+    return *this;
+  }
+  Counters& end_object() {
+    json_.end_object();
+    return *this;
+  }
+
+ private:
+  core::JsonWriter& json_;
+  bool zeros_;
+};
+
+void write_decoder(Counters& json, const DecoderCounters& d) {
   json.key("decoder").begin_object();
   json.field("pkts", d.packets).field("bytes", d.bytes).field("invalid", d.invalid);
   json.field("ipv4", d.ipv4).field("ipv6", d.ipv6).field("ethernet", d.ethernet).field("arp", d.arp);
@@ -55,7 +82,7 @@ void write_decoder(core::JsonWriter& json, const DecoderCounters& d) {
   json.end_object();
 }
 
-void write_flow(core::JsonWriter& json, const FlowTableCounters& f, const StatsContext& context) {
+void write_flow(Counters& json, const FlowTableCounters& f, const StatsContext& context) {
   json.key("flow").begin_object();
   json.field("total", f.total).field("active", f.active).field("tcp", f.tcp).field("udp", f.udp);
   json.field("icmpv4", f.icmpv4).field("icmpv6", f.icmpv6).field("tcp_reuse", f.tcp_reuse);
@@ -67,7 +94,7 @@ void write_flow(core::JsonWriter& json, const FlowTableCounters& f, const StatsC
   json.end_object();
 }
 
-void write_tcp(core::JsonWriter& json, const TcpCounters& t) {
+void write_tcp(Counters& json, const TcpCounters& t) {
   json.key("tcp").begin_object();
   json.field("sessions", t.sessions).field("active_sessions", t.active_sessions);
   json.field("ssn_memcap_drop", t.ssn_memcap_drop).field("midstream_pickups", t.midstream_pickups);
@@ -81,7 +108,7 @@ void write_tcp(core::JsonWriter& json, const TcpCounters& t) {
   json.end_object();
 }
 
-void write_app_layer(core::JsonWriter& json, const StatsSnapshot& stats) {
+void write_app_layer(Counters& json, const StatsSnapshot& stats) {
   json.key("app_layer").begin_object();
   json.key("flow").begin_object();
   const auto parsers = parser_table();
@@ -134,8 +161,9 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
   for (std::size_t i = 0; i < kEventKinds; ++i) output_dropped_by_kind[i] += o.output_dropped_by_kind[i];
 }
 
-void write_stats(core::JsonWriter& json, const StatsSnapshot& s, const StatsContext& context) {
-  json.field("uptime", context.uptime_s);
+void write_stats(core::JsonWriter& out, const StatsSnapshot& s, const StatsContext& context) {
+  Counters json(out, context.null_values);
+  out.field("uptime", context.uptime_s);
   json.key("capture").begin_object();
   json.field("kernel_packets", s.capture.received + s.capture.kernel_drops);
   json.field("kernel_drops", s.capture.kernel_drops);
@@ -157,9 +185,9 @@ void write_stats(core::JsonWriter& json, const StatsSnapshot& s, const StatsCont
   write_flow(json, s.flow, context);
   write_tcp(json, s.tcp);
   json.key("detect").begin_object();
-  json.key("engines").begin_array().begin_object();
-  json.field("id", 0).field("rules_loaded", context.rules_loaded).field("rules_failed", context.rules_failed);
-  json.end_object().end_array();
+  out.key("engines").begin_array().begin_object();
+  out.field("id", 0).field("rules_loaded", context.rules_loaded).field("rules_failed", context.rules_failed);
+  out.field("rules_skipped", context.rules_skipped).end_object().end_array();
   json.field("alert", s.detect.alerts).field("alert_queue_overflow", s.detect.queue_overflow);
   json.field("alerts_suppressed", s.detect.suppressed);
   json.field("packets", s.packets)

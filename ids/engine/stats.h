@@ -37,8 +37,8 @@ struct StatsSnapshot {
 struct StatsContext {
   std::int64_t uptime_s = 0;
   std::uint64_t flow_memcap = 0;
-  std::size_t rules_loaded = 0, rules_failed = 0;
-  bool null_values = true;  // also write counters that are zero and not among those always written
+  std::size_t rules_loaded = 0, rules_failed = 0, rules_skipped = 0;
+  bool null_values = true;  // also write counters that are zero
 };
 
 // The members of the `stats` object.

@@ -208,10 +208,11 @@ TEST(CheckRules, SkipsWhatIsNotRequired) {
   const RuleList list = check(
       "alert ip any any -> any any (requires:version >= 99; nosuchkeyword:1; sid:1;)\n"
       "alert ip any any -> any any (requires:version >= 7.0.3 < 8 | >= 8; sid:2;)\n"
-      "alert ip any any -> any any (requires:keyword nosuch; sid:3;)\n",
+      "alert ip any any -> any any (requires:keyword nosuch; sid:3;)\n"
+      "alert ip any any -> any any (requires:colour blue; sid:4;)\n",
       d);
   EXPECT_EQ(d.render_all(), "");
-  EXPECT_EQ(list.skipped, 2U);
+  EXPECT_EQ(list.skipped, 3U);
   ASSERT_EQ(list.rules.size(), 1U);
   EXPECT_EQ(list.rules[0]->meta.sid, 2U);
 }

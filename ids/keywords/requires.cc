@@ -86,9 +86,8 @@ Requirement check_one(RuleBuilder& builder, const lang::RuleOption& option) {
       holds = check_version(value.text, good);
     } else if (key == "keyword") {
       holds = find_keyword(value.text) != nullptr || find_buffer(value.text).has_value();
-    } else if (key != "feature") {
-      good = false;
     }
+    // There are no features. A requirement of another kind is one this version does not meet.
     if (!good) {
       builder
           .error_at(option, part.at, part.text.size(), "requires-syntax", "this requirement cannot be read")
