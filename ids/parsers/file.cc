@@ -15,8 +15,12 @@ struct FreeContext {
 using Context = std::unique_ptr<EVP_MD_CTX, FreeContext>;
 
 const EVP_MD* algorithm(std::size_t hash) {
-  const EVP_MD* all[kFileHashes] = {EVP_md5(), EVP_sha1(), EVP_sha256()};
-  return all[hash];
+  // Looked up once: naming them anew has the library search for them each time, under a lock. They live as
+  // long as the program.
+  static const EVP_MD* const kAll[kFileHashes] = {EVP_MD_fetch(nullptr, "MD5", nullptr),
+                                                  EVP_MD_fetch(nullptr, "SHA1", nullptr),
+                                                  EVP_MD_fetch(nullptr, "SHA256", nullptr)};
+  return kAll[hash];
 }
 
 }  // namespace
@@ -28,7 +32,7 @@ class FileHasher {
   explicit FileHasher(const std::array<bool, kFileHashes>& wanted) {
     for (std::size_t i = 0; i < kFileHashes; ++i) {
       if (!wanted[i]) continue;
-      contexts_[i].reset(EVP_MD_CTX_new());
+      contexts_[i].reset(algorithm(i) == nullptr ? nullptr : EVP_MD_CTX_new());
       if (contexts_[i] && EVP_DigestInit_ex(contexts_[i].get(), algorithm(i), nullptr) != 1)
         contexts_[i].reset();
     }
