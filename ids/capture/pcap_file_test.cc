@@ -1,10 +1,14 @@
 #include "ids/capture/pcap_file.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "core/os.h"
 #include "ids/decode/testing/packet_builder.h"
@@ -101,6 +105,92 @@ TEST_F(PcapFile, CutAnywhereDeliversWholeFramesThenFails) {
       }
     }
   }
+}
+
+// Reads from a pipe, as libpcap reads it; from a file, as we do.
+struct Read {
+  std::vector<Frame> frames;
+  bool damaged = false;
+};
+Read read_all(const std::string& path) {
+  Read read;
+  auto source = open_pcap_file(path);
+  if (!source) return read;
+  Collector sink;
+  auto state = (*source)->dispatch(sink, 0);
+  while (state && *state == SourceState::more) state = (*source)->dispatch(sink, 7);
+  read.frames = sink.frames;
+  read.damaged = !state;
+  return read;
+}
+
+TEST_F(PcapFile, PlainFilesAreReadAsLibpcapReadsThem) {
+  std::vector<Frame> many;
+  for (std::size_t i = 0; i < 400; ++i)
+    many.push_back(
+        {Bytes(40 + i * 37 % 3000, static_cast<std::uint8_t>(i)), static_cast<std::int64_t>(i) * 999});
+  many.push_back({Bytes(200'000, 7), 1'000'000});
+  Bytes short_snaplen = testing::pcap_bytes(many);
+  short_snaplen[16] = 100;  // of 262,144 or 65,535: the low byte; the rest is cleared
+  short_snaplen[17] = short_snaplen[18] = short_snaplen[19] = 0;
+  Bytes too_long = testing::pcap_bytes(many);
+  const std::size_t second = 24 + 16 + many[0].data.size();
+  too_long[second + 10] = 0x20;  // more than two million bytes
+  Bytes odd_time = testing::pcap_bytes(many);
+  odd_time[24 + 3] = odd_time[second + 7] = 0xff;
+  Bytes odd_time_swapped = testing::pcap_bytes(many, PcapFormat::micro_swapped);
+  odd_time_swapped[24] = odd_time_swapped[second + 4] = 0xff;
+  Bytes cut = testing::pcap_bytes(many);
+  cut.resize(cut.size() - 70'000);
+  const struct {
+    const char* name;
+    Bytes content;
+    bool damaged;
+  } rows[] = {{"micro", testing::pcap_bytes(many), false},
+              {"nano", testing::pcap_bytes(many, PcapFormat::nano), false},
+              {"swapped", testing::pcap_bytes(many, PcapFormat::micro_swapped), false},
+              {"short snaplen", short_snaplen, false},
+              {"odd time", odd_time, false},
+              {"odd time, swapped", odd_time_swapped, false},
+              {"too long", too_long, true},
+              {"cut", cut, true}};
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const Read ours = read_all(file(row.content));
+    const std::string pipe = directory_ + "/pipe";
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    // The reader of damaged content leaves before the writer is done.
+    ::signal(SIGPIPE, SIG_IGN);
+    std::thread writer([&] {
+      std::FILE* out = std::fopen(pipe.c_str(), "wb");
+      std::fwrite(row.content.data(), 1, row.content.size(), out);
+      std::fclose(out);
+    });
+    const Read theirs = read_all(pipe);
+    writer.join();
+    std::filesystem::remove(pipe);
+    EXPECT_EQ(ours.damaged, row.damaged);
+    EXPECT_EQ(ours.damaged, theirs.damaged);
+    ASSERT_EQ(ours.frames.size(), theirs.frames.size());
+    for (std::size_t i = 0; i < ours.frames.size(); ++i) {
+      EXPECT_EQ(ours.frames[i].data, theirs.frames[i].data) << i;
+      EXPECT_EQ(ours.frames[i].time_us, theirs.frames[i].time_us) << i;
+    }
+  }
+}
+
+TEST_F(PcapFile, AFileThatIsCutWhileItIsReadIsDamaged) {
+  std::vector<Frame> many(2'000, Frame{Bytes(1'000, 1), 1});
+  const std::string path = file(testing::pcap_bytes(many));
+  auto source = open_pcap_file(path);
+  ASSERT_TRUE(source);
+  Collector sink;
+  ASSERT_TRUE((*source)->dispatch(sink, 10));
+  std::filesystem::resize_file(path, 1'000'000);
+  auto state = (*source)->dispatch(sink, 0);
+  EXPECT_FALSE(state);
+  EXPECT_GT(sink.frames.size(), 900U);
+  EXPECT_LT(sink.frames.size(), 1'000U);
 }
 
 TEST_F(PcapFile, RefusesWhatIsNotACapture) {
