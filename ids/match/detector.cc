@@ -79,7 +79,7 @@ class DetectorImpl : public Detector {
       core::log_error("{}", ready.error().to_string());
     shared_.candidates.resize(shared_.engine->plans.size());
     shared_.costs.resize(shared_.engine->plans.size());
-    shared_.scratch.costs.resize(shared_.engine->set_names.size());
+    shared_.scratch.costs.resize(shared_.engine->slot_names.size() * Prefilter::kinds());
     shared_.reporter.clear();
   }
 
@@ -94,7 +94,9 @@ class DetectorImpl : public Detector {
     }
     const auto& sets = shared_.scratch.costs.samples();
     for (std::size_t i = 0; i < sets.size(); ++i) {
-      if (sets[i].count != 0) out.sets.push_back({shared_.engine->set_names[i], sets[i]});
+      if (sets[i].count == 0) continue;
+      const std::string& slot = shared_.engine->slot_names[i / Prefilter::kinds()];
+      out.sets.push_back({slot + std::string(Prefilter::kind_name(i % Prefilter::kinds())), sets[i]});
     }
     return out;
   }

@@ -50,15 +50,15 @@ struct DetectorCounters {
   std::uint64_t inspected_packets = 0, candidates = 0, alerts = 0, suppressed = 0, queue_overflow = 0;
 };
 
-// What was sampled of a worker's work since it began or took its engine (profile.h). Rules and names live
-// as long as the engine.
+// What was sampled of a worker's work since it began or took its engine (profile.h). Rules live as long as
+// the engine.
 struct DetectorCosts {
   struct OfRule {
     const Rule* rule = nullptr;
     CostSamples samples;
   };
   struct OfSet {
-    std::string_view name;
+    std::string name;
     CostSamples samples;
   };
   std::vector<OfRule> rules;  // in report order; those never sampled are left out

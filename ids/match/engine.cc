@@ -80,6 +80,7 @@ class EngineBuilder {
     engine_->packet_alert_max = options.packet_alert_max;
     engine_->stream_chunk_bytes = options.stream_chunk_bytes;
     engine_->transactions.resize(parser_table().size() + 1);
+    name_payload_slots();
   }
 
   core::Result<std::shared_ptr<const Engine>> build() {
@@ -199,7 +200,7 @@ class EngineBuilder {
     const Rule& rule = *engine_->plans[id].rule;
     const ChosenLiteral literal = choose_literal(rule);
     if (literal.list != nullptr) {
-      engine_->packet[kind][direction].add(literal.bytes, literal.nocase, literal.reach, id);
+      add(EngineImpl::packet_slot(kind, direction), literal, id);
     } else {
       engine_->packet_without_literal[kind][direction].add(rule, id);
     }
@@ -234,7 +235,7 @@ class EngineBuilder {
     const ChosenLiteral literal = choose_literal(rule);
     for (const std::size_t direction : directions(rule)) {
       if (literal.list != nullptr) {
-        engine_->stream[direction].add(literal.bytes, literal.nocase, literal.reach, id);
+        add(EngineImpl::stream_slot(direction), literal, id);
       } else {
         engine_->stream_without_literal[direction].add(rule, id);
       }
@@ -245,19 +246,28 @@ class EngineBuilder {
     }
   }
 
-  TransactionBuffer& buffer_for(TransactionGroup& group, const BufferMatch& list) {
+  TransactionBuffer& buffer_for(AppProto proto, std::size_t direction, const BufferMatch& list) {
+    TransactionGroup& group = engine_->transactions[proto][direction];
     const std::string key = chain_key(list);
     for (const auto& known : group.buffers) {
       std::string known_key;
       for (const auto& transform : known->transforms) known_key += transform->key() + '\0';
       if (known->buffer == list.buffer && known_key == key) return *known;
     }
-    group.buffers.push_back(std::make_unique<TransactionBuffer>());
-    group.buffers.back()->buffer = list.buffer;
+    TransactionBuffer& added = *group.buffers.emplace_back(std::make_unique<TransactionBuffer>());
+    added.buffer = list.buffer;
+    added.transforms = list.transforms;
+    added.slot = static_cast<ScanSlot>(engine_->slot_names.size());
     const BufferDescriptor& descriptor = buffer_table()[list.buffer];
-    group.buffers.back()->prefilter = Prefilter(descriptor.final_progress > descriptor.min_progress);
-    group.buffers.back()->transforms = list.transforms;
-    return *group.buffers.back();
+    engine_->literals.emplace_back(descriptor.final_progress > descriptor.min_progress);
+    engine_->slot_names.push_back(slot_name(proto, added, direction));
+    return added;
+  }
+
+  void add(ScanSlot slot, const ChosenLiteral& literal, PlanId id) {
+    const RulePlan& plan = engine_->plans[id];
+    engine_->literals[slot].add(literal.bytes, literal.nocase, literal.reach,
+                                {id, plan.payload_literal, PortBox(*plan.rule)});
   }
 
   // The directions in which the literal's buffer can appear.
@@ -274,10 +284,9 @@ class EngineBuilder {
     plan.payload_literal = true;
     for (const std::size_t direction : directions(*plan.rule)) {
       if (plan.transports[static_cast<std::size_t>(PacketKind::tcp)])
-        engine_->stream[direction].add(literal.bytes, literal.nocase, literal.reach, id);
+        add(EngineImpl::stream_slot(direction), literal, id);
       if (plan.transports[static_cast<std::size_t>(PacketKind::udp)]) {
-        engine_->packet[static_cast<std::size_t>(PacketKind::udp)][direction].add(
-            literal.bytes, literal.nocase, literal.reach, id);
+        add(EngineImpl::packet_slot(static_cast<std::size_t>(PacketKind::udp), direction), literal, id);
       }
     }
   }
@@ -295,7 +304,7 @@ class EngineBuilder {
         for (const BufferMatch& list : rule.buffers) {
           const BufferDescriptor& buffer = buffer_table()[list.buffer];
           if (buffer.get != nullptr && buffer.final_progress > buffer.min_progress)
-            buffer_for(sides[direction], list);
+            buffer_for(proto, direction, list);
         }
         if (!rule.app_events.empty()) {
           for (const auto& [owner, event] : rule.app_events) sides[direction].by_event[event].push_back(id);
@@ -305,34 +314,30 @@ class EngineBuilder {
       }
       if (literal.list == nullptr || in_payload || !rule.app_events.empty()) continue;
       for (const std::size_t direction : literal_directions(rule, *literal.list)) {
-        buffer_for(sides[direction], *literal.list)
-            .prefilter.add(literal.bytes, literal.nocase, literal.reach, id);
+        add(buffer_for(proto, direction, *literal.list).slot, literal, id);
       }
     }
   }
 
-  core::Status build_prefilters() {
-    static constexpr std::array<std::string_view, kPacketKinds> kKinds = {"tcp", "udp", "icmp", "other"};
-    static constexpr std::array<std::string_view, 2> kSides = {"to_server", "to_client"};
-    const auto build = [&](Prefilter& p, const std::string& name) {
-      return p.build(options_.cache_dir, name, engine_->summary_, engine_->set_names);
-    };
-    for (const std::size_t d : {0U, 1U}) {
-      for (std::size_t kind = 0; kind < kPacketKinds; ++kind)
-        GH_CHECK(build(engine_->packet[kind][d], fmt::format("{} payload {}", kKinds[kind], kSides[d])));
-      GH_CHECK(build(engine_->stream[d], fmt::format("tcp stream {}", kSides[d])));
-      for (std::size_t proto = 0; proto < engine_->transactions.size(); ++proto) {
-        for (auto& buffer : engine_->transactions[proto][d].buffers)
-          GH_CHECK(build(buffer->prefilter, set_name(static_cast<AppProto>(proto), *buffer, kSides[d])));
-      }
-    }
-    return {};
-  }
+  static constexpr std::array<std::string_view, 2> kSides = {"to_server", "to_client"};
 
-  static std::string set_name(AppProto proto, const TransactionBuffer& buffer, std::string_view side) {
+  static std::string slot_name(AppProto proto, const TransactionBuffer& buffer, std::size_t direction) {
     std::string name = fmt::format("{} {}", app_proto_name(proto), buffer_table()[buffer.buffer].name);
     for (const auto& transform : buffer.transforms) name += fmt::format(" {}", transform->key());
-    return fmt::format("{} {}", name, side);
+    return fmt::format("{} {}", name, kSides[direction]);
+  }
+
+  void name_payload_slots() {
+    static constexpr std::array<std::string_view, kPacketKinds> kKinds = {"tcp", "udp", "icmp", "other"};
+    engine_->literals.resize(EngineImpl::kPayloadSlots);
+    engine_->slot_names.resize(EngineImpl::kPayloadSlots);
+    for (const std::size_t d : {0U, 1U}) {
+      for (std::size_t kind = 0; kind < kPacketKinds; ++kind) {
+        engine_->slot_names[EngineImpl::packet_slot(kind, d)] =
+            fmt::format("{} payload {}", kKinds[kind], kSides[d]);
+      }
+      engine_->slot_names[EngineImpl::stream_slot(d)] = fmt::format("tcp stream {}", kSides[d]);
+    }
   }
 
   // A file that is the body of a message has the same bytes: both are looked for in one scan.
@@ -351,16 +356,16 @@ class EngineBuilder {
         const std::string_view name = buffer_table()[buffer->buffer].name;
         if (!buffer->transforms.empty() || (name != "http.request_body" && name != "http.response_body"))
           continue;
-        file->prefilter.take(buffer->prefilter);
-        buffer->joined = file;
-        file->joins = true;
+        engine_->literals[file->slot].take(engine_->literals[buffer->slot]);
+        buffer->slot = file->slot;
+        buffer->shares_slot = file->shares_slot = true;
       }
     }
   }
 
   core::Status compile() {
     join_bodies();
-    GH_CHECK(build_prefilters());
+    for (Prefilter& set : engine_->literals) GH_CHECK(set.build(options_.cache_dir, engine_->summary_));
     engine_->once.build();
     for (auto& sides : engine_->packet_without_literal) {
       for (HeaderIndex& index : sides) index.build();
@@ -385,16 +390,7 @@ core::Result<std::shared_ptr<const Engine>> Engine::build(RuleList rules, const 
 }
 
 core::Status EngineImpl::prepare(ScanScratch& scratch) const {
-  const auto prepare_one = [&](const Prefilter& p) { return p.prepare(scratch); };
-  for (const auto& sides : packet) {
-    for (const Prefilter& p : sides) GH_CHECK(prepare_one(p));
-  }
-  for (const Prefilter& p : stream) GH_CHECK(prepare_one(p));
-  for (const auto& sides : transactions) {
-    for (const TransactionGroup& group : sides) {
-      for (const auto& buffer : group.buffers) GH_CHECK(prepare_one(buffer->prefilter));
-    }
-  }
+  for (const Prefilter& set : literals) GH_CHECK(set.prepare(scratch));
   return {};
 }
 

@@ -113,12 +113,12 @@ void PacketInspector::collect_packet(const Packet& packet, Flow* flow, FlowDetec
 void PacketInspector::collect_payload(const Packet& packet, std::size_t kind, std::size_t direction) {
   const EngineImpl& e = *shared_.engine;
   Candidates& candidates = shared_.candidates;
-  const auto on_packet = [this](PlanId plan) { add(plan, kOnPacket); };
+  const auto on_packet = [this](const Preselected& rule) { add(rule.plan, rule.of_transaction, kOnPacket); };
   const ScanView view{packet.payload, 0, false};
-  e.packet[kind][direction].scan(view, shared_.scratch, on_packet);
+  e.scan(EngineImpl::packet_slot(kind, direction), view, packet, shared_.scratch, on_packet);
   // TCP data that reassembly did not take is all that stream rules will see of it.
   if (packet.is_tcp() && !packet.payload_in_stream) {
-    e.stream[direction].scan(view, shared_.scratch, on_packet);
+    e.scan(EngineImpl::stream_slot(direction), view, packet, shared_.scratch, on_packet);
     e.stream_without_literal[direction].find(
         packet, [&](std::span<const PlanId> plans) { candidates.add_all(plans, kOnPacket); });
   }
@@ -146,22 +146,23 @@ void PacketInspector::collect_stream(const Packet& packet, FlowDetect* state, co
   if (stream.data.empty()) return;
   Candidates& candidates = shared_.candidates;
   const std::size_t d = index(direction);
-  shared_.engine->stream[d].scan({stream.data, stream.old, true}, shared_.scratch, [&](PlanId plan) {
-    add(plan, kOnStream);
-    // Its transaction may be complete only when more of the stream came.
-    if (shared_.engine->plans[plan].payload_literal)
-      state->wait(plan, direction, stream.base + stream.data.size(), true);
-  });
+  shared_.engine->scan(EngineImpl::stream_slot(d), {stream.data, stream.old, true}, packet, shared_.scratch,
+                       [&](const Preselected& rule) {
+                         add(rule.plan, rule.of_transaction, kOnStream);
+                         // Its transaction may be complete only when more of the stream came.
+                         if (rule.of_transaction)
+                           state->wait(rule.plan, direction, stream.base + stream.data.size(), true);
+                       });
   shared_.engine->stream_without_literal[d].find(
       packet, [&](std::span<const PlanId> plans) { candidates.add_all(plans, kOnStream); });
   for (const FlowDetect::Waiting& w : state->waiting[index(direction)]) {
-    if (w.until > stream.base) add(w.plan, kOnStream);
+    if (w.until > stream.base) add(w.plan, shared_.engine->plans[w.plan].payload_literal, kOnStream);
   }
 }
 
 // Rules about transactions are asked after those about packets.
-void PacketInspector::add(PlanId plan, std::uint8_t mode) {
-  if (shared_.engine->plans[plan].payload_literal) {
+void PacketInspector::add(PlanId plan, bool of_transaction, std::uint8_t mode) {
+  if (of_transaction) {
     shared_.payload_hits.push_back(plan);
   } else {
     shared_.candidates.add(plan, mode);

@@ -24,7 +24,7 @@ class PacketInspector {
   void collect_packet(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction);
   void collect_payload(const Packet& packet, std::size_t kind, std::size_t direction);
   void collect_detection(Flow& flow, FlowDetect& state, Direction direction);
-  void add(PlanId plan, std::uint8_t mode);
+  void add(PlanId plan, bool of_transaction, std::uint8_t mode);
   void collect_stream(const Packet& packet, FlowDetect* state, const StreamView& stream, Direction direction);
   void evaluate(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,
                 const StreamView& stream);

@@ -34,10 +34,8 @@ PacketKind kind_of(const Packet& packet);
 struct TransactionBuffer {
   BufferId buffer = 0;
   std::vector<std::shared_ptr<const Transform>> transforms;
-  Prefilter prefilter;
-  // Set: all literals of this one are in that one, which has the same bytes.
-  const TransactionBuffer* joined = nullptr;
-  bool joins = false;  // it is "that one" of another
+  ScanSlot slot = 0;         // of the engine's literal sets
+  bool shares_slot = false;  // with another one, which has the same bytes
 };
 
 // All that transaction rules ask of one protocol in one direction.
@@ -57,12 +55,23 @@ class EngineImpl : public Engine {
 
   std::uint64_t id = 0;  // unique per engine: state of flows belongs to one
   std::vector<RulePlan> plans;
-  // [kind][direction]
-  using ByKind = std::array<std::array<Prefilter, 2>, kPacketKinds>;
-  using HeadersByKind = std::array<std::array<HeaderIndex, 2>, kPacketKinds>;
-  ByKind packet;  // payload of single packets
-  HeadersByKind packet_without_literal;
-  std::array<Prefilter, 2> stream;  // reassembled TCP data
+  // Literal sets and what they are about: payload of single packets, reassembled TCP data, then the buffers
+  // of transactions.
+  std::vector<Prefilter> literals;      // by ScanSlot
+  std::vector<std::string> slot_names;  // by ScanSlot
+  template <class Sink>
+  void scan(ScanSlot slot, const ScanView& view, const Packet& packet, ScanScratch& scratch,
+            Sink&& sink) const {
+    literals[slot].scan(view, slot, packet, scratch, sink);
+  }
+  static ScanSlot packet_slot(std::size_t kind, std::size_t direction) {
+    return static_cast<ScanSlot>(2 * kind + direction);
+  }
+  static ScanSlot stream_slot(std::size_t direction) {
+    return static_cast<ScanSlot>(2 * kPacketKinds + direction);
+  }
+  static constexpr ScanSlot kPayloadSlots = 2 * kPacketKinds + 2;
+  std::array<std::array<HeaderIndex, 2>, kPacketKinds> packet_without_literal;  // [kind][direction]
   std::array<HeaderIndex, 2> stream_without_literal;
   HeaderIndex once;  // header-only rules
   std::array<std::vector<PlanId>, 2> on_detection;
@@ -70,7 +79,6 @@ class EngineImpl : public Engine {
   std::map<std::uint16_t, std::vector<PlanId>> by_decode_event, by_stream_event, by_detection_event;
   std::vector<std::array<TransactionGroup, 2>> transactions;  // by AppProto
   AddressSets addresses;
-  std::vector<std::string> set_names;  // of the literal sets, by number
   unsigned packet_alert_max = 15;
   std::array<std::uint32_t, 2> stream_chunk_bytes{};
 

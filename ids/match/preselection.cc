@@ -1,6 +1,7 @@
 #include "ids/match/preselection.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gatehouse::ids {
 namespace {
@@ -21,12 +22,28 @@ std::string folded(std::string_view bytes) {
 
 }  // namespace
 
-void Prefilter::add(std::string_view bytes, bool nocase, std::uint32_t reach, PlanId plan) {
+PortBox::PortBox(const Rule& rule) {
+  // Such rules look at packets of the other direction, too.
+  if (rule.bidirectional || rule.transactional || rule.any_packet) return;
+  const auto bound = [](const PortSet& set, std::uint16_t& first, std::uint16_t& last) {
+    if (set.any || set.ranges.empty()) return;
+    first = set.ranges.front().first;
+    last = set.ranges.front().last;
+    for (const PortSet::Range& range : set.ranges) {
+      first = std::min(first, range.first);
+      last = std::max(last, range.last);
+    }
+  };
+  bound(rule.source_port, source_first, source_last);
+  bound(rule.destination_port, destination_first, destination_last);
+}
+
+void Prefilter::add(std::string_view bytes, bool nocase, std::uint32_t reach, const Preselected& rule) {
   Kind kind = bytes.size() < kShortLiteral ? kShort : kLong;
   if (big_ && reach <= kNearReach) kind = kBegin;
   Section& section = sections_[kind];
   auto& rules = section.building[{nocase ? folded(bytes) : std::string(bytes), nocase}];
-  if (rules.empty() || rules.back() != plan) rules.push_back(plan);
+  if (rules.empty() || rules.back().plan != rule.plan) rules.push_back(rule);
   section.longest = std::max(section.longest, bytes.size());
   section.reach = std::max(section.reach, reach);
 }
@@ -34,14 +51,13 @@ void Prefilter::add(std::string_view bytes, bool nocase, std::uint32_t reach, Pl
 void Prefilter::take(Prefilter& other) {
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
     Section& to = sections_[kind];
-    Section& from = other.sections_[kind];
+    Section from = std::exchange(other.sections_[kind], {});
     for (auto& [key, plans] : from.building) {
       auto& rules = to.building[key];
       rules.insert(rules.end(), plans.begin(), plans.end());
     }
     to.longest = std::max(to.longest, from.longest);
     to.reach = std::max(to.reach, from.reach);
-    from = {};
   }
 }
 
@@ -50,14 +66,21 @@ bool Prefilter::empty() const {
                       [](const Section& s) { return s.set || !s.building.empty(); });
 }
 
+std::string_view Prefilter::kind_name(std::size_t kind) {
+  static constexpr std::array<std::string_view, kKinds> kNames = {" (beginning)", "", " (short)"};
+  return kNames[kind];
+}
+
 core::Status Prefilter::build_section(Section& section, const std::string& cache_dir,
                                       EngineSummary& summary) {
   if (section.building.empty()) return {};
   std::vector<Literal> literals;
   for (auto& [key, rules] : section.building) {
     literals.push_back({key.first, key.second});
-    section.rules.push_back(std::move(rules));
+    section.first.push_back(static_cast<std::uint32_t>(section.rules.size()));
+    section.rules.insert(section.rules.end(), rules.begin(), rules.end());
   }
+  section.first.push_back(static_cast<std::uint32_t>(section.rules.size()));
   section.building.clear();
   GH_TRY(section.set, LiteralSet::build(literals, cache_dir));
   ++summary.databases;
@@ -66,16 +89,8 @@ core::Status Prefilter::build_section(Section& section, const std::string& cache
   return {};
 }
 
-core::Status Prefilter::build(const std::string& cache_dir, const std::string& name, EngineSummary& summary,
-                              std::vector<std::string>& set_names) {
-  static constexpr std::array<std::string_view, kKinds> kKindNames = {" (beginning)", "", " (short)"};
-  for (std::size_t kind = 0; kind < kKinds; ++kind) {
-    Section& section = sections_[kind];
-    if (section.building.empty()) continue;
-    section.number = set_names.size();
-    set_names.push_back(name + std::string(kKindNames[kind]));
-    GH_CHECK(build_section(section, cache_dir, summary));
-  }
+core::Status Prefilter::build(const std::string& cache_dir, EngineSummary& summary) {
+  for (Section& section : sections_) GH_CHECK(build_section(section, cache_dir, summary));
   return {};
 }
 
@@ -89,10 +104,10 @@ core::Status Prefilter::prepare(ScanScratch& scratch) const {
 ByteView Prefilter::Section::part(const ScanView& view) const {
   if (view.old >= view.data.size()) return {};
   // A literal that begins in old data can end in new data.
-  const std::size_t first = view.old - std::min(view.old, longest - 1);
-  std::size_t last = view.data.size();
-  if (reach != kNoReach) last = std::min<std::size_t>(last, reach + (view.chunk ? view.old : 0));
-  return first < last ? view.data.subspan(first, last - first) : ByteView{};
+  const std::size_t begin = view.old - std::min(view.old, longest - 1);
+  std::size_t end = view.data.size();
+  if (reach != kNoReach) end = std::min<std::size_t>(end, reach + (view.chunk ? view.old : 0));
+  return begin < end ? view.data.subspan(begin, end - begin) : ByteView{};
 }
 
 }  // namespace gatehouse::ids

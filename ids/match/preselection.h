@@ -18,11 +18,35 @@ namespace gatehouse::ids {
 // Position from which on a literal cannot help its rule any more.
 inline constexpr std::uint32_t kNoReach = std::numeric_limits<std::uint32_t>::max();
 
+// One kind of bytes rules look into: TCP payload to the server, http.uri of requests ... Numbered by the
+// engine.
+using ScanSlot = std::uint16_t;
+
 // The bytes of one scan; `old` of them were scanned before.
 struct ScanView {
   ByteView data;
   std::size_t old = 0;
   bool chunk = false;  // positions count from the first new byte as well: a chunk of a stream
+};
+
+// What the ports of a packet must be for a rule, roughly: a rule outside of it cannot hold.
+struct PortBox {
+  std::uint16_t source_first = 0, source_last = 65535;
+  std::uint16_t destination_first = 0, destination_last = 65535;
+
+  PortBox() = default;
+  explicit PortBox(const Rule& rule);
+  bool holds(std::uint16_t source, std::uint16_t destination) const {
+    return source >= source_first && source <= source_last && destination >= destination_first &&
+           destination <= destination_last;
+  }
+};
+
+// A rule that a literal names.
+struct Preselected {
+  PlanId plan = 0;
+  bool of_transaction = false;  // the literal lies in the payload, but the rule is about a transaction
+  PortBox ports;
 };
 
 class Prefilter {
@@ -31,25 +55,30 @@ class Prefilter {
   // are worth a scan of their own.
   explicit Prefilter(bool big = true) : big_(big) {}
   // `reach`: an occurrence that ends behind it is of no use to the rule.
-  void add(std::string_view bytes, bool nocase, std::uint32_t reach, PlanId plan);
+  void add(std::string_view bytes, bool nocase, std::uint32_t reach, const Preselected& rule);
   // Before build(): adds all that `other` has, and leaves it empty.
   void take(Prefilter& other);
-  // Names its sets `name` and a word on their kind, at the end of `set_names`.
-  core::Status build(const std::string& cache_dir, const std::string& name, EngineSummary& summary,
-                     std::vector<std::string>& set_names);
+  core::Status build(const std::string& cache_dir, EngineSummary& summary);
   core::Status prepare(ScanScratch& scratch) const;
   bool empty() const;
 
-  // `sink(PlanId)` for every rule preselected by what is new; a rule may come
-  // several times.
+  // The samples of a set are noted under costs_number(slot, kind) for each kind below kinds().
+  static constexpr std::size_t kinds() { return kKinds; }
+  static std::string_view kind_name(std::size_t kind);
+  static std::size_t costs_number(ScanSlot slot, std::size_t kind) { return slot * kKinds + kind; }
+
+  // `sink(const Preselected&)` for every rule preselected by what is new, and whose ports can be those of
+  // `packet`; a rule may come several times. `slot`: this set's number.
   template <class Sink>
-  void scan(const ScanView& view, ScanScratch& scratch, Sink&& sink) const {
-    for (const Section& section : sections_) {
+  void scan(const ScanView& view, ScanSlot slot, const Packet& packet, ScanScratch& scratch,
+            Sink&& sink) const {
+    for (std::size_t kind = 0; kind < kKinds; ++kind) {
+      const Section& section = sections_[kind];
       if (!section.set) continue;
       const ByteView bytes = section.part(view);
       if (bytes.empty()) continue;
-      scratch.costs.measure(section.number, [&](CostSamples* costs) {
-        Expander<Sink> expander(section, sink, costs);
+      scratch.costs.measure(costs_number(slot, kind), [&](CostSamples* costs) {
+        Expander<Sink> expander(section, packet, sink, costs);
         section.set->scan(bytes, scratch, expander);
         if (costs != nullptr) costs->bytes += bytes.size();
       });
@@ -66,10 +95,10 @@ class Prefilter {
     kKinds
   };
   struct Section {
-    std::map<std::pair<std::string, bool>, std::vector<PlanId>> building;
-    std::vector<std::vector<PlanId>> rules;  // by literal
+    std::map<std::pair<std::string, bool>, std::vector<Preselected>> building;
+    std::vector<std::uint32_t> first;  // by literal: its rules begin here; one more for the end
+    std::vector<Preselected> rules;
     std::unique_ptr<const LiteralSet> set;
-    std::size_t number = 0;  // among all sets of the engine
     std::size_t longest = 0;
     std::uint32_t reach = 0;  // the farthest of its literals
 
@@ -79,16 +108,20 @@ class Prefilter {
   template <class Sink>
   class Expander : public LiteralSink {
    public:
-    Expander(const Section& section, Sink& sink, CostSamples* costs)
-        : section_(section), sink_(sink), costs_(costs) {}
+    Expander(const Section& section, const Packet& packet, Sink& sink, CostSamples* costs)
+        : section_(section), packet_(packet), sink_(sink), costs_(costs) {}
     void on_literal(std::uint32_t literal) override {
-      const std::vector<PlanId>& rules = section_.rules[literal];
-      for (const PlanId plan : rules) sink_(plan);
-      if (costs_ != nullptr) costs_->hits += rules.size();
+      for (std::uint32_t i = section_.first[literal]; i < section_.first[literal + 1]; ++i) {
+        const Preselected& rule = section_.rules[i];
+        if (!rule.ports.holds(packet_.source_port, packet_.destination_port)) continue;
+        sink_(rule);
+        if (costs_ != nullptr) ++costs_->hits;
+      }
     }
 
    private:
     const Section& section_;
+    const Packet& packet_;
     Sink& sink_;
     CostSamples* costs_;
   };

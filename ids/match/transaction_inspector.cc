@@ -118,7 +118,7 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
   const std::uint8_t progress = side.tx.progress[index(side.direction)];
   std::vector<std::uint32_t>& scanned = side.kept.scanned;
   bool changed = false;
-  file_view_ = {};
+  body_view_ = {};
   for (std::size_t i = 0; i < side.group.buffers.size(); ++i) {
     const TransactionBuffer& buffer = *side.group.buffers[i];
     const BufferDescriptor& descriptor = buffer_table()[buffer.buffer];
@@ -133,7 +133,7 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
         break;
       }
       seen += static_cast<std::uint32_t>(std::min<std::size_t>(view.data.size() + 1, 1U << 30U));
-      scan_instance(buffer, view, instance == 0 ? scanned[i] : 0);
+      scan_instance(side.packet, buffer, view, instance == 0 ? scanned[i] : 0);
     }
     changed = changed || seen != scanned[i];
     scanned[i] = settled ? TransactionDetect::kScanned : seen;
@@ -142,22 +142,23 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
 }
 
 // `before` bytes of it (plus one) were scanned already.
-void TransactionInspector::scan_instance(const TransactionBuffer& buffer, const BufferView& view,
-                                         std::uint32_t before) {
-  const Prefilter& prefilter = buffer.joined != nullptr ? buffer.joined->prefilter : buffer.prefilter;
-  if (prefilter.empty()) return;
+void TransactionInspector::scan_instance(const Packet& packet, const TransactionBuffer& buffer,
+                                         const BufferView& view, std::uint32_t before) {
   ScanView scan{view.data, 0, false};
   if (buffer.transforms.empty()) {
     if (before != 0 && before - 1 <= view.data.size()) scan.old = before - 1;
   } else if (!transformed(buffer.transforms, scan.data)) {
     return;
   }
-  if (buffer.joined != nullptr && scan.data.data() == file_view_.data.data() &&
-      scan.data.size() == file_view_.data.size() && scan.old == file_view_.old) {
-    return;
+  if (buffer.shares_slot) {
+    if (scan.data.data() == body_view_.data.data() && scan.data.size() == body_view_.data.size() &&
+        scan.old == body_view_.old) {
+      return;
+    }
+    body_view_ = scan;
   }
-  if (buffer.joins) file_view_ = scan;
-  prefilter.scan(scan, shared_.scratch, [this](PlanId plan) { shared_.candidates.add(plan, 0); });
+  shared_.engine->scan(buffer.slot, scan, packet, shared_.scratch,
+                       [this](const Preselected& rule) { shared_.candidates.add(rule.plan, 0); });
 }
 
 // Runs the chain; `data` then views scratch of this inspector, until the next call.

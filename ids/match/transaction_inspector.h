@@ -37,7 +37,8 @@ class TransactionInspector {
   bool hidden(const BufferDescriptor& descriptor, const BufferView& view, bool settled,
               std::uint32_t seen) const;
   bool scan_buffers(const Side& side, bool finished);
-  void scan_instance(const TransactionBuffer& buffer, const BufferView& view, std::uint32_t before);
+  void scan_instance(const Packet& packet, const TransactionBuffer& buffer, const BufferView& view,
+                     std::uint32_t before);
   bool transformed(const std::vector<std::shared_ptr<const Transform>>& chain, ByteView& data);
   void evaluate(const Side& side);
   Verdict judge(const RulePlan& plan, const Side& side);
@@ -49,7 +50,7 @@ class TransactionInspector {
   std::array<std::vector<std::uint8_t>, 2> transform_room_;
   const AppProto http_ = find_parser("http");
   bool steps_ = false;  // this flow's bodies are looked at in steps
-  ScanView file_view_;  // the file scanned last, of the transaction being inspected
+  ScanView body_view_;  // the body or file scanned last, of the transaction being inspected
 };
 
 }  // namespace gatehouse::ids
