@@ -52,6 +52,11 @@ class Pcre2Regex : public CompiledRegex {
     return true;
   }
 
+  bool may_begin_with(std::uint8_t byte) const override {
+    std::call_once(prepared_, [this] { prepare(); });
+    return !anchored_ || may_begin_with_[byte];
+  }
+
   bool capture(ByteView subject, std::size_t& begin, std::size_t& end) const override {
     if (!run(subject, 0) || pcre2_get_ovector_count(scratch().data) < 2) return false;
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(scratch().data);

@@ -35,7 +35,9 @@ class CompiledRegex {
   virtual ~CompiledRegex() = default;
   // The first match at or after `from`; its bounds. A match that exceeds the limits is no match.
   virtual bool find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const = 0;
-  // The same, giving capture group 1 (pcrexform).
+  // False: no match of an anchored regex can begin with `byte`. True says nothing.
+  virtual bool may_begin_with(std::uint8_t byte) const = 0;
+  // The same as find(), giving capture group 1 (pcrexform).
   virtual bool capture(ByteView subject, std::size_t& begin, std::size_t& end) const = 0;
   virtual unsigned captures() const = 0;  // number of capture groups
   // A group of the last match that this thread made with any regex; null data: it took no part.

@@ -106,7 +106,10 @@ class Evaluation {
     for (;;) {
       const std::size_t found = find(plan, first, last);
       if (found == kNone) return failed(plan);
-      const Outcome rest = from(at + 1, found + c.needle.size());
+      const std::size_t end = found + c.needle.size();
+      const bool possible_next = plan.followed_by == nullptr || end == buffer_.size() ||
+                                 plan.followed_by->may_begin_with(buffer_[end]);
+      const Outcome rest = possible_next ? from(at + 1, end) : Outcome::no;
       if (rest != Outcome::no || !plan.relative_next) return rest;
       first = found + 1;
       if (++steps_ > kMostSteps) return Outcome::fatal;
@@ -231,6 +234,8 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
     if (op.kind == BufferOp::Kind::nested)
       next.inner = std::make_shared<const ListPlan>(plan_ops(op.nested->ops));
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;
+    if (!plan.ops.empty() && op.kind == BufferOp::Kind::pcre && op.pcre.relative && !op.pcre.negated)
+      plan.ops.back().followed_by = op.pcre.regex.get();
     plan.needs_final = plan.needs_final || needs_final(op);
     plan.ops.push_back(std::move(next));
   }

@@ -33,6 +33,8 @@ struct OpPlan {
   ContentPlan content;
   BufferOp::Kind kind = BufferOp::Kind::content;
   bool relative = false;
+  // The op right behind, when that is a regex which must begin where this content ends.
+  const CompiledRegex* followed_by = nullptr;
   bool relative_next = false;  // the next op continues from here: another match may serve it better
   std::shared_ptr<const ListPlan> inner;  // of a nested op
 };

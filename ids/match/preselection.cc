@@ -106,7 +106,8 @@ ByteView Prefilter::Section::part(const ScanView& view) const {
   // A literal that begins in old data can end in new data.
   const std::size_t begin = view.old - std::min(view.old, longest - 1);
   std::size_t end = view.data.size();
-  if (reach != kNoReach) end = std::min<std::size_t>(end, reach + (view.chunk ? view.old : 0));
+  if (reach != kNoReach && !view.joined)
+    end = std::min<std::size_t>(end, reach + (view.chunk ? view.old : 0));
   return begin < end ? view.data.subspan(begin, end - begin) : ByteView{};
 }
 

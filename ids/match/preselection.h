@@ -26,7 +26,8 @@ using ScanSlot = std::uint16_t;
 struct ScanView {
   ByteView data;
   std::size_t old = 0;
-  bool chunk = false;  // positions count from the first new byte as well: a chunk of a stream
+  bool chunk = false;   // positions count from the first new byte as well: a chunk of a stream
+  bool joined = false;  // several buffers one behind the other: positions say nothing
 };
 
 // What the ports of a packet must be for a rule, roughly: a rule outside of it cannot hold.

@@ -127,6 +127,11 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
     const bool settled = finished || progress >= descriptor.final_progress;
     std::uint32_t seen = 0;
     BufferView view;
+    if (descriptor.multiple && settled && buffer.transforms.empty()) {
+      changed = scan_joined(side, buffer) || changed;
+      scanned[i] = TransactionDetect::kScanned;
+      continue;
+    }
     for (unsigned instance = 0; descriptor.get(side.tx, side.direction, instance, view); ++instance) {
       if (instance == 0 && hidden(descriptor, view, settled, scanned[i])) {
         seen = scanned[i];
@@ -141,10 +146,26 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
   return changed;
 }
 
+// All instances of a buffer in one scan: they are short, and what a scan costs is little for a byte and much
+// for a call. A literal across two of them makes a candidate that evaluation rejects.
+bool TransactionInspector::scan_joined(const Side& side, const TransactionBuffer& buffer) {
+  const BufferDescriptor& descriptor = buffer_table()[buffer.buffer];
+  std::vector<std::uint8_t>& all = transform_room_[0];
+  all.clear();
+  BufferView view;
+  unsigned instances = 0;
+  for (; descriptor.get(side.tx, side.direction, instances, view); ++instances)
+    all.insert(all.end(), view.data.begin(), view.data.end());
+  if (instances == 0) return false;
+  shared_.engine->scan(buffer.slot, {all, 0, false, true}, side.packet, shared_.scratch,
+                       [this](const Preselected& rule) { shared_.candidates.add(rule.plan, 0); });
+  return true;
+}
+
 // `before` bytes of it (plus one) were scanned already.
 void TransactionInspector::scan_instance(const Packet& packet, const TransactionBuffer& buffer,
                                          const BufferView& view, std::uint32_t before) {
-  ScanView scan{view.data, 0, false};
+  ScanView scan{view.data, 0, false, false};
   if (buffer.transforms.empty()) {
     if (before != 0 && before - 1 <= view.data.size()) scan.old = before - 1;
   } else if (!transformed(buffer.transforms, scan.data)) {

@@ -37,6 +37,7 @@ class TransactionInspector {
   bool hidden(const BufferDescriptor& descriptor, const BufferView& view, bool settled,
               std::uint32_t seen) const;
   bool scan_buffers(const Side& side, bool finished);
+  bool scan_joined(const Side& side, const TransactionBuffer& buffer);
   void scan_instance(const Packet& packet, const TransactionBuffer& buffer, const BufferView& view,
                      std::uint32_t before);
   bool transformed(const std::vector<std::shared_ptr<const Transform>>& chain, ByteView& data);

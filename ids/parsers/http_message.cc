@@ -102,13 +102,14 @@ void FieldBlock::add_line(std::string_view content) {
   bytes_ += content.size();
 }
 
-std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11,
-                                            std::vector<AppEvent>& events) const {
+std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11, std::vector<AppEvent>& events) {
   const Names& names = names_of(direction);
+  const auto folds = [](const std::string& line) { return !line.empty() && is_folding(line.front()); };
+  if (std::none_of(lines_.begin(), lines_.end(), folds)) return std::move(lines_);
   std::vector<std::string> out;
-  for (const std::string& line : lines_) {
-    if (line.empty() || !is_folding(line.front())) {
-      out.push_back(line);
+  for (std::string& line : lines_) {
+    if (!folds(line)) {
+      out.push_back(std::move(line));
       continue;
     }
     std::string_view rest = line;
@@ -129,7 +130,7 @@ std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11,
 }
 
 void FieldBlock::parse(Direction direction, bool http11, std::vector<HttpField>& fields,
-                       std::vector<AppEvent>& events) const {
+                       std::vector<AppEvent>& events) {
   const Names& names = names_of(direction);
   if (overflow_) add_event(events, names.too_many);
   std::size_t repetitions = 0;
@@ -154,6 +155,7 @@ void FieldBlock::parse(Direction direction, bool http11, std::vector<HttpField>&
     same->repeated = true;
     if (++repetitions <= kMaxRepetitions) same->value.append(", ").append(field.value);
   }
+  clear();
 }
 
 void build_buffers(HttpMessage& message, Direction direction) {
@@ -161,15 +163,23 @@ void build_buffers(HttpMessage& message, Direction direction) {
   message.normal_headers.clear();
   message.all_headers.clear();
   message.header_names = "\r\n";
+  constexpr std::size_t kAround = 4;  // ": " and the line end
+  std::size_t bytes = 0;
+  for (const HttpField& field : message.fields) bytes += field.name.size() + field.value.size() + kAround;
+  message.all_headers.reserve(bytes + 2);
+  message.normal_headers.reserve(bytes);
   for (const HttpField& field : message.fields) {
-    const std::string text = field.name + ": " + field.value + "\r\n";
-    message.all_headers += text;
-    if (!same_name(field.name, cookie)) message.normal_headers += text;
-    message.header_names += field.name + "\r\n";
+    const std::size_t begin = message.all_headers.size();
+    message.all_headers.append(field.name).append(": ").append(field.value).append("\r\n");
+    if (!same_name(field.name, cookie))
+      message.normal_headers.append(message.all_headers, begin, std::string::npos);
+    message.header_names.append(field.name).append("\r\n");
   }
   message.all_headers += "\r\n";
   message.header_names += "\r\n";
-  message.start = message.line + "\r\n" + message.all_headers;
+  message.start.clear();
+  message.start.reserve(message.line.size() + 2 + message.all_headers.size());
+  message.start.append(message.line).append("\r\n").append(message.all_headers);
 }
 
 }  // namespace http

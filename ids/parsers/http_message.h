@@ -34,12 +34,11 @@ class FieldBlock {
   void add_line(std::string_view content);
   void clear() { *this = FieldBlock(); }
   bool empty() const { return lines_.empty(); }
-  // Appends to `fields`; findings go to `events`.
-  void parse(Direction direction, bool http11, std::vector<HttpField>& fields,
-             std::vector<AppEvent>& events) const;
+  // Appends to `fields`; findings go to `events`. Empties the block.
+  void parse(Direction direction, bool http11, std::vector<HttpField>& fields, std::vector<AppEvent>& events);
 
  private:
-  std::vector<std::string> unfold(Direction direction, bool http11, std::vector<AppEvent>& events) const;
+  std::vector<std::string> unfold(Direction direction, bool http11, std::vector<AppEvent>& events);
 
   std::vector<std::string> lines_;
   std::size_t bytes_ = 0;

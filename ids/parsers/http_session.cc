@@ -137,7 +137,6 @@ void HttpSession::fields_done(Direction d) {
   const bool http11 = equal_nocase(message.protocol, "HTTP/1.1");
   const bool trailers = s.state == State::trailers;
   s.block.parse(d, http11, trailers ? message.trailers : message.fields, tx.events);
-  s.block.clear();
   s.after_lf_cr = false;
   if (trailers) {
     // Rules look for trailer fields among the header fields.
