@@ -84,6 +84,8 @@ class TransferredFile {
   // are gone already).
   bool store(std::uint32_t sid);
   bool storing() const { return sink_ != nullptr; }
+  // It is being stored, or rules may still ask for it.
+  bool storable() const { return sink_ != nullptr || (store_ != nullptr && !undecided_lost_); }
   // Ends storing once the file is over; `info` is its event. Nothing happens when it is not stored.
   void finish_store(std::string info);
   // Nothing more will be stored of it, so nothing has to be kept for that.

@@ -49,6 +49,7 @@ void BodyReceiver::take_decoded(ByteView bytes) {
   if (bytes.empty()) return;
   HttpMessage& message = tx_->message[index(direction_)];
   message.body_size += bytes.size();
+  const std::size_t before = message.body.size();
   if (!keep(message.body, bytes, options_.keep_limit)) message.body_capped = true;
   if (multipart_.active()) {
     multipart_.feed(bytes, *this);
@@ -56,7 +57,20 @@ void BodyReceiver::take_decoded(ByteView bytes) {
   }
   if (file_name_.empty()) return;
   if (!file_open_) begin_file(file_name_);
-  file_data(bytes);
+  const bool ends = is_of_no_use();
+  file_data(ends ? bytes.first(message.body.size() - before) : bytes);
+  if (ends) give_up_file();
+}
+
+// A file with a hole has no digest. When it is not stored either, nothing comes of what lies behind the part
+// of the body that rules look into.
+bool BodyReceiver::is_of_no_use() const {
+  return lost_ && file_open_ && tx_->message[index(direction_)].body_capped && !tx_->files[file_].storable();
+}
+
+void BodyReceiver::give_up_file() {
+  end_file(false);
+  file_name_.clear();
 }
 
 void BodyReceiver::gap(std::uint64_t bytes) {
@@ -69,6 +83,7 @@ void BodyReceiver::gap(std::uint64_t bytes) {
       file.skip(bytes);
     }
   }
+  if (is_of_no_use()) give_up_file();
 }
 
 void BodyReceiver::finish(bool complete) {

@@ -57,6 +57,8 @@ class BodyReceiver : public ByteSink, private MultipartHandler {
   void begin_file(std::string name) override;
   void file_data(ByteView bytes) override;
   void end_file(bool complete) override;
+  bool is_of_no_use() const;
+  void give_up_file();
   void report_findings();
   void report(AppEvent event);
 

@@ -211,6 +211,21 @@ TEST(HttpSession, LosesOnlyWhatWasLost) {
   EXPECT_EQ(played.tx<HttpTransaction>(1).status, 201);
 }
 
+// Without a hole it has a digest, and is followed to its end.
+TEST(HttpSession, FollowsAFileWithAHoleAsFarAsRulesLook) {
+  ParserConfig config;
+  config.http.response_body_limit = 10;
+  const auto answer = server("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nabcdef");
+  Played hole({client(kGet), answer, server_gap(4), server("ghijklm"), server("nop")}, config);
+  const auto& cut = hole.tx<HttpTransaction>(0).files.at(0);
+  EXPECT_EQ(cut.size, 14U);
+  EXPECT_EQ(cut.state, FileState::truncated);
+  EXPECT_EQ(hole.tx<HttpTransaction>(0).files.size(), 1U);
+  Played whole({client(kGet), answer, server("ghijklmnopqrst")}, config);
+  EXPECT_EQ(whole.tx<HttpTransaction>(0).files.at(0).size, 20U);
+  EXPECT_EQ(whole.tx<HttpTransaction>(0).files.at(0).state, FileState::closed);
+}
+
 TEST(HttpSession, KnowsTheFileWhoseContentWasLost) {
   Played played({client(kGet), server("HTTP/1.0 200 OK\r\nContent-Length: 12\r\n\r\n"), server_gap(100),
                  client(kGet), server("lost\r\nHTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n")});
