@@ -81,6 +81,38 @@ TEST(Worker, WhatIsFoundAtTheEndIsFoundNow) {
   EXPECT_EQ(result.of_type("alert")[0]["timestamp"], last);
 }
 
+// Rules about a transaction whose literal is looked for in the payload: it comes before, with or after what
+// else they ask of the transaction.
+TEST(Worker, TransactionRulesFindContentsOfThePayload) {
+  const auto frames =
+      TcpConversation()
+          .handshake()
+          .client_sends(
+              "POST /up HTTP/1.1\r\nHost: shop.example\r\nX-Marker: first\r\nContent-Length: 24\r\n\r\n")
+          .client_sends("the body ")
+          .client_sends("ends last-marker")
+          .server_sends("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+          .close()
+          .frames();
+  const Replay result = replay(
+      frames,
+      "alert http any any -> any any (msg:\"before\"; http.request_body; content:\"e\"; "
+      "pkt_data; content:\"X-Marker|3a| first\"; sid:1;)\n"
+      "alert http any any -> any any (msg:\"behind\"; content:\"last-marker\"; http.method; "
+      "content:\"POST\"; sid:2;)\n"
+      "alert http any any -> any any (msg:\"short\"; content:\"rst\"; http.uri; content:\"/up\"; sid:3;)\n"
+      "alert http any any -> any any (msg:\"not there\"; content:\"no-marker\"; http.uri; content:\"/up\"; "
+      "sid:4;)\n"
+      "alert http any any -> any any (msg:\"other\"; content:\"X-Marker\"; http.uri; content:\"/down\"; "
+      "sid:5;)\n"
+      "alert http any any -> any 81 (msg:\"port\"; content:\"X-Marker\"; http.uri; content:\"/up\"; "
+      "sid:6;)\n");
+  ASSERT_FALSE(result.diagnostics.has_errors()) << result.diagnostics.render_all();
+  std::vector<int> sids = result.sids();
+  std::sort(sids.begin(), sids.end());
+  EXPECT_EQ(sids, (std::vector<int>{1, 2, 3}));
+}
+
 TEST(Worker, OnlyTheListedEventTypesAreWritten) {
   const Replay result =
       replay(web(), "alert tcp any any -> any any (msg:\"m\"; flags:S; sid:1;)", "eve: {types: {http: {}}}");

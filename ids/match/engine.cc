@@ -112,6 +112,7 @@ class EngineBuilder {
       return std::tuple(rank_of(a->action), bits.of(*a), a->meta.priority) <
              std::tuple(rank_of(b->action), bits.of(*b), b->meta.priority);
     });
+    engine_->plans.reserve(sorted.size());
     for (const Rule* rule : sorted) engine_->plans.push_back(plan(*rule));
     engine_->addresses.finish();
   }
@@ -122,6 +123,7 @@ class EngineBuilder {
     plan.header = HeaderPlan(rule, engine_->addresses);
     plan.has_conditions = !rule.conditions.empty();
     plan.has_flowbit_tests = !rule.flowbit_tests.empty();
+    plan.lists.reserve(rule.buffers.size());
     for (const BufferMatch& list : rule.buffers) {
       plan.lists.push_back(plan_list(list));
       if (list.buffer == kPayloadBuffer) plan.needs_stream = true;

@@ -225,6 +225,7 @@ ContentPlan plan_content(const ContentOp& content) {
 
 ListPlan plan_ops(std::span<const BufferOp> ops) {
   ListPlan plan;
+  plan.ops.reserve(ops.size());
   for (const BufferOp& op : ops) {
     OpPlan next;
     next.op = &op;
