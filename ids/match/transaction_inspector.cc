@@ -127,7 +127,8 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
     const bool settled = finished || progress >= descriptor.final_progress;
     std::uint32_t seen = 0;
     BufferView view;
-    if (descriptor.multiple && settled && buffer.transforms.empty()) {
+    const bool grows = descriptor.final_progress > descriptor.min_progress;
+    if (descriptor.multiple && !grows && settled && buffer.transforms.empty()) {
       changed = scan_joined(side, buffer) || changed;
       scanned[i] = TransactionDetect::kScanned;
       continue;
