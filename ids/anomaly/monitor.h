@@ -22,7 +22,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   // Time must have been advanced to the observation's.
   void on_observation(const Observation& observation) override;
   void advance(std::int64_t now_us) {
-    if (now_us >= next_tick_us_) tick(now_us);
+    if (now_us >= next_tick_us_) catch_up(now_us);
   }
   // The capture is over: attacks that still go on end now.
   void finish(std::int64_t now_us);
@@ -32,8 +32,10 @@ class Monitor : public ObservationSink, private OutcomeSink {
   const AttackLog& log() const { return log_; }
 
  private:
-  static constexpr std::int64_t kTickUs = 50'000;
+  static constexpr std::int64_t kTickUs = 50'000, kEndUs = 1'000'000;
+  static constexpr int kMostTicks = 200;
   void on_outcome(const Outcome& outcome) override;
+  void catch_up(std::int64_t now_us);
   void take(const Observation& o);
   void tick(std::int64_t now_us);
   void count(const Observation& o, Tally tally);
@@ -50,7 +52,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
   std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
   std::int64_t next_tick_us_ = INT64_MIN;
-  std::int64_t next_end_us_ = 0;
+  std::int64_t ended_us_ = 0;
 };
 
 // Sizes whose tables fit into `memory_bytes`.

@@ -187,6 +187,9 @@ void anomaly_memory(const SettingValue& v) {
     v.settings.anomaly.memory_bytes = *bytes;
   }
 }
+void anomaly_seed(const SettingValue& v) {
+  if (auto n = v.uint(0, INT64_MAX)) v.settings.anomaly.hash_seed = *n;
+}
 void flood_window(const SettingValue& v) {
   (void)core::yaml_duration_us(v.node, v.diagnostics);
 }
@@ -232,6 +235,7 @@ constexpr KeyRow kRows[] = {
     {"anomaly.scan.hosts", scan_hosts},
     {"anomaly.scan.window", scan_window},
     {"anomaly.memory", anomaly_memory},
+    {"anomaly.seed", anomaly_seed},
     {"anomaly.flood.enabled", flood_on},
     {"anomaly.flood.syn-per-second", flood_rate},
     {"anomaly.flood.packets-per-second", flood_packets},

@@ -18,7 +18,11 @@ class PacketBatch {
   void clear() {
     bytes_.clear();
     frames_.clear();
+    stretch_end_us = 0;
   }
+  // Not 0: with this batch a stretch of the file ends, for all workers; the time of its last packet.
+  std::int64_t stretch_end_us = 0;
+
   bool full() const { return frames_.size() >= kFrames || bytes_.size() >= kBytes; }
   bool empty() const { return frames_.empty(); }
 

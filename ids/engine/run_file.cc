@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "core/log.h"
@@ -5,6 +7,7 @@
 #include "ids/capture/pcap_file.h"
 #include "ids/engine/packet_queue.h"
 #include "ids/engine/run.h"
+#include "ids/engine/shared_monitor.h"
 #include "ids/engine/worker.h"
 
 namespace gatehouse::ids::engine {
@@ -22,19 +25,31 @@ class Spreader : public PacketSink {
     const std::size_t i = choice_.of(packet);
     if (open_[i] == nullptr) open_[i] = queues_[i].fresh();
     open_[i]->add(packet);
+    now_us_ = std::max(now_us_, packet.time_us);
     if (open_[i]->full()) queues_[i].push(std::move(open_[i]));
+    if (++frames_ % kStretch == 0) end_stretch();
   }
   void close() {
-    for (std::size_t i = 0; i < queues_.size(); ++i) {
-      if (open_[i] != nullptr) queues_[i].push(std::move(open_[i]));
-      queues_[i].close();
-    }
+    end_stretch();
+    for (PacketQueue& queue : queues_) queue.close();
   }
 
  private:
+  // Frames after which all workers meet: what detectors see of the file is in the order of its packets.
+  static constexpr std::uint64_t kStretch = 4096;
+  void end_stretch() {
+    for (std::size_t i = 0; i < queues_.size(); ++i) {
+      if (open_[i] == nullptr) open_[i] = queues_[i].fresh();
+      open_[i]->stretch_end_us = std::max<std::int64_t>(now_us_, 1);
+      queues_[i].push(std::move(open_[i]));
+    }
+  }
+
   std::vector<PacketQueue>& queues_;
   WorkerChoice choice_;
   std::vector<std::unique_ptr<PacketBatch>> open_;
+  std::uint64_t frames_ = 0;
+  std::int64_t now_us_ = 0;
 };
 
 core::Status read_all(Source& source, PacketSink& sink) {
@@ -45,13 +60,15 @@ core::Status read_all(Source& source, PacketSink& sink) {
   }
 }
 
-core::Status run_spread(Source& source, std::vector<std::unique_ptr<Worker>>& workers) {
+core::Status run_spread(Source& source, std::vector<std::unique_ptr<Worker>>& workers,
+                        SharedMonitor& monitor) {
   std::vector<PacketQueue> queues(workers.size());
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < workers.size(); ++i) {
-    threads.emplace_back([&queue = queues[i], &worker = *workers[i]] {
+    threads.emplace_back([&queue = queues[i], &worker = *workers[i], &monitor, i] {
       while (auto batch = queue.pop()) {
         batch->deliver(worker);
+        if (batch->stretch_end_us != 0) monitor.close_stretch(i, batch->stretch_end_us);
         queue.give_back(std::move(batch));
       }
       worker.finish();
@@ -61,6 +78,7 @@ core::Status run_spread(Source& source, std::vector<std::unique_ptr<Worker>>& wo
   core::Status status = read_all(source, spreader);
   spreader.close();
   for (std::thread& thread : threads) thread.join();
+  monitor.finish(0);
   return status;
 }
 
@@ -83,16 +101,22 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
   const std::int64_t start = core::monotonic_us();
   GH_TRY(const std::unique_ptr<Source> source, open_pcap_file(path));
   std::vector<std::unique_ptr<Worker>> workers;
+  std::optional<SharedMonitor> monitor;
+  if (worker_count > 1) monitor.emplace(settings, output.port(worker_count), std::string(), worker_count);
   for (unsigned i = 0; i < worker_count; ++i) {
-    workers.push_back(std::make_unique<Worker>(settings, rules.engine, output.port(i),
-                                               WorkerOptions{static_cast<std::uint8_t>(i), {}, store}));
+    WorkerOptions options;
+    options.number = static_cast<std::uint8_t>(i);
+    options.store = store;
+    options.shared = monitor.has_value();
+    if (monitor) options.contacts = monitor->lane(i);
+    workers.push_back(std::make_unique<Worker>(settings, rules.engine, output.port(i), std::move(options)));
   }
   core::Status status;
   if (worker_count == 1) {
     status = read_all(*source, *workers[0]);
     workers[0]->finish();
   } else {
-    status = run_spread(*source, workers);
+    status = run_spread(*source, workers, *monitor);
   }
   summary.stats.capture = source->counters();
   // What was read before the damage has been worked through like any capture.
@@ -108,6 +132,7 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
     summary.profile.add(worker->costs());
     last_us = std::max(last_us, worker->last_packet_us());
   }
+  if (monitor) summary.stats.events.detections += monitor->detections();
   summary.profile.rank();
   summary.elapsed_us = core::monotonic_us() - start;
   write_final_stats(settings, rules, output.port(worker_count), last_us, summary);

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "core/cli.h"
@@ -15,6 +16,7 @@
 #include "ids/capture/live.h"
 #include "ids/engine/lists.h"
 #include "ids/engine/run.h"
+#include "ids/engine/shared_monitor.h"
 #include "ids/engine/worker.h"
 
 namespace gatehouse::ids::engine {
@@ -75,7 +77,7 @@ struct Lane {
   std::unique_ptr<Worker> worker;
 };
 
-void run_lane(Lane& lane, std::size_t number, Control& control) {
+void run_lane(Lane& lane, std::size_t number, Control& control, SharedMonitor* monitor) {
   std::uint32_t engine_seen = 0;
   std::int64_t published_us = 0;
   const auto publish = [&] {
@@ -92,17 +94,19 @@ void run_lane(Lane& lane, std::size_t number, Control& control) {
       break;
     }
     if (*state == SourceState::idle) lane.worker->idle(core::wall_clock_us());
+    if (monitor != nullptr) monitor->flush(number, lane.worker->last_packet_us());
     if (const std::int64_t now = core::monotonic_us(); now - published_us >= kPublishUs) {
       published_us = now;
       publish();
     }
   }
   lane.worker->finish();
+  if (monitor != nullptr) monitor->flush(number, lane.worker->last_packet_us());
   publish();
 }
 
 core::Result<std::vector<Lane>> open_lanes(const LiveRun& run, const Settings& settings, const RuleSet& rules,
-                                           Output& output, FileStore* store) {
+                                           Output& output, FileStore* store, SharedMonitor* monitor) {
   std::vector<Lane> lanes;
   std::uint16_t group = static_cast<std::uint16_t>(getpid());
   for (const std::string& interface : run.interfaces) {
@@ -113,9 +117,13 @@ core::Result<std::vector<Lane>> open_lanes(const LiveRun& run, const Settings& s
       Lane lane;
       GH_TRY(lane.source, open_live(interface, options));
       const std::size_t number = lanes.size();
-      lane.worker =
-          std::make_unique<Worker>(settings, rules.engine, output.port(number),
-                                   WorkerOptions{static_cast<std::uint8_t>(number), interface, store});
+      WorkerOptions worker;
+      worker.number = static_cast<std::uint8_t>(number);
+      worker.interface = interface;
+      worker.store = store;
+      worker.shared = monitor != nullptr;
+      if (monitor != nullptr) worker.contacts = monitor->lane(number);
+      lane.worker = std::make_unique<Worker>(settings, rules.engine, output.port(number), std::move(worker));
       lanes.push_back(std::move(lane));
     }
   }
@@ -226,7 +234,7 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) return core::fail_errno(errno, "block signals");
 
   const std::size_t lane_count = run.interfaces.size() * run.workers;
-  Output output(lane_count + 1, WhenFull::drop);
+  Output output(lane_count + 2, WhenFull::drop);
   if (!run.log_directory.empty()) {
     GH_TRY(std::unique_ptr<EventSink> sink, open_file_sink(run.log_directory));
     output.add_sink(std::move(sink));
@@ -235,7 +243,14 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   if (settings.files.store.enabled) {
     GH_TRY(store, make_file_store(settings.files.store, run.log_directory, WhenFull::drop));
   }
-  GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output, store.get()));
+  // One set of detectors, whoever sees the packets.
+  std::optional<SharedMonitor> monitor;
+  if (lane_count > 1) {
+    const std::string where = run.interfaces.size() == 1 ? run.interfaces[0] : "any";
+    monitor.emplace(settings, output.port(lane_count + 1), where, lane_count);
+  }
+  SharedMonitor* const shared = monitor ? &*monitor : nullptr;
+  GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output, store.get(), shared));
   GH_CHECK(enter_sandbox(run, settings, rules));
   // The spool starts a thread of its own, so it comes after the sandbox.
   if (!run.spool.empty()) {
@@ -248,12 +263,13 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   Control control;
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < lanes.size(); ++i)
-    threads.emplace_back([&lane = lanes[i], i, &control] { run_lane(lane, i, control); });
+    threads.emplace_back([&lane = lanes[i], i, &control, shared] { run_lane(lane, i, control, shared); });
   core::log_info("ready: {} interface(s), {} worker(s) each, {} rules", run.interfaces.size(), run.workers,
                  rules.loaded);
 
   serve(run, settings, rules, output, lane_count, control, signals);
   for (std::thread& thread : threads) thread.join();
+  if (monitor) monitor->finish(0);
   LiveStats(settings, output.port(lane_count)).write(control.stats(), rules);
   output.stop();
   if (store != nullptr) store->stop();

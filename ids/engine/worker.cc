@@ -34,12 +34,19 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
       tcp_(tcp_options(settings)),
       app_(settings.parsers),
       detector_(Detector::make(engine_)),
-      monitor_(settings.anomaly, *this),
-      tap_(monitor_.wanted() ? &monitor_ : nullptr, settings.anomaly.hash_seed),
+      tap_(contact_sink(), settings.anomaly.hash_seed),
       app_flows_(parser_table().size() + 2),
       port_(port) {
   matches_.reserve(settings.engine.packet_alert_max);
   use_rules();
+}
+
+// Of detectors shared with other workers, or of its own.
+anomaly::ObservationSink* Worker::contact_sink() {
+  if (options_.shared) return options_.contacts;
+  anomaly::DetectionSink& sink = *this;
+  monitor_.emplace(settings_.anomaly, sink);
+  return monitor_->wanted() ? &*monitor_ : nullptr;
 }
 
 void Worker::use_rules() {
@@ -65,13 +72,13 @@ void Worker::use_rules() {
 
 void Worker::on_packet(const RawPacket& raw) {
   if (raw.time_us > now_us_) now_us_ = raw.time_us;
-  monitor_.advance(now_us_);
+  if (monitor_.has_value()) monitor_->advance(now_us_);
   path_.process(raw, *this);
 }
 
 void Worker::idle(std::int64_t now_us) {
   if (now_us > now_us_) now_us_ = now_us;
-  monitor_.advance(now_us_);
+  if (monitor_.has_value()) monitor_->advance(now_us_);
   path_.expire(now_us_);
   flows_.expire(now_us_);
 }
@@ -250,7 +257,7 @@ void Worker::on_detection(const anomaly::Detection& detection) {
 }
 
 void Worker::finish() {
-  monitor_.finish(now_us_);
+  if (monitor_.has_value()) monitor_->finish(now_us_);
   flows_.finish(FlowEndReason::shutdown);
 }
 

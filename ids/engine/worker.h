@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,9 @@ struct WorkerOptions {
   std::uint8_t number = 0;
   std::string interface;       // empty: a capture file
   FileStore* store = nullptr;  // null: no file is kept
+  // Where contacts go instead of to detectors of this worker's own. Used when `shared` is set; may be null.
+  anomaly::ObservationSink* contacts = nullptr;
+  bool shared = false;
 };
 
 class Worker : public PacketSink,
@@ -64,6 +68,7 @@ class Worker : public PacketSink,
   void on_flow_end(Flow& flow) override;
   void on_detection(const anomaly::Detection& detection) override;
 
+  anomaly::ObservationSink* contact_sink();
   void use_rules();  // what else depends on the rules in force
   TcpState tcp_packet(Flow& flow, Packet& packet);
   void udp_packet(Flow& flow, const Packet& packet);
@@ -86,7 +91,7 @@ class Worker : public PacketSink,
   TcpTracker tcp_;
   AppLayer app_;
   std::unique_ptr<Detector> detector_;
-  anomaly::Monitor monitor_;
+  std::optional<anomaly::Monitor> monitor_;  // null: contacts go elsewhere
   ContactTap tap_;
   std::vector<Match> matches_;            // reused
   std::vector<std::uint64_t> app_flows_;  // by AppProto, failed last

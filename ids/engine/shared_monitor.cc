@@ -1,0 +1,95 @@
+#include "ids/engine/shared_monitor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gatehouse::ids::engine {
+
+SharedMonitor::SharedMonitor(const Settings& settings, OutputPort& port, std::string interface,
+                             std::size_t lanes)
+    : log_(settings, port, std::move(interface)), monitor_(settings.anomaly, *this) {
+  for (std::size_t i = 0; i < lanes; ++i) lanes_.push_back(std::make_unique<Lane>());
+}
+
+SharedMonitor::~SharedMonitor() {
+  finish(now_us_);
+}
+
+anomaly::ObservationSink* SharedMonitor::lane(std::size_t index) {
+  return monitor_.wanted() ? lanes_[index].get() : nullptr;
+}
+
+void SharedMonitor::close_stretch(std::size_t index, std::int64_t time_us) {
+  Lane& lane = *lanes_[index];
+  std::unique_lock lock(mutex_);
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  changed_.wait(lock, [&] { return lane.waiting.size() < kAhead; });
+  lane.waiting.push_back({std::exchange(lane.open, {}), time_us});
+  changed_.notify_all();
+}
+
+// One stretch of every lane.
+bool SharedMonitor::take(std::vector<Stretch>& out) {
+  std::unique_lock lock(mutex_);
+  const auto all = [this] {
+    return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return !lane->waiting.empty(); });
+  };
+  changed_.wait(lock, [&] { return finished_ || all(); });
+  if (!all()) return false;
+  out.clear();
+  for (const auto& lane : lanes_) {
+    out.push_back(std::move(lane->waiting.front()));
+    lane->waiting.erase(lane->waiting.begin());
+  }
+  changed_.notify_all();
+  return true;
+}
+
+void SharedMonitor::work_through(std::vector<Stretch>& stretches) {
+  merged_.clear();
+  std::int64_t end_us = 0;
+  for (Stretch& stretch : stretches) {
+    merged_.insert(merged_.end(), stretch.observations.begin(), stretch.observations.end());
+    end_us = std::max(end_us, stretch.time_us);
+  }
+  // All that one packet gave is in one lane, in order.
+  std::stable_sort(merged_.begin(), merged_.end(),
+                   [](const auto& a, const auto& b) { return a.packet < b.packet; });
+  for (const anomaly::Observation& o : merged_) {
+    monitor_.advance(o.time_us);
+    monitor_.on_observation(o);
+  }
+  monitor_.advance(end_us);
+}
+
+void SharedMonitor::run() {
+  std::vector<Stretch> stretches;
+  while (take(stretches)) work_through(stretches);
+}
+
+void SharedMonitor::flush(std::size_t index, std::int64_t now_us) {
+  Lane& lane = *lanes_[index];
+  const std::lock_guard lock(mutex_);
+  for (anomaly::Observation& o : lane.open) {
+    // Workers are a batch apart: time does not run backwards for the detectors.
+    now_us_ = o.time_us = std::max(o.time_us, now_us_);
+    monitor_.advance(now_us_);
+    monitor_.on_observation(o);
+  }
+  lane.open.clear();
+  now_us_ = std::max(now_us_, now_us);
+  monitor_.advance(now_us_);
+}
+
+void SharedMonitor::finish(std::int64_t now_us) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (finished_) return;
+    finished_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  monitor_.finish(std::max(now_us, now_us_));
+}
+
+}  // namespace gatehouse::ids::engine

@@ -1,0 +1,64 @@
+// One Monitor for several workers: a scan that is spread over them is still one scan. Each worker keeps what
+// it observes in a lane of its own; of a capture file the lanes are put together again in the order of
+// packets, so that the events are those of a single worker; live, a lane is emptied whenever its worker
+// pauses.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "ids/anomaly/monitor.h"
+#include "ids/engine/event_log.h"
+
+namespace gatehouse::ids::engine {
+
+class SharedMonitor : private anomaly::DetectionSink {
+ public:
+  // `settings` and `port` must outlive it. `interface` as of EventLog.
+  SharedMonitor(const Settings& settings, OutputPort& port, std::string interface, std::size_t lanes);
+  ~SharedMonitor() override;
+
+  // Null when no detector is on. Belongs to one worker's thread.
+  anomaly::ObservationSink* lane(std::size_t index);
+
+  // Capture file: worker `index` is through with all packets of the next stretch of the file, which ends at
+  // `time_us`. Every lane closes every stretch. Waits when the detectors are far behind.
+  void close_stretch(std::size_t index, std::int64_t time_us);
+  // Live: what the lane holds goes to the detectors now.
+  void flush(std::size_t index, std::int64_t now_us);
+  // No lane will say any more.
+  void finish(std::int64_t now_us);
+  std::uint64_t detections() const { return log_.counters().detections; }
+
+ private:
+  static constexpr std::size_t kAhead = 16;  // stretches a lane may be ahead of the detectors
+  using Batch = std::vector<anomaly::Observation>;
+  struct Stretch {
+    Batch observations;
+    std::int64_t time_us = 0;
+  };
+  struct Lane : anomaly::ObservationSink {
+    void on_observation(const anomaly::Observation& o) override { open.push_back(o); }
+    Batch open;                    // of the worker's thread
+    std::vector<Stretch> waiting;  // under the mutex
+  };
+  void on_detection(const anomaly::Detection& detection) override { log_.detection(detection); }
+  void run();
+  bool take(std::vector<Stretch>& out);
+  void work_through(std::vector<Stretch>& stretches);
+
+  EventLog log_;
+  anomaly::Monitor monitor_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool finished_ = false;
+  std::int64_t now_us_ = 0;  // of the live lanes, under the mutex
+  Batch merged_;
+  std::thread thread_;  // begins with the first stretch
+};
+
+}  // namespace gatehouse::ids::engine
