@@ -4,7 +4,7 @@
 
 #include <bit>
 #include <cstdint>
-#include <vector>
+#include "ids/anomaly/lazy_array.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -59,7 +59,7 @@ class BucketTable {
 
   std::uint64_t evicted() const { return evicted_; }
   std::size_t capacity() const { return entries_.size(); }
-  std::vector<Entry>& entries() { return entries_; }
+  LazyArray<Entry>& entries() { return entries_; }
 
  private:
   static constexpr std::size_t kWays = 8;
@@ -68,7 +68,7 @@ class BucketTable {
   Entry* bucket_of(std::uint64_t hash) { return &entries_[(hash & (buckets_ - 1)) * kWays]; }
 
   std::size_t buckets_;
-  std::vector<Entry> entries_;
+  LazyArray<Entry> entries_;
   std::uint64_t evicted_ = 0, shy_ = 0;
 };
 

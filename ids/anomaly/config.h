@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace gatehouse::ids::anomaly {
 
@@ -20,6 +22,8 @@ struct AnomalyConfig {
   std::uint32_t flood_packets_per_second = 200;
   // All tables together; no traffic makes it more.
   std::uint64_t memory_bytes = 64U << 20U;
+  // Detectors, and results of contacts (Result), that are left out: to see what each is needed for.
+  std::vector<std::string> without;
   std::uint64_t hash_seed = 0;  // 0: random, so that nobody can aim at one bucket
 };
 

@@ -14,6 +14,9 @@ constexpr std::int64_t kDatagramSilentUs = 600 * kMs;
 // Kernels repeat a SYN after 1 s and after 3 s; answers later than this are not waited for.
 constexpr std::int64_t kForgetAfterUs = 4'000 * kMs;
 
+// Silences told in one tick, that is in 50 ms.
+constexpr int kMostSilent = 256;
+
 constexpr std::uint8_t kSyn = 0x02, kAck = 0x10;
 constexpr std::uint8_t kIcmp = 1, kIcmp6 = 58;
 
@@ -135,11 +138,14 @@ void ContactTracker::answered(const Observation& o, Result result) {
 void ContactTracker::judge_silence(PendingAttempts& ring, std::int64_t now_us) {
   const bool tcp = &ring == &tcp_;
   const std::int64_t patience = tcp ? kTcpSilentUs : kDatagramSilentUs;
+  int told = 0;
   ring.from_cursor([&](Attempt& a) {
     if (now_us - a.time_us < patience) return false;
     // The middle of a connection looks like an ACK probe: its silence is no evidence. Where answers take
     // another way, silence is none at all.
     if (a.key != 0 && a.stage == Stage::open && !symmetry_.one_sided() && (!tcp || (a.flags & kSyn) != 0)) {
+      // Under a flood nobody learns what became of each single packet: who is flooded knows.
+      if (++told > kMostSilent) return true;
       a.stage = Stage::silent;
       // It has been silent since then, whenever the next packet happens to come.
       tell(a, a.time_us + patience, Result::silent);

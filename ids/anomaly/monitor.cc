@@ -10,6 +10,10 @@ namespace {
 constexpr std::uint64_t kPairTables = 3, kServerTables = 3;
 constexpr std::uint8_t kAck = 0x10, kRst = 0x04;
 
+bool is_left_out(const AnomalyConfig& config, std::string_view name) {
+  return std::find(config.without.begin(), config.without.end(), name) != config.without.end();
+}
+
 // Nobody answers what is sent to a group, and nobody is its victim.
 bool is_group(const IpAddress& address) {
   if (address.is_v6()) return address.bytes[0] == 0xff;
@@ -24,6 +28,20 @@ std::uint64_t table_bytes(const TableSizes& s) {
          s.shared_victims * kSharedBytes + s.connections * (kConnectionBytes + 2 * sizeof(std::uint32_t)) +
          s.pairs * kPairBytes * kPairTables + kFixedServers * kServerBytes * kServerTables +
          AttackLog::bytes();
+}
+
+std::span<const std::string_view> result_names() {
+  static constexpr std::string_view kNames[] = {"refused",   "unreachable", "silent",
+                                                "odd",       "answered",    "completed",
+                                                "abandoned", "retried",     "taken_back"};
+  return kNames;
+}
+
+bool can_be_left_out(std::string_view name) {
+  const auto results = result_names();
+  if (std::find(results.begin(), results.end(), name) != results.end()) return true;
+  const auto table = detector_table();
+  return std::any_of(table.begin(), table.end(), [&](const AnomalyDescriptor* d) { return d->name == name; });
 }
 
 TableSizes table_sizes(std::uint64_t memory_bytes) {
@@ -50,7 +68,11 @@ Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
       prefixes_(hash_, sizes_.prefixes, true, config.flood_packets_per_second),
       tracker_(hash_, *this, sizes_.tcp_attempts, sizes_.datagram_attempts) {
   const Context context{config_, sizes_, hash_, log_, successes_, tracker_.symmetry(), victims_, prefixes_};
+  for (std::size_t i = 0; i < result_names().size(); ++i) {
+    if (is_left_out(config, result_names()[i])) left_out_ |= 1U << i;
+  }
   for (const AnomalyDescriptor* d : detector_table()) {
+    if (is_left_out(config, d->name)) continue;
     auto detector = d->make(context);
     if (detector == nullptr) continue;
     for (std::size_t i = 0; i < kContacts; ++i) {
@@ -147,6 +169,7 @@ void Monitor::take(const Observation& o) {
 }
 
 void Monitor::on_outcome(const Outcome& o) {
+  if ((left_out_ >> static_cast<unsigned>(o.result) & 1U) != 0) return;
   // A refusal is an answer: nothing stays half open for it, and the host does not want it.
   if (o.result == Result::refused || o.result == Result::completed) {
     Observation counted;

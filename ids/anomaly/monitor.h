@@ -53,7 +53,13 @@ class Monitor : public ObservationSink, private OutcomeSink {
   std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
   std::int64_t next_tick_us_ = INT64_MIN;
   std::int64_t ended_us_ = 0;
+  std::uint32_t left_out_ = 0;  // a bit for each Result
 };
+
+// Names of Result, in its order.
+std::span<const std::string_view> result_names();
+// A detector or a result: what AnomalyConfig::without may list.
+bool can_be_left_out(std::string_view name);
 
 // Sizes whose tables fit into `memory_bytes`.
 TableSizes table_sizes(std::uint64_t memory_bytes);

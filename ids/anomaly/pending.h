@@ -3,8 +3,8 @@
 
 #include <bit>
 #include <cstdint>
-#include <vector>
 
+#include "ids/anomaly/lazy_array.h"
 #include "ids/anomaly/observation.h"
 
 namespace gatehouse::ids::anomaly {
@@ -27,7 +27,7 @@ struct Attempt {
 class PendingAttempts {
  public:
   explicit PendingAttempts(std::size_t capacity)
-      : ring_(std::bit_ceil(capacity)), index_(ring_.size() * 2, kNone), mask_(ring_.size() - 1) {}
+      : ring_(std::bit_ceil(capacity)), index_(ring_.size() * 2), mask_(ring_.size() - 1) {}
 
   static std::size_t bytes(std::size_t capacity) {
     return std::bit_ceil(capacity) * (sizeof(Attempt) + 2 * sizeof(std::uint32_t));
@@ -36,13 +36,13 @@ class PendingAttempts {
     if (tail_ - head_ == ring_.size()) pop();
     const std::uint64_t slot = tail_++;
     ring_[slot & mask_] = attempt;
-    index_[position(attempt.key)] = static_cast<std::uint32_t>(slot & mask_);
+    index_[position(attempt.key)] = static_cast<std::uint32_t>(slot & mask_) + 1;
   }
   // Null when it is not there (any more). A second attempt that falls on the same index cell hides
   // the first one, which then just times out as silent.
   Attempt* find(std::uint64_t key) {
     const std::uint32_t slot = index_[position(key)];
-    return slot != kNone && ring_[slot].key == key ? &ring_[slot] : nullptr;
+    return slot != 0 && ring_[slot - 1].key == key ? &ring_[slot - 1] : nullptr;
   }
   bool empty() const { return head_ == tail_; }
   Attempt& oldest() { return ring_[head_ & mask_]; }
@@ -55,11 +55,10 @@ class PendingAttempts {
   }
 
  private:
-  static constexpr std::uint32_t kNone = UINT32_MAX;
   std::size_t position(std::uint64_t key) const { return (key >> 20) & (index_.size() - 1); }
 
-  std::vector<Attempt> ring_;
-  std::vector<std::uint32_t> index_;
+  LazyArray<Attempt> ring_;
+  LazyArray<std::uint32_t> index_;  // position in the ring + 1; 0: none
   std::uint64_t mask_;
   std::uint64_t head_ = 0, tail_ = 0, cursor_ = 0;
 };

@@ -2,7 +2,6 @@
 // read, connections on which nothing is said. Counted at the server, per client.
 #include <algorithm>
 #include <bit>
-#include <vector>
 
 #include "ids/anomaly/detector.h"
 
@@ -56,7 +55,7 @@ class SlowConnections : public AnomalyDetector {
   SlowConnections(const Context& context, std::size_t connections, std::size_t pairs)
       : c_(context),
         ring_(std::bit_ceil(connections)),
-        index_(ring_.size() * 2, kNone),
+        index_(ring_.size() * 2),
         pairs_(pairs),
         servers_(kFixedServers) {}
 
@@ -110,7 +109,6 @@ class SlowConnections : public AnomalyDetector {
   }
 
  private:
-  static constexpr std::uint32_t kNone = UINT32_MAX;
   std::uint64_t key_of(const Observation& o) const {
     const std::uint64_t ports = std::uint64_t{o.client_port} << 16U | o.server_port;
     const std::uint64_t key = c_.hash(o.server, c_.hash(o.client, ports));
@@ -121,7 +119,7 @@ class SlowConnections : public AnomalyDetector {
 
   Connection* find(std::uint64_t key) {
     const std::uint32_t slot = index_[position(key)];
-    return slot != kNone && ring_[slot].key == key ? &ring_[slot] : nullptr;
+    return slot != 0 && ring_[slot - 1].key == key ? &ring_[slot - 1] : nullptr;
   }
 
   void open(const Observation& o, std::uint64_t key) {
@@ -129,7 +127,7 @@ class SlowConnections : public AnomalyDetector {
     look_early(o.time_us);
     Connection& old = ring_[tail_ & mask()];
     if (old.key != 0) forget(old);
-    index_[position(key)] = static_cast<std::uint32_t>(tail_ & mask());
+    index_[position(key)] = static_cast<std::uint32_t>(tail_ & mask()) + 1;
     Connection& c = ring_[tail_++ & mask()];
     c = Connection{};
     c.key = key;
@@ -229,8 +227,8 @@ class SlowConnections : public AnomalyDetector {
   }
 
   Context c_;
-  std::vector<Connection> ring_;
-  std::vector<std::uint32_t> index_;
+  LazyArray<Connection> ring_;
+  LazyArray<std::uint32_t> index_;  // position in the ring + 1; 0: none
   std::uint64_t tail_ = 0, early_ = 0, late_ = 0;
   BucketTable<Pair> pairs_;
   BucketTable<Server> servers_;

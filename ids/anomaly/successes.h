@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <vector>
+#include <utility>
+
+#include "ids/anomaly/lazy_array.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -35,7 +37,7 @@ class Successes {
   bool knows_service(std::uint64_t service) const { return services_.has(service); }
 
  private:
-  using Row = std::vector<std::uint8_t>;
+  using Row = LazyArray<std::uint8_t>;
   // A set that forgets: two generations of bits, the older one goes when the newer is half full.
   class Bits {
    public:
@@ -47,8 +49,8 @@ class Successes {
       set(hash);
       set(hash >> 32U);
       if (++added_ * 4 > mask_) {
-        before_.swap(now_);
-        std::fill(now_.begin(), now_.end(), 0);
+        std::swap(before_, now_);
+        now_ = LazyArray<std::uint64_t>(words());
         added_ = 0;
       }
       return !known;
@@ -56,17 +58,17 @@ class Successes {
 
    private:
     std::size_t words() const { return (mask_ + 1) / 64; }
-    bool bit(const std::vector<std::uint64_t>& bits, std::uint64_t at) const {
+    bool bit(const LazyArray<std::uint64_t>& bits, std::uint64_t at) const {
       return (bits[(at & mask_) / 64] >> (at & 63U) & 1U) != 0;
     }
-    bool in(const std::vector<std::uint64_t>& bits, std::uint64_t hash) const {
+    bool in(const LazyArray<std::uint64_t>& bits, std::uint64_t hash) const {
       return bit(bits, hash) && bit(bits, hash >> 32U);
     }
     void set(std::uint64_t at) { now_[(at & mask_) / 64] |= std::uint64_t{1} << (at & 63U); }
 
     std::uint64_t mask_;
     std::uint64_t added_ = 0;
-    std::vector<std::uint64_t> now_, before_;
+    LazyArray<std::uint64_t> now_, before_;
   };
 
   // A scanner cannot live on yesterday's good name.

@@ -24,11 +24,12 @@ class SynFlood : public AnomalyDetector {
     if (begun < settled + v[Tally::syn_completed] + c_.config.flood_syn_per_second) return;
     // A server whose clients go on as ever but get no answer has died.
     if (static_cast<float>(begun) < 2 * v.usual_syn) return;
-    // What has had half a second: completions of the whole second stand for twice as many. A crowd with round
-    // trips below 0.4 s stays under two fifths even while it doubles.
+    // What had half a second to be completed, against as much time's completions. A crowd with round trips
+    // below 0.4 s keeps under one half even while it sets in.
     const std::uint32_t older = v.older(Tally::syn);
-    const std::uint32_t lost = older - std::min(older, v[Tally::syn_completed] / 2 + settled / 2);
-    if (lost * 2 < c_.config.flood_syn_per_second || lost * 5 < older * 2) return;
+    const std::uint32_t done = (v[Tally::syn_completed] + settled) * Victim::kOlder / Victim::kSlots;
+    const std::uint32_t lost = older - std::min(older, done);
+    if (lost * 3 < c_.config.flood_syn_per_second || lost * 2 < older) return;
     if (v[Tally::syn_retried] * 3 > begun) return;
     const Suspicion* suspicion = c_.victims.suspicion(v);
     const bool few = suspicion != nullptr && suspicion->sources.repeats();

@@ -71,7 +71,7 @@ int reflecting_service(std::uint16_t port) {
 
 std::uint32_t Victim::older(Tally tally) const {
   std::uint32_t n = 0;
-  for (std::int64_t back = kSlots / 2; back < static_cast<std::int64_t>(kSlots); ++back) {
+  for (std::int64_t back = kSlots - kOlder; back < static_cast<std::int64_t>(kSlots); ++back) {
     if (slot < back) break;
     n += slots[static_cast<std::size_t>(slot - back) % kSlots][static_cast<std::size_t>(tally)];
   }
@@ -169,17 +169,42 @@ void VictimTable::suspect(Victim& v, const Observation& o, Tally tally) {
   if (service >= 0) s.reflectors[static_cast<std::size_t>(service)] += o.count;
 }
 
+bool VictimTable::glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us) {
+  // As many as a victim may have unasked in a second without being of interest to anybody.
+  constexpr std::uint32_t kEnough = 8;
+  constexpr std::uint32_t kPause = 100, kSecond = 10;                // tenths of a second
+  const auto now = static_cast<std::uint32_t>(o.time_us / kSlotUs);  // differences count; it may wrap
+  const auto tag = static_cast<std::uint32_t>(hash >> 32U) | 1U;
+  Glance* const bucket = &glances_[(hash & (glances_.size() / 4 - 1)) * 4];
+  Glance* g = bucket;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (bucket[i].tag == tag) {
+      g = &bucket[i];
+      break;
+    }
+    if (now - bucket[i].last > now - g->last) g = &bucket[i];
+  }
+  if (g->tag != tag || now - g->last > kPause) *g = {tag, now, now, 0};
+  if (now - g->last >= kSecond) g->count /= 2;
+  g->count += o.count;
+  g->last = now;
+  if (g->count < kEnough) return false;
+  first_us = o.time_us - std::int64_t{now - g->first} * kSlotUs;
+  return true;
+}
+
 Victim* VictimTable::add(const Observation& o, Tally tally) {
   const IpAddress where = prefix_ ? prefix_of(o.server) : o.server;
   const std::uint64_t hash = hash_(where);
   Victim* found = table_.find(hash);
   if (found == nullptr) {
-    if (!is_unasked(tally)) return nullptr;
+    std::int64_t first_us = o.time_us;
+    if (!is_unasked(tally) || (!prefix_ && !glance(hash, o, first_us))) return nullptr;
     bool fresh = false;
     found = &table_.get(hash, fresh);
     found->address = where;
     found->prefix_bits = where.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
-    found->first_us = o.time_us;
+    found->first_us = first_us;
   }
   Victim& v = *found;
   if (o.time_us - v.last_us > kPauseUs && v.last_us != 0) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <memory>
+#include <bit>
 #include <vector>
 
 #include "ids/anomaly/address_counts.h"
@@ -41,6 +41,7 @@ struct Suspicion {
 
 struct Victim {
   static constexpr std::size_t kSlots = 10;  // of 100 ms: the window is one second and slides
+  static constexpr std::size_t kOlder = 4;   // slots that lie half a second back
   std::uint64_t tag = 0;
   IpAddress address;
   std::uint8_t prefix_bits = 0;
@@ -67,7 +68,7 @@ struct Victim {
 
   std::int64_t worth() const { return last_us + (suspicion >= 0 ? 60'000'000 : 0); }
   std::uint32_t operator[](Tally tally) const { return sum[static_cast<std::size_t>(tally)]; }
-  // Of the older half of the window: what has had half a second to be settled.
+  // Of the four oldest slots: what has had half a second to be settled.
   std::uint32_t older(Tally tally) const;
   // Has one host (port) two thirds of it?
   bool is_one() const { return top_votes * 3 > votes; }
@@ -75,6 +76,14 @@ struct Victim {
   std::uint64_t source_count() const { return std::max<std::uint64_t>(sources.estimate(), sources_before); }
   std::uint64_t port_count() const { return std::max<std::uint64_t>(ports.estimate(), ports_before); }
   std::uint64_t host_count() const { return std::max<std::uint64_t>(hosts.estimate(), hosts_before); }
+};
+
+// A host before anything is unusual about it: 16 bytes, four to a cache line.
+struct Glance {
+  std::uint32_t tag = 0;    // 0: free
+  std::uint32_t first = 0;  // in tenths of a second, as the next: since when it is busy
+  std::uint32_t last = 0;
+  std::uint32_t count = 0;  // unasked packets of this second and the one before, roughly
 };
 
 // By address, or by prefix when `prefix` is set: /24, and /64 of IPv6.
@@ -86,10 +95,11 @@ class VictimTable {
         pool_(kSuspicions),
         owners_(kSuspicions, 0),
         prefix_(prefix),
+        glances_(prefix ? 4 : std::bit_ceil(entries) * kGlances),
         notable_(std::max<std::uint32_t>(per_second / 4, 10)) {}
 
   static std::size_t bytes(std::size_t entries) {
-    return entries * sizeof(Victim) + kSuspicions * sizeof(Suspicion);
+    return entries * (sizeof(Victim) + kGlances * sizeof(Glance)) + kSuspicions * sizeof(Suspicion);
   }
   // Counts; null when there is nothing to look at (yet).
   Victim* add(const Observation& o, Tally tally);
@@ -98,11 +108,12 @@ class VictimTable {
   const Suspicion* suspicion(const Victim& victim) const {
     return victim.suspicion < 0 ? nullptr : &pool_[static_cast<std::size_t>(victim.suspicion)];
   }
-  std::vector<Victim>& entries() { return table_.entries(); }
   static IpAddress prefix_of(const IpAddress& address);
 
  private:
-  static constexpr std::size_t kSuspicions = 256;
+  static constexpr std::size_t kSuspicions = 256, kGlances = 8;
+  // Has it had enough for an entry of its own? Sets since when it is busy.
+  bool glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us);
   static void slide(Victim& v, std::int64_t now_us);
   void count_distinct(Victim& v, const Observation& o);
   void withdraw(Victim& v, const Observation& o) const;
@@ -111,9 +122,10 @@ class VictimTable {
 
   const KeyedHash& hash_;
   BucketTable<Victim> table_;
-  std::vector<Suspicion> pool_;
+  LazyArray<Suspicion> pool_;
   std::vector<std::uint64_t> owners_;  // tag of the victim that has it; 0: free
   bool prefix_;
+  LazyArray<Glance> glances_;
   std::uint32_t notable_;
   std::size_t next_free_ = 0;
 };

@@ -1,6 +1,7 @@
 // Settings of capture, decoding, defragmentation, flows, streams and the scan and flood detectors.
 #include <algorithm>
 
+#include "ids/anomaly/monitor.h"
 #include "ids/engine/setting_keys.h"
 
 namespace gatehouse::ids::engine {
@@ -190,6 +191,23 @@ void anomaly_memory(const SettingValue& v) {
 void anomaly_seed(const SettingValue& v) {
   if (auto n = v.uint(0, INT64_MAX)) v.settings.anomaly.hash_seed = *n;
 }
+// One name or a list.
+void anomaly_without(const SettingValue& v) {
+  const auto take = [&](const core::YamlNode& node) {
+    if (!anomaly::can_be_left_out(node.text)) {
+      v.diagnostics.error("unknown-detector", node.where,
+                          "no detector and no result of contacts is called `" + node.text + "`");
+      return;
+    }
+    v.settings.anomaly.without.push_back(node.text);
+  };
+  v.settings.anomaly.without.clear();
+  if (v.node.is_sequence()) {
+    for (const auto& item : v.node.items) take(item);
+  } else {
+    take(v.node);
+  }
+}
 void flood_window(const SettingValue& v) {
   (void)core::yaml_duration_us(v.node, v.diagnostics);
 }
@@ -236,6 +254,7 @@ constexpr KeyRow kRows[] = {
     {"anomaly.scan.window", scan_window},
     {"anomaly.memory", anomaly_memory},
     {"anomaly.seed", anomaly_seed},
+    {"anomaly.without", anomaly_without},
     {"anomaly.flood.enabled", flood_on},
     {"anomaly.flood.syn-per-second", flood_rate},
     {"anomaly.flood.packets-per-second", flood_packets},

@@ -1,0 +1,456 @@
+#!/usr/bin/env python3
+"""Labelled captures of scans, denial of service and benign traffic that looks alike: other shapes, rates and
+addresses than anybody tunes to, IPv4 and IPv6, two attacks at once, scans inside floods. Written packet by packet
+from a fixed seed, so that every run gives the same captures.
+
+    captures.py DIR        makes DIR/NAME/input.pcap and DIR/NAME/label.json
+"""
+import json
+import os
+import sys
+
+from wire import ACK, FIN, PSH, RST, SYN, URG, Capture, echo, ip, tcp, udp, udp_datagram, unreachable
+
+START = 1_790_000_000.0
+HOME = "172.20.8."       # servers
+HOME6 = "2001:db8:8::"
+CASES = {}
+
+
+def case(klass, **label):
+    def register(make):
+        CASES[make.__name__.replace("_", "-")] = (make, dict({"class": klass, "attack": not klass.startswith("benign")}, **label))
+        return make
+    return register
+
+
+def background(c, until, begin=0.0):
+    """An office and its servers."""
+    t, n = begin, 0
+    while t < until:
+        n += 1
+        c.page(t, f"192.0.2.{n % 200 + 1}", HOME + "10", f"/p{n % 37}", body=400 + n % 900, rtt=0.03)
+        if n % 3 == 0:
+            c.query(t + 0.01, f"172.20.9.{n % 50 + 1}", "203.0.113.53", f"host{n % 90}.example.org")
+        if n % 4 == 0:
+            c.connection(t, f"172.20.9.{n % 50 + 1}", f"203.0.113.{n % 80 + 1}", 443,
+                         ((True, b"\x16\x03\1" + b"h" * 300), (False, b"s" * 2500), (True, b"k" * 120)))
+        if n % 11 == 0:
+            c.probe(t, f"172.20.9.{n % 50 + 1}", f"203.0.113.{n % 7 + 200}", 443, "rst")
+        if n % 13 == 0:
+            c.syn_repeated(t, f"172.20.9.{n % 50 + 1}", f"203.0.113.{n % 5 + 220}", 25)
+        t += 0.05 + c.random.random() * 0.1
+
+
+def ports(c, n, low=1, high=65000):
+    return c.random.sample(range(low, high), n)
+
+
+# --- scans ---------------------------------------------------------------------------------------
+@case("scan.syn.vertical", attackers=["233.252.0.9"], victims=[HOME + "15"])
+def scan_random_ports(c):
+    background(c, 12)
+    for i, port in enumerate(ports(c, 300)):
+        c.probe(3 + i * 0.013, "233.252.0.9", HOME + "15", port, "open" if i % 40 == 39 else "rst", sport=20000 + i)
+
+
+@case("scan.syn.vertical", attackers=["233.252.0.10"], victims=[HOME + "16"])
+def scan_behind_a_filter(c):
+    background(c, 14)
+    for i, port in enumerate(ports(c, 120)):
+        c.probe(3 + i * 0.05, "233.252.0.10", HOME + "16", port, "silent")
+
+
+@case("scan.syn.vertical", attackers=["2001:db8:66::5"], victims=[HOME6 + "15"])
+def scan_ipv6_ports(c):
+    background(c, 10)
+    for i, port in enumerate(ports(c, 200, 1, 2000)):
+        c.probe(2 + i * 0.02, "2001:db8:66::5", HOME6 + "15", port, "rst")
+
+
+@case("scan.syn.horizontal", attackers=["2001:db8:66::7"], victims=[HOME6 + "/112"])
+def scan_ipv6_hosts(c):
+    background(c, 10)
+    for i in range(150):
+        c.probe(2 + i * 0.02, "2001:db8:66::7", HOME6 + f"{i + 256:x}", 22, "rst" if i % 3 == 0 else "unreachable")
+
+
+@case("scan.syn.horizontal", attackers=["172.20.9.77"], victims=["203.0.113.0/24", "198.51.100.0/24"])
+def scan_worm_from_inside(c):
+    background(c, 10)
+    for i in range(240):
+        host = f"203.0.113.{i % 250 + 1}" if i % 2 else f"198.51.100.{i % 250 + 1}"
+        if i % 9 == 0:
+            c.connection(2 + i * 0.03, "172.20.9.77", host, 445, ((True, b"\0\0\0\x40\xffSMB" + b"x" * 60),), end="rst")
+        else:
+            c.probe(2 + i * 0.03, "172.20.9.77", host, 445, c.random.choice(["rst", "silent", "silent", "unreachable"]))
+
+
+@case("scan.syn.block", also=["scan.syn.horizontal", "scan.syn.vertical"], attackers=["233.252.0.14"], victims=[HOME + "0/24"])
+def scan_block_of_six_ports(c):
+    background(c, 12)
+    n = 0
+    for host in range(60, 110):
+        for port in (21, 23, 3389, 5900, 8081, 9200):
+            c.probe(2 + n * 0.015, "233.252.0.14", HOME + str(host), port, "rst")
+            n += 1
+
+
+@case("scan.connect", also=["scan.syn.vertical"], attackers=["233.252.0.15"], victims=[HOME + "17"])
+def scan_with_connections(c):
+    background(c, 10)
+    for i, port in enumerate(ports(c, 200, 1, 3000)):
+        if i % 10 == 4:
+            c.connection(2 + i * 0.02, "233.252.0.15", HOME + "17", port, end="rst")
+        else:
+            c.probe(2 + i * 0.02, "233.252.0.15", HOME + "17", port, "rst")
+
+
+
+
+for flags, klass, name in ((FIN, "scan.fin", "fin"), (0, "scan.null", "null"), (FIN | PSH | URG, "scan.xmas", "xmas"), (ACK, "scan.ack", "ack")):
+    address = f"233.252.1.{flags + 1}"
+    def make(c, flags=flags, address=address):
+        background(c, 10)
+        for i, port in enumerate(ports(c, 120)):
+            c.probe(2 + i * 0.03, address, HOME + "18", port, "rst" if i % 3 else "silent", flags=flags)
+    make.__name__ = f"scan_{name}_slower"
+    case(klass, attackers=[address], victims=[HOME + "18"])(make)
+
+
+@case("scan.udp", attackers=["233.252.0.19"], victims=[HOME + "19"])
+def scan_udp_ports(c):
+    background(c, 14)
+    for i, port in enumerate(ports(c, 150)):
+        # Kernels limit their errors to one in a second for each peer, after a first handful.
+        c.datagram(2 + i * 0.06, "233.252.0.19", 4000 + i, HOME + "19", port, b"", "refused" if i < 12 or i % 16 == 0 else None)
+
+
+@case("scan.sweep.icmp", attackers=["2001:db8:66::20"], victims=[HOME6 + "/112"])
+def sweep_ipv6(c):
+    background(c, 10)
+    for i in range(120):
+        to = HOME6 + f"{i + 1:x}"
+        c.add(2 + i * 0.03, echo("2001:db8:66::20", to, 4, i))
+        if i % 6 == 0:
+            c.add(2.01 + i * 0.03, echo(to, "2001:db8:66::20", 4, i, True))
+
+
+@case("scan.slow", also=["scan.syn.vertical"], attackers=["233.252.0.21"], victims=[HOME + "15"])
+def scan_two_minutes_a_probe(c):
+    background(c, 20)
+    background(c, 4100, 4090)
+    for i, port in enumerate(ports(c, 30)):
+        c.probe(10 + i * 130, "233.252.0.21", HOME + "15", port, "rst")
+        c.page(15 + i * 130, f"192.0.2.{i + 1}", HOME + "10", "/")
+
+
+@case("scan.distributed", attackers=[f"233.252.{i}.{i * 5 + 1}" for i in range(40)], victims=[HOME + "20"], also=["scan.syn.vertical"])
+def scan_shared_by_forty(c):
+    background(c, 16)
+    for i, port in enumerate(ports(c, 360, 1, 20000)):
+        c.probe(2 + i * 0.03, f"233.252.{i % 40}.{i % 40 * 5 + 1}", HOME + "20", port, "rst")
+
+
+@case("scan.decoy", also=["scan.distributed", "scan.syn.vertical"], attackers=["233.252.0.24"], victims=[HOME + "21"],
+      decoys=[f"233.252.{i}.77" for i in range(1, 6)])
+def scan_with_five_decoys(c):
+    background(c, 10)
+    for i, port in enumerate(ports(c, 80)):
+        for k in range(6):
+            src = "233.252.0.24" if k == 2 else f"233.252.{k if k < 2 else k}.77" if k else "233.252.1.77"
+            c.probe(2 + i * 0.05 + k * 0.001, src, HOME + "21", port, "rst")
+
+
+# --- floods --------------------------------------------------------------------------------------
+def anywhere(c):
+    return f"{c.random.randrange(11, 126)}.{c.random.randrange(256)}.{c.random.randrange(256)}.{c.random.randrange(1, 255)}"
+
+
+@case("dos.synflood", victims=[HOME + "10"], spoofed=True)
+def synflood_hundred_a_second(c):
+    background(c, 14)
+    for i in range(800):
+        src = anywhere(c)
+        c.add(4 + i * 0.01, tcp(src, 1024 + i, HOME + "10", 443, SYN, i))
+        c.add(4.001 + i * 0.01, tcp(HOME + "10", 443, src, 1024 + i, SYN | ACK, 7, i + 1))
+
+
+@case("dos.synflood", victims=[HOME6 + "10"], spoofed=True)
+def synflood_ipv6(c):
+    background(c, 10)
+    for i in range(2500):
+        src = f"2001:db8:{c.random.randrange(65536):x}:{c.random.randrange(65536):x}::{i + 1:x}"
+        c.add(3 + i * 0.002, tcp(src, 1024 + i, HOME6 + "10", 80, SYN, i))
+
+
+@case("dos.udpflood", victims=[HOME + "22"], spoofed=True)
+def udpflood_forged(c):
+    background(c, 10)
+    for i in range(2500):
+        c.datagram(3 + i * 0.002, anywhere(c), 1024 + i, HOME + "22", 27016, b"z" * 300)
+
+
+@case("dos.ssdp_amplification", also=["dos.amplification", "dos.udpflood"], reflectors=["198.51.100.0/24"], victims=[HOME + "10"], spoofed=True,
+      attackers=[f"198.51.100.{i + 1}" for i in range(50)])
+def ssdp_answers(c):
+    background(c, 10)
+    for i in range(2000):
+        c.datagram(3 + i * 0.002, f"198.51.100.{i % 50 + 1}", 1900, HOME + "10", 7777, b"HTTP/1.1 200 OK\r\n" * 15)
+
+
+@case("dos.amplification", also=["dos.udpflood"], reflectors=["198.51.100.0/24"], victims=[HOME + "23"], spoofed=True,
+      attackers=[f"198.51.100.{i + 1}" for i in range(8)])
+def cldap_answers(c):
+    background(c, 10)
+    for i in range(1500):
+        c.datagram(3 + i * 0.003, f"198.51.100.{i % 8 + 1}", 389, HOME + "23", 3000 + i % 900, b"l" * 1200)
+
+
+@case("dos.icmpflood", attackers=["2001:db8:66::31"], victims=[HOME6 + "10"])
+def icmpflood_ipv6(c):
+    background(c, 10)
+    for i in range(2000):
+        c.add(3 + i * 0.0025, echo("2001:db8:66::31", HOME6 + "10", 9, i))
+        c.add(3.0005 + i * 0.0025, echo(HOME6 + "10", "2001:db8:66::31", 9, i, True))
+
+
+@case("dos.fragment", victims=[HOME + "10"], spoofed=True, also=["dos.udpflood"])
+def fragments_without_an_end(c):
+    background(c, 10)
+    for i in range(1500):
+        src = anywhere(c)
+        c.add(3 + i * 0.003, ip(src, HOME + "10", 17, udp_datagram(src, 5, HOME + "10", 9, b"f" * 792), ident=i, frag=0x2000))
+
+
+@case("dos.carpet", victims=[HOME + "0/24"], spoofed=True, also=["dos.udpflood"])
+def carpet_of_datagrams(c):
+    background(c, 10)
+    for i in range(2500):
+        c.datagram(3 + i * 0.002, anywhere(c), 1024 + i, HOME + str(i * 37 % 254 + 1), 443, b"q" * 500)
+
+
+@case("dos.ackflood", victims=[HOME + "10"], spoofed=True)
+def ackflood_with_data(c):
+    background(c, 10)
+    for i in range(2500):
+        src = anywhere(c)
+        c.add(3 + i * 0.002, tcp(src, 1024 + i, HOME + "10", 80, ACK | PSH, i, 5, b"d" * 64))
+        c.add(3.0005 + i * 0.002, tcp(HOME + "10", 80, src, 1024 + i, RST, 5))
+
+
+@case("dos.httpflood", attackers=[f"233.252.9.{i + 1}" for i in range(12)], victims=[HOME + "10"])
+def httpflood_with_random_queries(c):
+    background(c, 10)
+    for i in range(3000):
+        c.page(3 + i * 0.0015, f"233.252.9.{i % 12 + 1}", HOME + "10", f"/search?q={c.random.randrange(1 << 30):x}", body=200, rtt=0.01)
+
+
+@case("dos.slowloris", also=["dos.connection_exhaustion"], attackers=["2001:db8:66::26"], victims=[HOME6 + "10"])
+def slow_headers_ipv6(c):
+    background(c, 20)
+    for i in range(90):
+        c.connection(3 + i * 0.1, "2001:db8:66::26", HOME6 + "10", 80,
+                     ((True, b"GET / HTTP/1.1\r\nHost: a\r\n"),) + tuple((True, b"X-a: b\r\n") for _ in range(3)), end="none", pace=2.0)
+
+
+@case("dos.slowpost", also=["dos.slowloris", "dos.connection_exhaustion"], attackers=["233.252.0.27"], victims=[HOME + "10"])
+def slow_bodies(c):
+    background(c, 20)
+    for i in range(70):
+        c.connection(3 + i * 0.1, "233.252.0.27", HOME + "10", 80,
+                     ((True, b"POST /f HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"),) + tuple((True, b"ab") for _ in range(4)), end="none", pace=2.5)
+
+
+@case("dos.slowread", also=["dos.connection_exhaustion"], attackers=["233.252.0.28"], victims=[HOME + "10"])
+def slow_readers(c):
+    background(c, 20)
+    head = b"HTTP/1.1 200 X\r\nContent-Length: 900000\r\n\r\n"
+    for i in range(70):
+        c.connection(3 + i * 0.1, "233.252.0.28", HOME + "10", 80,
+                     ((True, b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n"), (False, head + b"r" * 200)) + tuple((False, b"r" * 200) for _ in range(4)),
+                     end="none", pace=1.0, client_window=300)
+
+
+@case("dos.connection_exhaustion", also=["dos.slowloris"], attackers=[f"233.252.8.{i + 1}" for i in range(6)], victims=[HOME + "11"])
+def silent_connections(c):
+    background(c, 20)
+    for i in range(500):
+        c.connection(3 + i * 0.02, f"233.252.8.{i % 6 + 1}", HOME + "11", 25, end="none")
+
+
+@case("dos.dnsflood", also=["dos.udpflood"], victims=[HOME + "12"], attackers=[f"198.18.2.{i + 1}" for i in range(200)])
+def water_torture_through_many(c):
+    background(c, 12)
+    for i in range(2500):
+        c.query(3 + i * 0.003, f"198.18.2.{i * 7 % 200 + 1}", HOME + "12", f"{c.random.randrange(1 << 40):x}.victim.example", rcode=3)
+
+
+@case("bruteforce.ssh", attackers=["2001:db8:66::36"], victims=[HOME6 + "13"])
+def ssh_guesses_ipv6(c):
+    background(c, 20)
+    for i in range(60):
+        c.connection(2 + i * 0.25, "2001:db8:66::36", HOME6 + "13", 22,
+                     ((False, b"SSH-2.0-OpenSSH_9.6\r\n"), (True, b"SSH-2.0-libssh2_1.11\r\n"), (True, b"\0\0\3\x04\x0a\x14" + b"k" * 700),
+                      (False, b"\0\0\3\x04\x0a\x14" + b"K" * 1000), (True, b"e" * 400), (False, b"e" * 500)))
+
+
+# --- two at once -----------------------------------------------------------------------------------
+@case("scan.syn.vertical", attackers=["233.252.0.40"], victims=[HOME + "10"], others=[{"class": "dos.synflood", "victims": [HOME + "10"]}])
+def scan_inside_a_synflood(c):
+    background(c, 12)
+    for i in range(4000):
+        src = anywhere(c)
+        c.add(3 + i * 0.0015, tcp(src, 1024 + i, HOME + "10", 443, SYN, i))
+    for i, port in enumerate(ports(c, 60, 1, 1000)):
+        c.probe(4 + i * 0.06, "233.252.0.40", HOME + "10", port, "rst")
+
+
+@case("dos.icmpflood", attackers=["233.252.0.42"], victims=[HOME + "12"], others=[{"class": "scan.udp", "attackers": ["233.252.0.43"], "victims": [HOME + "14"]}])
+def icmpflood_and_udp_scan(c):
+    background(c, 12)
+    for i in range(2000):
+        c.add(3 + i * 0.003, echo("233.252.0.42", HOME + "12", 9, i))
+    for i, port in enumerate(ports(c, 60)):
+        c.datagram(4 + i * 0.05, "233.252.0.43", 5353, HOME + "14", port, b"", "refused")
+
+
+# --- benign ----------------------------------------------------------------------------------------
+@case("benign.office")
+def benign_office_minutes(c):
+    background(c, 90)
+
+
+@case("benign.crowd")
+def benign_crowd_from_far_away(c):
+    background(c, 14)
+    for i in range(2500):
+        c.page(3 + i * 0.003, f"100.{i % 100 + 1}.{i // 100}.9", HOME + "10", f"/sale{i % 23}", rtt=0.35, body=300)
+
+
+@case("benign.uplink")
+def benign_uplink_lost(c):
+    background(c, 6)
+    for i in range(300):
+        c.syn_repeated(6 + i * 0.02, f"172.20.9.{i % 80 + 1}", f"203.0.{i % 200}.{i % 250 + 1}", 443)
+
+
+@case("benign.restart")
+def benign_directory_server_restarts(c):
+    for i in range(600):
+        c.connection(i * 0.02, f"172.20.9.{i % 60 + 1}", HOME + "30", (53, 88, 135, 389, 445, 464, 593, 636, 3268, 3269, 5985, 9389, 49152, 49664)[i % 14],
+                     ((True, b"q" * 80), (False, b"a" * 200)))
+    for i in range(400):
+        c.probe(14 + i * 0.03, f"172.20.9.{i % 60 + 1}", HOME + "30", (53, 88, 135, 389, 445, 464, 593, 636, 3268, 3269, 5985, 9389, 49152, 49664)[i % 14], "rst")
+
+
+@case("benign.backup")
+def benign_configuration_management(c):
+    """One host opens a working SSH session to each of many hosts, and again."""
+    background(c, 20)
+    for i in range(180):
+        c.connection(2 + i * 0.09, "172.20.9.5", HOME + str(i % 60 + 40), 22,
+                     ((False, b"SSH-2.0-OpenSSH_9.6\r\n"), (True, b"SSH-2.0-OpenSSH_9.6\r\n"), (True, b"\0\0\3\x04\x0a\x14" + b"k" * 700),
+                      (False, b"\0\0\3\x04\x0a\x14" + b"K" * 1000), (True, b"e" * 400), (False, b"e" * 4000)))
+
+
+@case("benign.stream")
+def benign_one_way_media_and_logs(c):
+    background(c, 12)
+    for i in range(3000):
+        c.add(1 + i * 0.003, udp("172.20.9.60", 5004, HOME + "40", 5004, b"m" * 900))
+        if i % 4 == 0:
+            c.add(1 + i * 0.003, udp(f"172.20.9.{i % 50 + 1}", 514, HOME + "41", 514, b"<13>x"))
+
+
+@case("benign.resolver")
+def benign_resolver_with_dead_servers(c):
+    background(c, 20)
+    for i in range(1500):
+        c.query(1 + i * 0.012, HOME + "53", f"198.{51 + i % 9}.{i % 200}.{i % 250 + 1}", f"n{i}.example{i % 77}.net", rcode=3 if i % 9 == 0 else 0,
+                answered=i % 7 != 0, rtt=0.08)
+
+
+@case("benign.nat")
+def benign_office_behind_one_address(c):
+    for i in range(2000):
+        c.page(1 + i * 0.008, "203.0.113.200", HOME + "10", f"/a{i % 61}", rtt=0.04, body=300)
+        if i % 9 == 0:  # opened ahead of need
+            c.connection(1 + i * 0.008, "203.0.113.200", HOME + "10", 80, end="fin", pace=0, talk=((True, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),))
+
+
+@case("benign.backscatter")
+def benign_backscatter_at_rates(c):
+    background(c, 12)
+    for i in range(1500):
+        c.add(2 + i * 0.006, tcp("198.51.100.80", 443, HOME + str(i * 7 % 250 + 1), 1024 + i, SYN | ACK if i % 3 else RST | ACK, i, 1))
+
+
+@case("benign.multicast")
+def benign_groups_and_routing(c):
+    background(c, 12)
+    for i in range(400):
+        c.add(1 + i * 0.02, ip(f"172.20.9.{i % 20 + 1}", f"239.1.{i % 9}.{i % 200}", 2, b"\x16\0\0\0" + bytes(4), ttl=1))
+        c.add(1 + i * 0.02, ip("172.20.8.1", "224.0.0.5", 89, b"\2\1" + bytes(42), ttl=1))
+        c.add(1 + i * 0.02, udp(f"172.20.9.{i % 50 + 1}", 40000 + i, "239.255.255.250", 1900, b"M-SEARCH * HTTP/1.1\r\n"))
+
+
+@case("benign.longpoll")
+def benign_long_polls_and_slow_uploads(c):
+    background(c, 25)
+    for i in range(150):
+        c.connection(1 + i * 0.06, f"192.0.2.{i % 70 + 1}", HOME + "10", 80,
+                     ((True, b"GET /poll HTTP/1.1\r\nHost: a\r\n\r\n"), (False, b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok")), end="none", pace=0.2)
+    for i in range(12):
+        c.connection(2 + i, f"192.0.2.{i + 100}", HOME + "10", 80,
+                     ((True, b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"),) + tuple((True, b"u" * 1400) for _ in range(15)), end="none", pace=0.9)
+
+
+@case("benign.asymmetric")
+def benign_one_direction(c):
+    background(c, 14)
+    c.packets = [p for p in c.packets if not (p[2][12:14] == b"\x08\0" and p[2][26:29] == bytes([172, 20, 8]))]
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    for number, (name, (make, label)) in enumerate(sorted(CASES.items())):
+        capture = Capture(number + 1)
+        make(capture)
+        folder = os.path.join(sys.argv[1], name)
+        os.makedirs(folder, exist_ok=True)
+        capture.write(os.path.join(folder, "input.pcap"), START + number * 100_000)
+        base = START + number * 100_000
+        mine = {a for a in label.get("attackers", [])}
+        label = dict({"name": name, "attackers": [], "decoys": [], "reflectors": [], "victims": [], "spoofed": False}, **label)
+        times = attack_times(capture, label, mine)
+        label["start"], label["end"] = (base + times[0], base + times[-1]) if times else (None, None)
+        label["probe_times"] = [t - times[0] for t in times[:600]]
+        label["probes"] = len(times)
+        with open(os.path.join(folder, "label.json"), "w") as out:
+            json.dump(label, out)
+
+
+def attack_times(capture, label, attackers):
+    """When packets of the attack were sent: by its sources, or by forged ones to its victim."""
+    import ipaddress
+    if not label["attack"]:
+        return []
+    attackers = {ipaddress.ip_address(a) for a in list(attackers) + label["decoys"]}
+    times = []
+    for when, _, frame in sorted(capture.packets):
+        p = frame[14:]
+        src = ipaddress.ip_address(p[8:24] if frame[12:14] == b"\x86\xdd" else p[12:16])
+        dst = ipaddress.ip_address(p[24:40] if frame[12:14] == b"\x86\xdd" else p[16:20])
+        mine = src in attackers
+        if not attackers:
+            office = src in ipaddress.ip_network("192.0.2.0/24") or src in ipaddress.ip_network("172.20.0.0/16")
+            mine = not office and any(dst in ipaddress.ip_network(v, False) for v in label["victims"]) and src not in ipaddress.ip_network("203.0.113.0/24")
+        if mine and when >= 2:
+            times.append(when)
+    return times
+
+
+if __name__ == "__main__":
+    main()
