@@ -17,6 +17,11 @@ class AddressCounts {
   void add(std::uint64_t hash, const core::IpAddress& address, std::uint32_t count = 1) {
     total_ += count;
     distinct_.add(hash);
+    // Full, and most are strangers: one in four is looked up, so that a forged flood costs little.
+    if (used_ == kMost && unnamed_ * 2 > total_ && (total_ & 3U) != 0) {
+      unnamed_ += count;
+      return;
+    }
     std::size_t at = (hash >> 32) % kSlots;
     for (std::size_t step = 0; step < kProbe; ++step, at = (at + 1) % kSlots) {
       Slot& slot = slots_[at];

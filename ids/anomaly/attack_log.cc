@@ -1,6 +1,7 @@
 #include "ids/anomaly/attack_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ids/anomaly/reason.h"
 
@@ -75,7 +76,8 @@ void AttackLog::report(std::uint64_t subject, const Finding& finding) {
     at->second->last_us = finding.time_us;
     if (is_flood(finding.verdict)) ++floods_;
   }
-  inherited_id_ = 0;
+  // What others of its id said before makes this an update of them.
+  const bool goes_on = std::exchange(inherited_id_, 0) != 0;
   Attack& attack = *at->second;
   const std::int64_t first_us = fresh ? finding.first_us : attack.finding.first_us;
   // The first figure is what grows with the attack.
@@ -88,9 +90,9 @@ void AttackLog::report(std::uint64_t subject, const Finding& finding) {
   if (!event) return;
   attack.reported_us = finding.time_us;
   attack.reported_amount = amount;
-  if (!fresh) ++attack.updates;
+  if (!fresh || goes_on) ++attack.updates;
   ++reported_;
-  emit(attack, fresh ? Phase::start : Phase::update);
+  emit(attack, fresh && !goes_on ? Phase::start : Phase::update);
 }
 
 bool AttackLog::find_flood(const IpAddress& target) const {
@@ -118,6 +120,26 @@ bool AttackLog::explained(const IpAddress& source, const IpAddress& target) cons
     const bool named = std::find(f.sources.begin(), names, source) != names;
     return named && (f.target == target || f.verdict == Verdict::carpet);
   });
+}
+
+std::size_t AttackLog::carpets_within(const core::IpPrefix& wide) const {
+  if (floods_ == 0) return 0;
+  return static_cast<std::size_t>(std::count_if(attacks_.begin(), attacks_.end(), [&](const auto& row) {
+    return row.second->finding.verdict == Verdict::carpet && wide.contains(row.second->finding.target);
+  }));
+}
+
+void AttackLog::merge_carpets(const core::IpPrefix& wide) {
+  for (auto at = attacks_.begin(); at != attacks_.end();) {
+    const Attack& attack = *at->second;
+    if (attack.finding.verdict != Verdict::carpet || !wide.contains(attack.finding.target)) {
+      ++at;
+      continue;
+    }
+    if (inherited_id_ == 0 || attack.id < inherited_id_) inherited_id_ = attack.id;
+    --floods_;
+    at = attacks_.erase(at);
+  }
 }
 
 void AttackLog::absorb(const Finding& finding) {

@@ -60,6 +60,9 @@ class AttackLog {
   bool flooded(const IpAddress& target) const { return floods_ != 0 && find_flood(target); }
   // Is one host of the network being flooded?
   bool flooded_within(const IpAddress& prefix, unsigned bits) const;
+  // Networks inside `wide` that are flooded host by host; and these made part of what is reported next.
+  std::size_t carpets_within(const core::IpPrefix& wide) const;
+  void merge_carpets(const core::IpPrefix& wide);
   // A reported scan by `source` of `target` turns out to be part of something else.
   void absorb(const Finding& finding);
 

@@ -91,9 +91,6 @@ std::uint64_t Monitor::memory_bytes() const {
 }
 
 void Monitor::count(const Observation& o, Tally tally) {
-  if (Victim* v = victims_.add(o, tally)) {
-    for (AnomalyDetector* d : by_victim_) d->on_victim(*v, o.time_us);
-  }
   switch (tally) {
     case Tally::syn:
     case Tally::syn_completed:
@@ -105,9 +102,14 @@ void Monitor::count(const Observation& o, Tally tally) {
       if (Victim* v = prefixes_.add(o, tally)) {
         for (AnomalyDetector* d : by_prefix_) d->on_prefix(*v, o.time_us);
       }
-      return;
+      // Spread thinly: the network has it all, and its hosts would only push others out.
+      if (prefixes_.spread(o.server) && victims_.find(o.server) == nullptr) return;
+      break;
     default:
-      return;
+      break;
+  }
+  if (Victim* v = victims_.add(o, tally)) {
+    for (AnomalyDetector* d : by_victim_) d->on_victim(*v, o.time_us);
   }
 }
 

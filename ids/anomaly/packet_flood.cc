@@ -13,7 +13,9 @@ constexpr std::uint32_t kReflectedFactor = 2;
 // Fragments that never become whole have no benign kind to be told from.
 constexpr std::uint32_t kFragmentShare = 2;
 // Spread over so many hosts, none of which has half of it.
-constexpr std::uint64_t kCarpetHosts = 16;
+constexpr std::uint64_t kCarpetHosts = VictimTable::kSpreadHosts;
+// So many networks of one larger one (/16, /48 of IPv6) are one attack.
+constexpr std::size_t kCarpetNetworks = 4;
 // Small datagrams from one or two senders to host after host are a scan.
 constexpr std::uint32_t kScanBytes = 200;
 
@@ -60,8 +62,12 @@ class PacketFlood : public AnomalyDetector {
     const bool by_icmp = v[Tally::icmp] >= 2 * c_.config.flood_packets_per_second && many;
     if (!by_udp && !by_syn && !by_icmp) return;
     // One host's flood is not the network's.
-    const std::uint64_t subject = c_.log.subject(Verdict::carpet, v.address);
-    if (!c_.log.active(subject) && c_.log.flooded_within(v.address, v.prefix_bits)) return;
+    const core::IpPrefix wide = wider(v.address);
+    std::uint64_t subject = c_.log.subject(Verdict::carpet, wide.address, 1);
+    const bool merged = c_.log.active(subject);
+    const bool merge = !merged && c_.log.carpets_within(wide) >= kCarpetNetworks;
+    if (!merged && !merge) subject = c_.log.subject(Verdict::carpet, v.address);
+    if (!c_.log.active(subject) && !merge && c_.log.flooded_within(v.address, v.prefix_bits)) return;
     const std::uint32_t amount = by_udp ? udp : by_syn ? syn : v[Tally::icmp];
     if (!c_.log.due(subject, now_us, amount)) return;
     Finding f = finding(v, c_.prefixes, now_us, Verdict::carpet, amount, "unasked_per_second");
@@ -69,10 +75,17 @@ class PacketFlood : public AnomalyDetector {
     f.targets_total = v.host_count();
     f.figure("hosts", v.host_count());
     f.protocol = by_udp ? 17 : by_syn ? 6 : v.last_protocol;
+    if (merged || merge) f.name_target(wide.address, 0);
+    if (merge) c_.log.merge_carpets(wide);
     c_.log.report(subject, f);
   }
 
  private:
+  static core::IpPrefix wider(const IpAddress& network) {
+    core::IpPrefix wide{network, static_cast<std::uint8_t>(network.is_v4() ? 16 : 48)};
+    std::fill(wide.address.bytes.begin() + wide.length / 8, wide.address.bytes.end(), 0);
+    return wide;
+  }
   std::uint32_t limit() const {
     return c_.config.flood_packets_per_second * (c_.symmetry.one_sided() ? kOneSidedFactor : 1);
   }

@@ -171,7 +171,7 @@ void VictimTable::suspect(Victim& v, const Observation& o, Tally tally) {
 
 bool VictimTable::glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us) {
   // As many as a victim may have unasked in a second without being of interest to anybody.
-  constexpr std::uint32_t kEnough = 8;
+  constexpr std::uint32_t kEnough = 16;
   constexpr std::uint32_t kPause = 100, kSecond = 10;                // tenths of a second
   const auto now = static_cast<std::uint32_t>(o.time_us / kSlotUs);  // differences count; it may wrap
   const auto tag = static_cast<std::uint32_t>(hash >> 32U) | 1U;

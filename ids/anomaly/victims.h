@@ -1,6 +1,7 @@
 // What arrives at a host (or a network) that it did not ask for, second by second.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <vector>
@@ -70,6 +71,10 @@ struct Victim {
   std::uint32_t operator[](Tally tally) const { return sum[static_cast<std::size_t>(tally)]; }
   // Of the four oldest slots: what has had half a second to be settled.
   std::uint32_t older(Tally tally) const;
+  // The largest of what nobody asked for.
+  std::uint32_t busiest() const {
+    return std::max({(*this)[Tally::syn], (*this)[Tally::udp], (*this)[Tally::icmp]});
+  }
   // Has one host (port) two thirds of it?
   bool is_one() const { return top_votes * 3 > votes; }
   bool mostly_port(std::uint16_t port) const { return is_one() && top == port; }
@@ -104,11 +109,18 @@ class VictimTable {
   // Counts; null when there is nothing to look at (yet).
   Victim* add(const Observation& o, Tally tally);
   const Victim* find(const IpAddress& address) { return table_.find(hash_(address)); }
+  // A network whose hosts are not worth a look each: what it gets is spread over them.
+  bool spread(const IpAddress& host) {
+    const Victim* v = table_.find(hash_(prefix_of(host)));
+    return v != nullptr && v->host_count() >= kSpreadHosts && !v->is_one() && v->busiest() >= notable_ * 4;
+  }
   // Null: nothing is known.
   const Suspicion* suspicion(const Victim& victim) const {
     return victim.suspicion < 0 ? nullptr : &pool_[static_cast<std::size_t>(victim.suspicion)];
   }
   static IpAddress prefix_of(const IpAddress& address);
+  // Spread over so many hosts, none of which has two thirds of it.
+  static constexpr std::uint64_t kSpreadHosts = 16;
 
  private:
   static constexpr std::size_t kSuspicions = 256, kGlances = 8;
