@@ -14,13 +14,15 @@ template <class Entry>
 class BucketTable {
  public:
   explicit BucketTable(std::size_t entries)
-      : buckets_(std::bit_ceil(entries < kWays ? kWays : entries) / kWays), entries_(buckets_ * kWays) {}
+      : buckets_(std::bit_ceil(entries < kWays ? kWays : entries) / kWays),
+        entries_(buckets_ * kWays),
+        tags_(buckets_ * kWays) {}
 
   Entry* find(std::uint64_t hash) {
-    Entry* bucket = bucket_of(hash);
+    const std::size_t bucket = bucket_of(hash);
     const std::uint64_t tag = tag_of(hash);
-    for (std::size_t i = 0; i < kWays; ++i) {
-      if (bucket[i].tag == tag) return &bucket[i];
+    for (std::size_t i = bucket; i < bucket + kWays; ++i) {
+      if (tags_[i] == tag) return &entries_[i];
     }
     return nullptr;
   }
@@ -30,9 +32,9 @@ class BucketTable {
   Entry* get_shy(std::uint64_t hash, bool& fresh) {
     fresh = false;
     if (Entry* found = find(hash)) return found;
-    const Entry* bucket = bucket_of(hash);
+    const std::size_t bucket = bucket_of(hash);
     bool room = false;
-    for (std::size_t i = 0; i < kWays; ++i) room = room || bucket[i].tag == 0;
+    for (std::size_t i = bucket; i < bucket + kWays; ++i) room = room || tags_[i] == 0;
     if (!room && (++shy_ & 7U) != 0) return nullptr;
     return &get(hash, fresh);
   }
@@ -41,20 +43,21 @@ class BucketTable {
   Entry& get(std::uint64_t hash, bool& fresh) {
     fresh = false;
     if (Entry* found = find(hash)) return *found;
-    Entry* bucket = bucket_of(hash);
-    Entry* victim = bucket;
-    for (std::size_t i = 0; i < kWays; ++i) {
-      if (bucket[i].tag == 0) {
-        victim = &bucket[i];
+    const std::size_t bucket = bucket_of(hash);
+    std::size_t victim = bucket;
+    for (std::size_t i = bucket; i < bucket + kWays; ++i) {
+      if (tags_[i] == 0) {
+        victim = i;
         break;
       }
-      if (bucket[i].worth() < victim->worth()) victim = &bucket[i];
+      if (entries_[i].worth() < entries_[victim].worth()) victim = i;
     }
-    if (victim->tag != 0) ++evicted_;
-    *victim = Entry{};
-    victim->tag = tag_of(hash);
+    if (tags_[victim] != 0) ++evicted_;
+    Entry& entry = entries_[victim];
+    entry = Entry{};
+    entry.tag = tags_[victim] = tag_of(hash);
     fresh = true;
-    return *victim;
+    return entry;
   }
 
   std::uint64_t evicted() const { return evicted_; }
@@ -65,10 +68,11 @@ class BucketTable {
   static constexpr std::size_t kWays = 8;
   // Two keys with one hash share an entry: 2^-64 apart from chosen keys, which the keyed hash prevents.
   static std::uint64_t tag_of(std::uint64_t hash) { return hash == 0 ? 1 : hash; }
-  Entry* bucket_of(std::uint64_t hash) { return &entries_[(hash & (buckets_ - 1)) * kWays]; }
+  std::size_t bucket_of(std::uint64_t hash) const { return (hash & (buckets_ - 1)) * kWays; }
 
   std::size_t buckets_;
   LazyArray<Entry> entries_;
+  LazyArray<std::uint64_t> tags_;  // of the entries: one cache line a bucket
   std::uint64_t evicted_ = 0, shy_ = 0;
 };
 

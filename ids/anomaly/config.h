@@ -39,7 +39,7 @@ struct TableSizes {
 };
 
 // What an entry of a detector's own table may take; each detector asserts its own.
-inline constexpr std::size_t kSourceBytes = 512, kSharedBytes = 5'632, kConnectionBytes = 80, kPairBytes = 64;
+inline constexpr std::size_t kSourceBytes = 520, kSharedBytes = 5'632, kConnectionBytes = 80, kPairBytes = 72;
 // Tables of the detectors that do not grow with the budget: attacks, servers under suspicion.
 inline constexpr std::size_t kFixedServers = 256, kServerBytes = 5'632;
 

@@ -93,7 +93,14 @@ class SourceScan : public AnomalyDetector {
   }
 
  private:
-  Source* find(const IpAddress& address) { return sources_.find(c_.hash(address)); }
+  Source* find(const IpAddress& address) {
+    const std::uint64_t hash = c_.hash(address);
+    return maybe_known(hash) ? sources_.find(hash) : nullptr;
+  }
+  // Most who succeed never failed: a bitmap that stays in the cache says so.
+  bool maybe_known(std::uint64_t hash) const {
+    return (known_[(hash >> 6U) % known_.size()] >> (hash & 63U) & 1U) != 0;
+  }
 
   static std::int32_t weight(Result result, Look look) {
     switch (result) {
@@ -120,6 +127,7 @@ class SourceScan : public AnomalyDetector {
       bool fresh = false;
       s = sources_.get_shy(hash, fresh);
       if (s == nullptr) return;
+      known_[(hash >> 6U) % known_.size()] |= std::uint64_t{1} << (hash & 63U);
       start(*s, o);
     } else if (o.time_us - s->last_us > kEvidenceLivesUs) {
       start(*s, o);
@@ -288,6 +296,7 @@ class SourceScan : public AnomalyDetector {
 
   Context c_;
   BucketTable<Source> sources_;
+  std::array<std::uint64_t, 2048> known_{};
 };
 
 std::unique_ptr<AnomalyDetector> make(const Context& context) {

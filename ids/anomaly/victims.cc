@@ -10,6 +10,7 @@ constexpr std::int64_t kSlotUs = 100'000;
 constexpr std::int64_t kPauseUs = 10'000'000;
 constexpr std::int64_t kDistinctUs = 2'000'000;
 constexpr std::int64_t kLookUs = 10'000;
+constexpr std::uint32_t kPlenty = 8, kSampled = 16;
 
 // What makes a victim worth a look, and a source worth noting.
 bool is_unasked(Tally tally) {
@@ -124,14 +125,15 @@ void VictimTable::count_distinct(Victim& v, const Observation& o) {
   v.ports.add(hash_(o.server_port));
   const std::uint64_t part = prefix_ ? hash_(o.server) : o.server_port;
   if (prefix_) v.hosts.add(part);
-  v.votes += o.count;
+  const std::uint32_t count = o.count;
+  v.votes += count;
   if (v.top == part) {
-    v.top_votes += o.count;
-  } else if (v.top_votes < o.count) {
+    v.top_votes += count;
+  } else if (v.top_votes < count) {
     v.top = part;
-    v.top_votes = o.count - v.top_votes;
+    v.top_votes = count - v.top_votes;
   } else {
-    v.top_votes -= o.count;
+    v.top_votes -= count;
   }
 }
 
@@ -153,7 +155,7 @@ void VictimTable::release(Victim& v) {
   v.suspicion = -1;
 }
 
-void VictimTable::suspect(Victim& v, const Observation& o, Tally tally) {
+void VictimTable::suspect(Victim& v, const Observation& o, Tally tally, std::uint32_t times) {
   if (v.suspicion >= 0 && owners_[static_cast<std::size_t>(v.suspicion)] != v.tag) v.suspicion = -1;
   if (v.suspicion < 0) {
     if (v[tally] < notable_) return;
@@ -164,9 +166,9 @@ void VictimTable::suspect(Victim& v, const Observation& o, Tally tally) {
     v.suspicion = static_cast<std::int16_t>(at);
   }
   Suspicion& s = pool_[static_cast<std::size_t>(v.suspicion)];
-  s.sources.add(hash_(o.client), o.client, o.count);
+  s.sources.add(hash_(o.client), o.client, o.count * times);
   const int service = o.protocol == 17 ? reflecting_service(o.client_port) : -1;
-  if (service >= 0) s.reflectors[static_cast<std::size_t>(service)] += o.count;
+  if (service >= 0) s.reflectors[static_cast<std::size_t>(service)] += o.count * times;
 }
 
 bool VictimTable::glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us) {
@@ -225,7 +227,12 @@ Victim* VictimTable::add(const Observation& o, Tally tally) {
   }
   if (tally == Tally::syn) v.second_syn += count;
   count_distinct(v, o);
-  suspect(v, o, tally);
+  // Of what is far beyond doubt one packet in sixteen names its source, at random: patterns would show.
+  if (v.sum[index] < notable_ * kPlenty) {
+    suspect(v, o, tally, 1);
+  } else if (draw() % kSampled == 0) {
+    suspect(v, o, tally, kSampled);
+  }
   v.last_port = o.server_port;
   v.last_protocol = o.protocol;
   v.bytes = o.bytes;

@@ -104,7 +104,8 @@ class VictimTable {
         notable_(std::max<std::uint32_t>(per_second / 4, 10)) {}
 
   static std::size_t bytes(std::size_t entries) {
-    return entries * (sizeof(Victim) + kGlances * sizeof(Glance)) + kSuspicions * sizeof(Suspicion);
+    return entries * (sizeof(Victim) + sizeof(std::uint64_t) + kGlances * sizeof(Glance)) +
+           kSuspicions * sizeof(Suspicion);
   }
   // Counts; null when there is nothing to look at (yet).
   Victim* add(const Observation& o, Tally tally);
@@ -129,7 +130,7 @@ class VictimTable {
   static void slide(Victim& v, std::int64_t now_us);
   void count_distinct(Victim& v, const Observation& o);
   void withdraw(Victim& v, const Observation& o) const;
-  void suspect(Victim& v, const Observation& o, Tally tally);
+  void suspect(Victim& v, const Observation& o, Tally tally, std::uint32_t times);
   void release(Victim& v);
 
   const KeyedHash& hash_;
@@ -140,6 +141,14 @@ class VictimTable {
   LazyArray<Glance> glances_;
   std::uint32_t notable_;
   std::size_t next_free_ = 0;
+  // Random enough for sampling (xorshift), and the same for the same packets and seed.
+  std::uint64_t draw() {
+    random_ ^= random_ << 13U;
+    random_ ^= random_ >> 7U;
+    random_ ^= random_ << 17U;
+    return random_ >> 16U;
+  }
+  std::uint64_t random_ = hash_(0x5eed) | 1;
 };
 
 // The service whose answers come from this port, as an index into Suspicion::reflectors; negative: none
