@@ -52,6 +52,7 @@ class TransactionDetect : public TransactionAttachment {
 
   struct Side {
     std::vector<std::uint32_t> scanned;  // by buffer of the group: bytes scanned, kScanned: for good
+    std::size_t first_open = 0;          // all buffers before it are scanned for good
     std::vector<PlanId> pending;         // preselected, not decided yet
     std::uint8_t progress = 0;           // at the last inspection
     std::size_t events = 0;

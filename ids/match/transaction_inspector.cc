@@ -62,6 +62,7 @@ void TransactionInspector::inspect_side(const Side& side) {
   if (!kept.started) {
     kept.started = true;
     kept.scanned.assign(side.group.buffers.size(), 0);
+    kept.first_open = 0;
     candidates.add_all(side.group.without_literal, 0);
   }
   changed = scan_buffers(side, finished) || changed;
@@ -119,7 +120,9 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
   std::vector<std::uint32_t>& scanned = side.kept.scanned;
   bool changed = false;
   body_view_ = {};
-  for (std::size_t i = 0; i < side.group.buffers.size(); ++i) {
+  std::size_t& first = side.kept.first_open;
+  while (first < scanned.size() && scanned[first] == TransactionDetect::kScanned) ++first;
+  for (std::size_t i = first; i < side.group.buffers.size(); ++i) {
     const TransactionBuffer& buffer = *side.group.buffers[i];
     const BufferDescriptor& descriptor = buffer_table()[buffer.buffer];
     if (progress < descriptor.min_progress) break;
