@@ -204,7 +204,6 @@ void apply_site(Settings& settings, const site::Site& site, core::Diagnostics& d
   put("anomaly.scan.hosts", std::to_string(detection.scan.hosts), detection.where);
   put("anomaly.scan.window", std::to_string(detection.scan.window_us / 1000) + "ms", detection.where);
   put("anomaly.flood.syn-per-second", std::to_string(detection.flood.syn_per_second), detection.where);
-  put("anomaly.flood.window", std::to_string(detection.flood.window_us / 1000) + "ms", detection.where);
   for (const auto& [key, entry] : detection.engine) put(key, entry.first, entry.second);
 }
 

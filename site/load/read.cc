@@ -167,7 +167,6 @@ Detection read_detection(const YamlNode* node, Diagnostics& diagnostics) {
     MapReader fields(*flood, "detection.flood", diagnostics);
     out.flood.syn_per_second =
         static_cast<std::uint32_t>(fields.uint("syn-per-second", out.flood.syn_per_second, 1, 10'000'000));
-    out.flood.window_us = fields.duration_us("window", out.flood.window_us);
     fields.finish();
   }
   if (const YamlNode* engine = map.optional("engine")) {

@@ -176,13 +176,12 @@ struct Mac {
 // --- detection, SOC, hardening ------------------------------------------------------------------
 
 struct ScanThresholds {
-  std::uint32_t ports = 20;  // distinct refused or unanswered ports of one host: vertical
-  std::uint32_t hosts = 15;  // distinct hosts on one port: horizontal
+  std::uint32_t ports = 8;   // distinct refused or unanswered ports of one host: vertical
+  std::uint32_t hosts = 12;  // distinct hosts on one port: horizontal
   std::uint64_t window_us = 60'000'000;
 };
 struct FloodThresholds {
-  std::uint32_t syn_per_second = 200;  // uncompleted handshakes at one victim
-  std::uint64_t window_us = 2'000'000;
+  std::uint32_t syn_per_second = 80;  // uncompleted handshakes at one victim
 };
 
 struct Detection {
