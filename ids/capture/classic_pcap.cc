@@ -51,7 +51,7 @@ class ClassicPcapSource final : public Source {
       ended_ = true;
       return false;
     }
-    if (header < kHeaderBytes) return damaged("a record's header breaks off");
+    if (header < kHeaderBytes) return damaged("the header of a record is truncated");
     const std::uint8_t* const record = block_.data() + at_;
     const std::int64_t seconds = time_word(record), fraction = time_word(record + 4);
     const std::uint32_t captured = word(record + 8);
@@ -60,7 +60,7 @@ class ClassicPcapSource final : public Source {
       return damaged("a record of " + std::to_string(captured) + " bytes, more than " +
                      std::to_string(kMostBytes));
     GH_TRY(const std::size_t whole, available(kHeaderBytes + captured));
-    if (whole < kHeaderBytes + captured) return damaged("a record breaks off");
+    if (whole < kHeaderBytes + captured) return damaged("a record is truncated");
     // Reading on may have moved the block.
     packet.data =
         core::ByteView(block_.data() + at_ + kHeaderBytes, std::min<std::size_t>(captured, format_.snaplen));
