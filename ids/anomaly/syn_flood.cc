@@ -11,6 +11,7 @@ namespace {
 constexpr std::int64_t kRetrySeenUs = 1'300'000;
 constexpr std::uint32_t kDeadSyn = 16;  // unanswered within a second
 constexpr std::uint64_t kDeadClients = 8;
+constexpr std::uint64_t kManyPorts = 128;
 
 class SynFlood : public AnomalyDetector {
  public:
@@ -34,9 +35,11 @@ class SynFlood : public AnomalyDetector {
     const Suspicion* suspicion = c_.victims.suspicion(v);
     const bool few = suspicion != nullptr && suspicion->sources.repeats();
     if (!few && now_us - v.first_us < kRetrySeenUs) return;
-    // One source that asks port after port is a scan.
+    // One source that asks port after port is a scan, at any rate: the count of ports ends far below that of a
+    // fast one.
     const std::uint64_t sources = v.source_count();
-    if (v.port_count() * 4 >= begun && sources * 4 < begun) return;
+    const bool many_ports = v.port_count() * 4 >= begun || (v.port_count() >= kManyPorts && !v.is_one());
+    if (many_ports && sources * 4 < std::min<std::uint64_t>(begun, kManyPorts)) return;
     const std::uint64_t subject = c_.log.subject(Verdict::syn_flood, v.address);
     if (!c_.log.due(subject, now_us, begun)) return;
     Finding f;

@@ -221,11 +221,12 @@ Victim* VictimTable::add(const Observation& o, Tally tally) {
   const std::uint32_t count = std::min(o.count, room);
   cell = static_cast<std::uint16_t>(cell + count);
   v.sum[index] += count;
+  // Only what was answered is usual: a scan is not, however long it takes.
+  if (tally == Tally::syn_completed) v.second_syn += count;
   if (!is_unasked(tally)) {
     if (prefix_) withdraw(v, o);
     return nullptr;
   }
-  if (tally == Tally::syn) v.second_syn += count;
   count_distinct(v, o);
   // Of what is far beyond doubt one packet in sixteen names its source, at random: patterns would show.
   if (v.sum[index] < notable_ * kPlenty) {

@@ -52,7 +52,7 @@ struct Victim {
   std::int64_t next_look_us = 0;
   std::array<std::uint32_t, kTallies> sum{};
   std::array<std::array<std::uint16_t, kTallies>, kSlots> slots{};
-  // SYNs a second, averaged over half a minute: what is usual here.
+  // Completed handshakes a second, averaged over half a minute: what is usual here.
   float usual_syn = 0;
   std::uint32_t second_syn = 0;
   // Distinct things of this and the last two seconds.

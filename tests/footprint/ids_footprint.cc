@@ -50,7 +50,9 @@ void loops() {
     for (unsigned j = 0; j < 20; ++j) capture.push_back(flood_packet(i * 20 + j, j % 2 == 0));
     capture.push_back(lone_fragment(i));
   }
-  Sensor sensor("alert http any any -> any any (msg:\"a\"; http.uri; content:\"/page\"; sid:1;)");
+  // The detectors' tables take their memory page by page, up to this: small ones are full after ten loops.
+  Sensor sensor("alert http any any -> any any (msg:\"a\"; http.uri; content:\"/page\"; sid:1;)",
+                "anomaly.memory: 8 MiB");
   std::uint64_t tenth = 0, last = 0;
   for (int loop = 1; loop <= 50; ++loop) {
     sensor.feed(capture, loop * kHour);
