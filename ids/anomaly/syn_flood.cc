@@ -35,8 +35,8 @@ class SynFlood : public AnomalyDetector {
     const Suspicion* suspicion = c_.victims.suspicion(v);
     const bool few = suspicion != nullptr && suspicion->sources.repeats();
     if (!few && now_us - v.first_us < kRetrySeenUs) return;
-    // One source that asks port after port is a scan, at any rate: the count of ports ends far below that of a
-    // fast one.
+    // One source that asks port after port is a scan, at any rate: the count of ports ends far below that of
+    // a fast one.
     const std::uint64_t sources = v.source_count();
     const bool many_ports = v.port_count() * 4 >= begun || (v.port_count() >= kManyPorts && !v.is_one());
     if (many_ports && sources * 4 < std::min<std::uint64_t>(begun, kManyPorts)) return;
