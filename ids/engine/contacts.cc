@@ -180,6 +180,22 @@ void ContactTap::icmp_error(const Packet& packet) {
   sink_->on_observation(o);
 }
 
+namespace {
+
+// From a packet without a flow.
+Observation about(const Packet& packet, Contact contact) {
+  Observation o;
+  o.time_us = packet.time_us;
+  o.packet = packet.number;
+  o.client = packet.source;
+  o.server = packet.destination;
+  o.protocol = packet.protocol;
+  o.contact = contact;
+  return o;
+}
+
+}  // namespace
+
 void ContactTap::alone(const Packet& packet) {
   if (packet.ip_version == 0) {
     if (packet.frame.size() < packet.wire_length) cut_->see(packet);
@@ -189,16 +205,10 @@ void ContactTap::alone(const Packet& packet) {
     if (packet.icmp.embedded_version != 0) icmp_error(packet);
     return;
   }
-  Observation o;
-  o.time_us = packet.time_us;
-  o.packet = packet.number;
-  o.client = packet.source;
-  o.server = packet.destination;
-  o.protocol = packet.protocol;
+  Observation o = about(packet, packet.fragment ? Contact::fragment : Contact::ip_attempt);
   o.bytes = static_cast<std::uint32_t>(packet.payload.size());
   if (packet.fragment) {
     if (packet.fragment_offset != 0 || !packet.more_fragments) return;
-    o.contact = Contact::fragment;
   } else {
     // A broken header of a protocol that has flows says nothing.
     if (packet.protocol == kProtoTcp || packet.protocol == kProtoUdp) return;
@@ -206,20 +216,12 @@ void ContactTap::alone(const Packet& packet) {
     std::uint64_t& known = known_alone_[pair % known_alone_.size()];
     if (known == pair) return;
     known = pair;
-    o.contact = Contact::ip_attempt;
   }
   sink_->on_observation(o);
 }
 
 void ContactTap::whole(const Packet& packet) {
-  Observation o;
-  o.time_us = packet.time_us;
-  o.packet = packet.number;
-  o.client = packet.source;
-  o.server = packet.destination;
-  o.protocol = packet.protocol;
-  o.contact = Contact::defragmented;
-  sink_->on_observation(o);
+  sink_->on_observation(about(packet, Contact::defragmented));
 }
 
 void ContactTap::transactions(const Flow& flow, const Packet& packet) {

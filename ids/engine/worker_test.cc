@@ -5,6 +5,7 @@
 
 #include "ids/alert/testing/allocations.h"
 #include "ids/engine/testing/replay.h"
+#include "ids/engine/testing/traffic.h"
 
 namespace gatehouse::ids::testing {
 namespace {
@@ -160,17 +161,6 @@ TEST(Worker, AScanIsWrittenAsAnAlertWithItsDetection) {
   EXPECT_EQ(alerts[0]["detection"]["class"], "scan.syn.vertical");
   EXPECT_EQ(alerts[0]["detection"]["sources"], json({"192.0.2.1"}));
 }
-
-class Discard : public engine::EventSink {
- public:
-  void write(engine::EventKind, std::string_view) override {}
-  void flush() override {}
-  const std::string& failure() const override { return failure_; }
-  std::uint64_t lost() const override { return 0; }
-
- private:
-  std::string failure_;
-};
 
 // Packets of an established flow whose bytes match nothing: decode, flow, reassembly, detection.
 TEST(Worker, EstablishedFlowsAllocateNothingPerPacket) {

@@ -36,7 +36,7 @@ class DetectorImpl : public Detector {
       if (due) stream = take_stream(*flow, *state, direction);
     }
     packets_.inspect(packet, flow, state, direction, stream);
-    if (flow != nullptr) inspect_transactions(packet, *flow, direction, stream);
+    if (flow != nullptr) transactions_.inspect(packet, *flow, direction, stream);
     if (due) {
       finish_stream(*state, direction, stream);
       packets_.inspect_after_gaps(packet, *flow, *state, direction);
@@ -54,7 +54,7 @@ class DetectorImpl : public Detector {
     shared_.addresses.begin(packet);
     const StreamView stream = state.opaque ? StreamView{} : take_stream(flow, state, direction);
     packets_.inspect_flow_end(packet, flow, state, direction, stream);
-    inspect_transactions(packet, flow, direction, stream);
+    transactions_.inspect(packet, flow, direction, stream);
     if (!state.opaque) {
       finish_stream(state, direction, stream);
       packets_.inspect_after_gaps(packet, flow, state, direction);
@@ -102,11 +102,6 @@ class DetectorImpl : public Detector {
   }
 
  private:
-  void inspect_transactions(const Packet& packet, Flow& flow, Direction direction, const StreamView& stream) {
-    transactions_.inspect(packet, flow, direction, stream);
-    shared_.payload_hits.clear();
-  }
-
   // Nothing of this flow can be reported any more.
   static bool silenced(const Flow& flow) { return flow.drop || flow.bypassed || flow.pass; }
 

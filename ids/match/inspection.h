@@ -19,6 +19,11 @@ struct Inspection {
   std::vector<Finding> findings;     // of the rule being evaluated
   std::vector<Capture> captures;     // of the rule being evaluated
 
+  // A packet or a piece of a stream: nothing is preselected yet.
+  void begin() {
+    candidates.begin();
+    payload_hits.clear();
+  }
   // To evaluate one rule in: nothing was found yet.
   InspectContext context(const Packet& packet, const Flow* flow, Direction direction, const Transaction* tx) {
     findings.clear();

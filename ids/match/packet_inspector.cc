@@ -60,7 +60,7 @@ bool matches_packet(const RulePlan& plan, InspectContext& context) {
 
 void PacketInspector::inspect(const Packet& packet, Flow* flow, FlowDetect* state, Direction direction,
                               const StreamView& stream) {
-  shared_.candidates.begin();
+  shared_.begin();
   collect_packet(packet, flow, state, direction);
   collect_stream(packet, state, stream, direction);
   evaluate(packet, flow, state, direction, stream);
@@ -68,7 +68,7 @@ void PacketInspector::inspect(const Packet& packet, Flow* flow, FlowDetect* stat
 
 void PacketInspector::inspect_flow_end(const Packet& packet, Flow& flow, FlowDetect& state,
                                        Direction direction, const StreamView& stream) {
-  shared_.candidates.begin();
+  shared_.begin();
   collect_stream(packet, &state, stream, direction);
   collect_detection(flow, state, direction);
   evaluate(packet, &flow, &state, direction, stream);
@@ -80,7 +80,7 @@ void PacketInspector::inspect_after_gaps(const Packet& packet, Flow& flow, FlowD
     // There is nothing when the last window is seen.
     const StreamView stream = take_stream(flow, state, direction);
     if (stream.data.empty()) return;
-    shared_.candidates.begin();
+    shared_.begin();
     collect_stream(packet, &state, stream, direction);
     evaluate(packet, &flow, &state, direction, stream);
     finish_stream(state, direction, stream);

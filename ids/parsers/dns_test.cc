@@ -163,7 +163,9 @@ TEST(Dns, SurvivesACutAtEveryByte) {
                "c00c 0006 0001 0000003c 0018 c00c c00c 00000001 00000002 00000003 00000004 00000005");
   for (std::size_t i = 0; i <= answer.size(); ++i) {
     dns::Message parsed;
-    dns::parse_message(core::as_bytes(std::string_view(answer).substr(0, i)), parsed);
+    const auto status = dns::parse_message(core::as_bytes(std::string_view(answer).substr(0, i)), parsed);
+    EXPECT_EQ(status == dns::ParseStatus::no_header, i < 12) << i;
+    EXPECT_EQ(parsed.answers.size() == 2 && parsed.authorities.size() == 1, i == answer.size()) << i;
     play({client(kQuery), server(answer.substr(0, i))}).describe();
   }
 }

@@ -64,7 +64,8 @@ TEST_F(Geo, SurvivesDamage) {
   }
   for (const std::size_t size : {std::size_t{0}, std::size_t{16}, good.size() / 2, good.size() - 1}) {
     const auto database = GeoDatabase::open(write(good.substr(0, size)));
-    if (database) (void)country(**database, "192.0.2.1");
+    if (!database) continue;
+    EXPECT_EQ(country(**database, "192.0.2.1"), "") << size;
   }
 }
 

@@ -9,17 +9,6 @@ namespace {
 
 constexpr std::int64_t kStart = 1'700'000'000'000'000;
 
-class Nobody : public engine::EventSink {
- public:
-  void write(engine::EventKind, std::string_view) override {}
-  void flush() override {}
-  const std::string& failure() const override { return failure_; }
-  std::uint64_t lost() const override { return 0; }
-
- private:
-  std::string failure_;
-};
-
 std::string client_address(unsigned number) {
   return fmt::format("10.{}.{}.{}", number >> 16U & 0xffU, number >> 8U & 0xffU, number & 0xffU);
 }
@@ -174,7 +163,7 @@ Sensor::Sensor(std::string_view rules, std::string_view config)
   auto compiled =
       Engine::build(check_rules(std::span(&source, 1), settings_.environment, diagnostics), settings_.engine);
   if (!compiled || diagnostics.has_errors()) std::abort();
-  output_.add_sink(std::make_unique<Nobody>());
+  output_.add_sink(std::make_unique<Discard>());
   output_.start();
   worker_ = std::make_unique<engine::Worker>(settings_, *compiled, output_.port(0), engine::WorkerOptions{});
 }

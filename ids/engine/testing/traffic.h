@@ -11,6 +11,18 @@
 
 namespace gatehouse::ids::testing {
 
+// Takes events that nobody looks at.
+class Discard : public engine::EventSink {
+ public:
+  void write(engine::EventKind, std::string_view) override {}
+  void flush() override {}
+  const std::string& failure() const override { return failure_; }
+  std::uint64_t lost() const override { return 0; }
+
+ private:
+  std::string failure_;
+};
+
 enum class Talk : std::uint8_t { web, dns, tls, mail };
 inline constexpr Talk kTalks[] = {Talk::web, Talk::dns, Talk::tls, Talk::mail};
 std::string_view to_string(Talk talk);
