@@ -181,7 +181,7 @@ std::string tool_help(const ToolSpec& tool) {
   std::string out = fmt::format("NAME\n       {} - {}\n\nSYNOPSIS\n", tool.name, tool.summary);
   for (const VerbSpec& v : tool.verbs) out += "       " + synopsis(tool, v) + '\n';
   out += fmt::format("       {} completion bash|zsh|fish\n\nDESCRIPTION\n", tool.name);
-  for (const VerbSpec& v : tool.verbs) out += fmt::format("       {:<14} {}\n", v.name, v.summary);
+  for (const VerbSpec& v : tool.verbs) out += fmt::format("       {:<17} {}\n", v.name, v.summary);
   if (!tool.description.empty()) out += '\n' + paragraphs(tool.description);
   out += fmt::format("\n       `{} VERB --help` lists the options of a verb.\n\n", tool.name) +
          std::string(kExitStatusText);
@@ -206,9 +206,30 @@ std::string verb_help(const ToolSpec& tool, const VerbSpec& verb) {
          std::string(kExitStatusText);
 }
 
+namespace {
+
+std::string_view first_word(const VerbSpec& verb) {
+  return std::string_view(verb.name).substr(0, verb.name.find(' '));
+}
+std::string_view second_word(const VerbSpec& verb) {
+  const std::size_t blank = verb.name.find(' ');
+  return blank == std::string::npos ? std::string_view{} : std::string_view(verb.name).substr(blank + 1);
+}
+bool is_group(const ToolSpec& tool, std::string_view word) {
+  return std::any_of(tool.verbs.begin(), tool.verbs.end(),
+                     [&](const VerbSpec& v) { return first_word(v) == word && !second_word(v).empty(); });
+}
+
+}  // namespace
+
 std::string completion_script(const ToolSpec& tool, std::string_view shell) {
   std::string verbs;
-  for (const VerbSpec& v : tool.verbs) verbs += v.name + " ";
+  std::map<std::string, std::string> groups;  // first word: the second words
+  for (const VerbSpec& v : tool.verbs) {
+    const std::string first(first_word(v));
+    if (groups.find(first) == groups.end()) verbs += first + " ";
+    if (!second_word(v).empty()) groups[first] += std::string(second_word(v)) + " ";
+  }
   verbs += "completion";
   const auto words = [](const VerbSpec& v) {
     std::string out;
@@ -220,24 +241,42 @@ std::string completion_script(const ToolSpec& tool, std::string_view shell) {
   if (shell == "fish") {
     std::string out;
     for (const VerbSpec& v : tool.verbs) {
-      out += fmt::format("complete -c {} -n __fish_use_subcommand -a {} -d '{}'\n", tool.name, v.name,
-                         v.summary);
+      const std::string_view last = second_word(v).empty() ? first_word(v) : second_word(v);
+      if (second_word(v).empty()) {
+        out += fmt::format("complete -c {} -n __fish_use_subcommand -a {} -d '{}'\n", tool.name, v.name,
+                           v.summary);
+      } else {
+        out += fmt::format("complete -c {} -n '__fish_seen_subcommand_from {}' -a {} -d '{}'\n", tool.name,
+                           first_word(v), last, v.summary);
+      }
       for (const OptionSpec& o : v.options) {
         out += fmt::format("complete -c {} -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n", tool.name,
-                           v.name, o.name.substr(2), o.value.empty() ? "" : "-r ", o.help);
+                           last, o.name.substr(2), o.value.empty() ? "" : "-r ", o.help);
       }
     }
     return out;
   }
   std::string out;
   if (shell == "zsh") out += "autoload -U +X bashcompinit && bashcompinit\n";
-  out += fmt::format("_{}() {{\n  local cur=${{COMP_WORDS[COMP_CWORD]}}\n  case ${{COMP_WORDS[1]}} in\n",
-                     tool.name);
+  out += fmt::format(
+      "_{}() {{\n  local cur=${{COMP_WORDS[COMP_CWORD]}}\n  case \"${{COMP_WORDS[1]}} ${{COMP_WORDS[2]}}\" "
+      "in\n",
+      tool.name);
+  // A verb alone is word 1, whatever word 2; a verb of a group is words 1 and 2.
+  const auto complete = [](const std::string& choices) {
+    return fmt::format("COMPREPLY=($(compgen -f -W \"{}\" -- \"$cur\"))", choices);
+  };
   for (const VerbSpec& v : tool.verbs) {
-    out += fmt::format(
-        "    {}) COMPREPLY=($(compgen -f -W \"{}\" -- \"$cur\")); [ $COMP_CWORD -gt 1 ] && return ;;\n",
-        v.name, words(v));
+    if (second_word(v).empty()) {
+      out +=
+          fmt::format("    \"{} \"*) {}; [ $COMP_CWORD -gt 1 ] && return ;;\n", v.name, complete(words(v)));
+    } else {
+      out += fmt::format("    \"{}\") [ $COMP_CWORD -gt 2 ] && {{ {}; return; }};;&\n", v.name,
+                         complete(words(v)));
+    }
   }
+  for (const auto& [first, seconds] : groups)
+    out += fmt::format("    \"{} \"*) {}; [ $COMP_CWORD -gt 1 ] && return ;;\n", first, complete(seconds));
   out += fmt::format(
       "  esac\n  COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"))\n}}\ncomplete -o filenames -F _{} {}\n", verbs,
       tool.name, tool.name);
@@ -294,11 +333,17 @@ int run_tool(const ToolSpec& tool, int argc, const char* const* argv) {
       return refuse("usage: " + tool.name + " completion bash|zsh|fish");
     return finish(print_result(completion_script(tool, shell)));
   }
+  if (words.size() > 1 && is_group(tool, words[0]) && !words[1].starts_with('-')) {
+    words[0] += ' ' + words[1];
+    words.erase(words.begin() + 1);
+  }
   const auto verb = std::find_if(tool.verbs.begin(), tool.verbs.end(),
                                  [&](const VerbSpec& v) { return v.name == words[0]; });
   if (verb == tool.verbs.end()) {
     std::vector<std::string> names;
     for (const VerbSpec& v : tool.verbs) names.push_back(v.name);
+    if (is_group(tool, words[0]))
+      return refuse("say what of `" + words[0] + "`; see " + tool.name + " --help");
     const std::string hint = did_you_mean(words[0], names);
     return refuse("unknown verb `" + words[0] + "`" + (hint.empty() ? "" : ": " + hint) + "; see " +
                   tool.name + " --help");

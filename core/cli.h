@@ -50,7 +50,7 @@ class Args {
 };
 
 struct VerbSpec {
-  std::string name;
+  std::string name;       // "check"; of a group of verbs "anomaly explain"
   std::string arguments;  // as in the synopsis: "DOMAIN -- COMMAND [ARG...]"
   std::size_t least_arguments = 0;
   std::size_t most_arguments = 0;

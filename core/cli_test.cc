@@ -61,6 +61,33 @@ TEST(Cli, WordsAfterDashesBelongToTheCommand) {
   EXPECT_TRUE(seen.json);
 }
 
+TEST(Cli, VerbsMayComeInGroups) {
+  ToolSpec spec;
+  spec.name = "tool";
+  int called = 0;
+  for (const char* name : {"one", "group two", "group three"}) {
+    VerbSpec verb;
+    verb.name = name;
+    verb.run = [&called, n = std::string(name).size()](const Args&) -> Result<int> {
+      called = static_cast<int>(n);
+      return kExitDone;
+    };
+    spec.verbs.push_back(verb);
+  }
+  const auto run = [&](std::vector<const char*> words) {
+    words.insert(words.begin(), "tool");
+    return run_tool(spec, static_cast<int>(words.size()), words.data());
+  };
+  EXPECT_EQ(run({"group", "two"}), kExitDone);
+  EXPECT_EQ(called, 9);
+  EXPECT_EQ(run({"group", "three"}), kExitDone);
+  EXPECT_EQ(called, 11);
+  EXPECT_EQ(run({"group"}), kExitUsage);
+  EXPECT_EQ(run({"group", "four"}), kExitUsage);
+  EXPECT_EQ(run({"two"}), kExitUsage);
+  EXPECT_NE(completion_script(spec, "bash").find("two three"), std::string::npos);
+}
+
 TEST(Cli, HelpAndCompletionComeFromTheTable) {
   Seen seen;
   const ToolSpec spec = tool(seen);

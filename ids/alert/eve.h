@@ -126,6 +126,12 @@ struct DetectionFields {
   bool spoofable = true;                   // the sources may be forged
 };
 
+// Rows of alert.metadata; a name may come several times: its values become one array.
+using MetadataRows = std::vector<std::pair<std::string, std::string>>;
+// The same as the `detection` object, in words, for receivers whose schema is closed: gatehouse_class,
+// gatehouse_sources ...
+void append_detection(MetadataRows& rows, const DetectionFields& fields);
+
 struct EveOptions {
   std::string host;  // sensor name; empty: not written
   bool community_id = true;

@@ -1,5 +1,7 @@
 #include "ids/alert/eve_writer.h"
 
+#include <fmt/format.h>
+
 #include "core/os.h"
 #include "ids/alert/text.h"
 
@@ -278,6 +280,36 @@ void EveWriter::detection(const DetectionFields& fields) {
   if (!fields.phase.empty()) json.field("phase", fields.phase);
   json.field("update", fields.update);
   json.end_object();
+}
+
+void append_detection(MetadataRows& rows, const DetectionFields& fields) {
+  const auto text = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) rows.emplace_back(fmt::format("gatehouse_{}", name), value);
+  };
+  const auto number = [&](std::string_view name, auto value) { text(name, fmt::format("{}", value)); };
+  const auto time = [&](std::string_view name, std::int64_t us) {
+    std::string out;
+    core::append_eve_timestamp(out, us);
+    text(name, out);
+  };
+  text("class", fields.klass);
+  if (fields.id != 0) number("id", fields.id);
+  text("phase", fields.phase);
+  number("update", fields.update);
+  for (const core::IpAddress& address : fields.sources) text("sources", address.to_string());
+  for (const core::IpAddress& address : fields.targets) text("targets", address.to_string());
+  number("sources_total", fields.sources_total);
+  number("targets_total", fields.targets_total);
+  for (const auto& [name, count] : fields.evidence) text("evidence", fmt::format("{}={}", name, count));
+  text("reason", fields.reason);
+  number("window_ms", fields.window_us / 1000);
+  if (fields.first_us != 0) {
+    time("first_seen", fields.first_us);
+    time("last_seen", fields.last_us);
+  }
+  number("confidence", fields.confidence);
+  text("spoofable", fields.spoofable ? "true" : "false");
+  text("technique", fields.technique);
 }
 
 void EveWriter::payload(const PayloadFields& fields) {

@@ -63,5 +63,11 @@ std::string_view attack_category(const AttackClass& attack) {
   if (attack.klass.starts_with("info.")) return "Not Suspicious Traffic";
   return "Detection of a Network Scan";
 }
+std::string_view attack_classtype(const AttackClass& attack) {
+  if (attack.klass.starts_with("dos.")) return "detected-flood";
+  if (attack.klass.starts_with("bruteforce.")) return "detected-guessing";
+  if (attack.klass.starts_with("info.")) return "detected-outage";
+  return "detected-scan";
+}
 
 }  // namespace gatehouse::ids::anomaly

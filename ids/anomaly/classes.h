@@ -62,6 +62,8 @@ struct AttackClass {
 const AttackClass& attack_class(Verdict verdict);
 std::span<const AttackClass> attack_classes();
 std::string_view attack_category(const AttackClass& attack);
+// The classtype that a classification.config may give another text and priority: "detected-scan" ...
+std::string_view attack_classtype(const AttackClass& attack);
 inline bool is_scan(Verdict verdict) {
   return verdict <= Verdict::scan_decoy;
 }

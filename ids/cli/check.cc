@@ -30,7 +30,7 @@ Result<Checked> check_files(const std::vector<std::string>& paths, const engine:
   GH_TRY(const std::vector<core::SourceText> sources, engine::read_rule_files(files));
   const RuleList rules = check_rules(sources, settings.environment, out.diagnostics);
   lint::lint_rules(sources, rules, out.diagnostics);
-  out.loaded = rules.rules.size();
+  out.loaded = rules.rules.size() + rules.detections.size();
   out.failed = rules.failed;
   out.files = files.size();
   out.diagnostics.sort();

@@ -127,6 +127,8 @@ core::ToolSpec ids_tool() {
       plain_verb("keywords", "list the rule keywords and buffers", verb_keywords, {}),
       plain_verb("config", "print the settings in force, each with its origin", verb_config,
                  settings_options()),
+      plain_verb("anomaly classes", "list what the detectors can find: gid, sid, class, severity",
+                 verb_anomaly_classes, {}),
   };
   tool.files = {{"DIR/eve.json", "events, one JSON object a line"}};
   tool.examples = {

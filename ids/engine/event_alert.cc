@@ -160,10 +160,11 @@ void EventLog::tagged_packet(const Packet& packet, const Flow* flow) {
   port_.write(EventKind::alert, writer_.end());
 }
 
-void EventLog::detection(const anomaly::Detection& d) {
+void EventLog::detection(const anomaly::Detection& d, const triage::Decision& decision) {
   ++counters_.detections;
   if (!alerts_) return;
   const anomaly::AttackClass& attack = anomaly::attack_class(d.verdict);
+  const triage::Told& told = decision.told;
   alert::EventHeader header;
   header.event_type = "alert";
   header.time_us = d.time_us;
@@ -176,19 +177,17 @@ void EventLog::detection(const anomaly::Detection& d) {
   if (header.destination.version == 0) header.destination.version = d.source.version;
   header.protocol = d.protocol;
   alert::AlertFields fields;
+  if (told.blocked) fields.action = "blocked";
   fields.gid = anomaly::kDetectionGid;
   fields.sid = attack.sid;
-  fields.rev = 1;
-  fields.signature = attack.signature;
-  fields.category = anomaly::attack_category(attack);
-  fields.severity = attack.severity;
-  const std::pair<std::string, std::string> metadata[] = {
-      {"anomaly_class", std::string(attack.klass)}, {"mitre_technique_id", std::string(attack.technique)}};
-  const std::pair<std::string, std::string>* const rows[] = {&metadata[0], &metadata[1]};
-  fields.metadata = std::span(rows).first(attack.technique.empty() ? 1 : 2);
+  fields.rev = told.rev;
+  fields.signature = told.signature;
+  fields.category = told.category;
+  fields.severity = told.severity;
+  fields.target_is_source = told.target_is_source;
   alert::DetectionFields detection;
   detection.klass = attack.klass;
-  detection.phase = anomaly::to_string(d.phase);
+  detection.phase = anomaly::to_string(decision.phase);
   detection.id = d.id;
   detection.first_us = d.first_us;
   detection.last_us = d.last_us;
@@ -203,9 +202,18 @@ void EventLog::detection(const anomaly::Detection& d) {
   detection.confidence = d.confidence;
   detection.spoofable = attack.spoofable;
   detection.update = d.update;
+  const bool strict = settings_.triage.strict_eve;
+  alert::MetadataRows rows;
+  rows.emplace_back("anomaly_class", attack.klass);
+  if (!attack.technique.empty()) rows.emplace_back("mitre_technique_id", attack.technique);
+  if (strict) alert::append_detection(rows, detection);
+  std::vector<const std::pair<std::string, std::string>*> metadata;
+  for (const auto& row : rows) metadata.push_back(&row);
+  metadata.insert(metadata.end(), told.metadata.begin(), told.metadata.end());
+  fields.metadata = metadata;
   writer_.begin(header);
   writer_.alert(fields, header);
-  writer_.detection(detection);
+  if (!strict) writer_.detection(detection);
   port_.write(EventKind::alert, writer_.end());
 }
 

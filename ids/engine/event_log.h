@@ -10,6 +10,7 @@
 #include "ids/engine/output.h"
 #include "ids/engine/settings.h"
 #include "ids/match/detector.h"
+#include "ids/triage/desk.h"
 
 namespace gatehouse::ids::engine {
 
@@ -49,7 +50,8 @@ class EventLog {
   // the flow ends, whatever is still open is due.
   void application(const Packet& packet, Flow& flow, bool last);
   void flow_end(const Flow& flow);
-  void detection(const anomaly::Detection& detection);
+  // As the desk decided to tell it.
+  void detection(const anomaly::Detection& detection, const triage::Decision& decision);
   const EventCounters& counters() const { return counters_; }
 
  private:
@@ -81,7 +83,7 @@ class EventLog {
   alert::EveWriter writer_;
   EventCounters counters_;
   std::string scratch_;
-  bool magic_ = false;  // tell the types of files
+  bool magic_ = false;                      // tell the types of files
   std::vector<std::uint8_t> stream_bytes_;  // of an alert's payload
   const std::vector<std::string>* flowbit_names_ = nullptr;
   const std::vector<std::string>* flowint_names_ = nullptr;

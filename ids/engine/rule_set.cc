@@ -76,7 +76,7 @@ core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const
   environment.keep_text = false;
   RuleList rules = check_rules(sources, environment, diagnostics);
   for (const core::SourceText& source : sources) diagnostics.attach(source);
-  set.loaded = rules.rules.size();
+  set.loaded = rules.rules.size() + rules.detections.size();
   set.failed = rules.failed;
   set.skipped = rules.skipped;
   GH_TRY(set.engine, Engine::build(std::move(rules), settings.engine));

@@ -102,7 +102,10 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
   GH_TRY(const std::unique_ptr<Source> source, open_pcap_file(path));
   std::vector<std::unique_ptr<Worker>> workers;
   std::optional<SharedMonitor> monitor;
-  if (worker_count > 1) monitor.emplace(settings, output.port(worker_count), std::string(), worker_count);
+  if (worker_count > 1) {
+    monitor.emplace(settings, output.port(worker_count), std::string(), worker_count);
+    monitor->use(rules.engine);
+  }
   for (unsigned i = 0; i < worker_count; ++i) {
     WorkerOptions options;
     options.number = static_cast<std::uint8_t>(i);
@@ -132,7 +135,7 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
     summary.profile.add(worker->costs());
     last_us = std::max(last_us, worker->last_packet_us());
   }
-  if (monitor) summary.stats.events.detections += monitor->detections();
+  if (monitor) monitor->snapshot(summary.stats);
   summary.profile.rank();
   summary.elapsed_us = core::monotonic_us() - start;
   write_final_stats(settings, rules, output.port(worker_count), last_us, summary);

@@ -184,8 +184,15 @@ class LiveStats {
   std::int64_t start_us_ = core::monotonic_us();
 };
 
+StatsSnapshot all_stats(Control& control, SharedMonitor* monitor) {
+  StatsSnapshot stats = control.stats();
+  if (monitor != nullptr) monitor->snapshot(stats);
+  return stats;
+}
+
 // Compiles beside the running engine; what fails leaves that one in force.
-void reload(const LiveRun& run, const Settings& settings, RuleSet& rules, Control& control) {
+void reload(const LiveRun& run, const Settings& settings, RuleSet& rules, Control& control,
+            SharedMonitor* monitor) {
   const std::int64_t start = core::monotonic_us();
   core::Diagnostics diagnostics;
   core::Result<RuleSet> fresh = load_rule_set(run.rule_paths, settings, diagnostics);
@@ -200,12 +207,13 @@ void reload(const LiveRun& run, const Settings& settings, RuleSet& rules, Contro
   }
   rules = std::move(*fresh);
   control.publish_engine(rules.engine);
+  if (monitor != nullptr) monitor->use(rules.engine);
   core::log_info("reloaded: {} rules, {} refused, in {} ms", rules.loaded, rules.failed,
                  (core::monotonic_us() - start) / 1000);
 }
 
 void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output& output, std::size_t lanes,
-           Control& control, const sigset_t& signals) {
+           Control& control, SharedMonitor* monitor, const sigset_t& signals) {
   LiveStats stats(settings, output.port(lanes));
   std::int64_t next_stats_us = core::monotonic_us() + std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
   while (!control.stop) {
@@ -215,11 +223,11 @@ void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output&
       control.stop = true;
     } else if (signal == SIGHUP) {
       output.request_reopen();
-      reload(run, settings, rules, control);
+      reload(run, settings, rules, control, monitor);
     }
     if (core::monotonic_us() >= next_stats_us) {
       next_stats_us += std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
-      stats.write(control.stats(), rules);
+      stats.write(all_stats(control, monitor), rules);
     }
   }
 }
@@ -248,6 +256,7 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   if (lane_count > 1) {
     const std::string where = run.interfaces.size() == 1 ? run.interfaces[0] : "any";
     monitor.emplace(settings, output.port(lane_count + 1), where, lane_count);
+    monitor->use(rules.engine);
   }
   SharedMonitor* const shared = monitor ? &*monitor : nullptr;
   GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output, store.get(), shared));
@@ -267,10 +276,10 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   core::log_info("ready: {} interface(s), {} worker(s) each, {} rules", run.interfaces.size(), run.workers,
                  rules.loaded);
 
-  serve(run, settings, rules, output, lane_count, control, signals);
+  serve(run, settings, rules, output, lane_count, control, shared, signals);
   for (std::thread& thread : threads) thread.join();
   if (monitor) monitor->finish(0);
-  LiveStats(settings, output.port(lane_count)).write(control.stats(), rules);
+  LiveStats(settings, output.port(lane_count)).write(all_stats(control, shared), rules);
   output.stop();
   if (store != nullptr) store->stop();
   const core::Status saved = rules.engine->rules().resources->datasets.save();

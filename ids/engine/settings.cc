@@ -7,6 +7,7 @@
 #include "ids/anomaly/keyed_hash.h"
 #include "ids/engine/setting_keys.h"
 #include "ids/lang/ast.h"
+#include "ids/triage/overrides.h"
 
 namespace gatehouse::ids::engine {
 namespace {
@@ -296,6 +297,7 @@ std::optional<Settings> load_settings(const SettingsInput& input, core::Diagnost
   const std::size_t errors_before = diagnostics.error_count();
   Settings settings;
   settings.environment.classifications = default_classifications();
+  settings.environment.detectors = triage::detectors_of_build();
   apply_tree(settings, core::SourceText("built-in", std::string(kDefaultSettings)), Origin::built_in,
              diagnostics);
   if (input.site != nullptr) apply_site(settings, *input.site, diagnostics);

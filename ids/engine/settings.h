@@ -20,6 +20,7 @@
 #include "ids/keywords/rule.h"
 #include "ids/match/detector.h"
 #include "ids/state/resources.h"
+#include "ids/triage/policy.h"
 #include "site/model/site.h"
 
 namespace gatehouse::ids::engine {
@@ -108,6 +109,7 @@ struct Settings {
   ListSettings lists;
   FileSettings files;
   anomaly::AnomalyConfig anomaly;
+  triage::Policy triage;
   std::string classification_file;
   std::string threshold_file;
 

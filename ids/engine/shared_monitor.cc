@@ -7,12 +7,25 @@ namespace gatehouse::ids::engine {
 
 SharedMonitor::SharedMonitor(const Settings& settings, OutputPort& port, std::string interface,
                              std::size_t lanes)
-    : log_(settings, port, std::move(interface)), monitor_(settings.anomaly, *this) {
+    : log_(settings, port, std::move(interface)),
+      detections_(settings, log_),
+      monitor_(settings.anomaly, detections_) {
   for (std::size_t i = 0; i < lanes; ++i) lanes_.push_back(std::make_unique<Lane>());
 }
 
 SharedMonitor::~SharedMonitor() {
   finish(now_us_);
+}
+
+void SharedMonitor::use(std::shared_ptr<const Engine> engine) {
+  const std::lock_guard lock(mutex_);
+  detections_.use(std::move(engine));
+}
+
+void SharedMonitor::snapshot(StatsSnapshot& out) {
+  const std::lock_guard lock(mutex_);
+  out.events.detections += log_.counters().detections;
+  out.triage.add(detections_.counters());
 }
 
 anomaly::ObservationSink* SharedMonitor::lane(std::size_t index) {

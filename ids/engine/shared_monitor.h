@@ -11,15 +11,19 @@
 #include <vector>
 
 #include "ids/anomaly/monitor.h"
-#include "ids/engine/event_log.h"
+#include "ids/engine/detections.h"
+#include "ids/engine/stats.h"
 
 namespace gatehouse::ids::engine {
 
-class SharedMonitor : private anomaly::DetectionSink {
+class SharedMonitor {
  public:
   // `settings` and `port` must outlive it. `interface` as of EventLog.
   SharedMonitor(const Settings& settings, OutputPort& port, std::string interface, std::size_t lanes);
-  ~SharedMonitor() override;
+  ~SharedMonitor();
+
+  // Detection rules of the set in force; before the first stretch, or live.
+  void use(std::shared_ptr<const Engine> engine);
 
   // Null when no detector is on. Belongs to one worker's thread.
   anomaly::ObservationSink* lane(std::size_t index);
@@ -31,7 +35,8 @@ class SharedMonitor : private anomaly::DetectionSink {
   void flush(std::size_t index, std::int64_t now_us);
   // No lane will say any more.
   void finish(std::int64_t now_us);
-  std::uint64_t detections() const { return log_.counters().detections; }
+  // What all lanes together found. Live: while a lane flushes, not.
+  void snapshot(StatsSnapshot& out);
 
  private:
   static constexpr std::size_t kAhead = 16;  // stretches a lane may be ahead of the detectors
@@ -45,12 +50,12 @@ class SharedMonitor : private anomaly::DetectionSink {
     Batch open;                    // of the worker's thread
     std::vector<Stretch> waiting;  // under the mutex
   };
-  void on_detection(const anomaly::Detection& detection) override { log_.detection(detection); }
   void run();
   bool take(std::vector<Stretch>& out);
   void work_through(std::vector<Stretch>& stretches);
 
   EventLog log_;
+  Detections detections_;
   anomaly::Monitor monitor_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::mutex mutex_;

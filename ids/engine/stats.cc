@@ -154,6 +154,7 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
   using E = EventCounters;
   add_members(events, o.events, &E::alerts, &E::anomalies, &E::transactions, &E::files, &E::flows,
               &E::detections);
+  triage.add(o.triage);
   packets += o.packets;
   bypassed += o.bypassed;
   add_all(app_flows, o.app_flows);
@@ -195,7 +196,16 @@ void write_stats(core::JsonWriter& out, const StatsSnapshot& s, const StatsConte
       .field("bypassed", s.bypassed);
   json.end_object();
   write_app_layer(json, s);
-  json.key("anomaly").begin_object().field("detections", s.events.detections).end_object();
+  // What was found and not told stays visible: by reason, and by exception in the order of the policy.
+  json.key("anomaly").begin_object().field("detections", s.events.detections);
+  json.field("suppressed", s.triage.suppressed).field("excepted", s.triage.excepted);
+  json.field("zone_off", s.triage.off);
+  if (!s.triage.by_exception.empty()) {
+    out.key("by_exception").begin_array();
+    for (const std::uint64_t count : s.triage.by_exception) out.number(count);
+    out.end_array();
+  }
+  json.end_object();
   constexpr std::array<std::string_view, kEventKinds> kKinds = {"alert", "anomaly", "protocol", "flow",
                                                                 "stats"};
   json.key("eve").begin_object().field("dropped", s.output_dropped).key("dropped_by_kind").begin_object();

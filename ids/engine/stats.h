@@ -12,6 +12,7 @@
 #include "ids/flow/flow_table.h"
 #include "ids/flow/tcp_options.h"
 #include "ids/match/detector.h"
+#include "ids/triage/desk.h"
 
 namespace gatehouse::ids::engine {
 
@@ -24,6 +25,7 @@ struct StatsSnapshot {
   TcpCounters tcp;
   DetectorCounters detect;
   EventCounters events;
+  triage::DeskCounters triage;
   // What the decoder handed on: frames, packets in tunnels, datagrams put together.
   // packets = detect.inspected_packets + bypassed.
   std::uint64_t packets = 0, bypassed = 0;

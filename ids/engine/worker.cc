@@ -44,14 +44,15 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
 // Of detectors shared with other workers, or of its own.
 anomaly::ObservationSink* Worker::contact_sink() {
   if (options_.shared) return options_.contacts;
-  anomaly::DetectionSink& sink = *this;
-  monitor_.emplace(settings_.anomaly, sink);
+  detections_.emplace(settings_, log_);
+  monitor_.emplace(settings_.anomaly, *detections_);
   return monitor_->wanted() ? &*monitor_ : nullptr;
 }
 
 void Worker::use_rules() {
   const RuleList& list = engine_->rules();
   log_.use_names(list);
+  if (detections_) detections_->use(engine_);
   auto files = std::make_shared<FilePolicy>();
   files->needs = settings_.files.needs;
   files->needs.add(list.file_needs);
@@ -252,10 +253,6 @@ void Worker::count_app_flow(const Flow& flow) {
   ++app_flows_[app->proto == kAppFailed ? app_flows_.size() - 1 : app->proto];
 }
 
-void Worker::on_detection(const anomaly::Detection& detection) {
-  log_.detection(detection);
-}
-
 void Worker::finish() {
   if (monitor_.has_value()) monitor_->finish(now_us_);
   flows_.finish(FlowEndReason::shutdown);
@@ -268,6 +265,7 @@ void Worker::snapshot(StatsSnapshot& out) const {
   out.tcp = tcp_.counters();
   out.detect = detector_->counters();
   out.events = log_.counters();
+  if (detections_) out.triage = detections_->counters();
   out.packets = packets_;
   out.bypassed = bypassed_;
   out.app_flows = app_flows_;

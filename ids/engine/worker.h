@@ -10,7 +10,7 @@
 #include "ids/anomaly/monitor.h"
 #include "ids/capture/source.h"
 #include "ids/engine/contacts.h"
-#include "ids/engine/event_log.h"
+#include "ids/engine/detections.h"
 #include "ids/engine/settings.h"
 #include "ids/engine/stats.h"
 #include "ids/flow/flow_table.h"
@@ -36,11 +36,7 @@ struct WorkerOptions {
   bool shared = false;
 };
 
-class Worker : public PacketSink,
-               private PacketHandler,
-               private StreamSink,
-               private FlowEndHandler,
-               private anomaly::DetectionSink {
+class Worker : public PacketSink, private PacketHandler, private StreamSink, private FlowEndHandler {
  public:
   // `settings` and `port` must outlive the worker.
   Worker(const Settings& settings, std::shared_ptr<const Engine> engine, OutputPort& port,
@@ -66,7 +62,6 @@ class Worker : public PacketSink,
   void on_stream(Flow& flow, const StreamChunk& chunk) override;
   void on_stream_event(Flow& flow, const Packet& packet, std::uint16_t event) override;
   void on_flow_end(Flow& flow) override;
-  void on_detection(const anomaly::Detection& detection) override;
 
   anomaly::ObservationSink* contact_sink();
   void use_rules();  // what else depends on the rules in force
@@ -91,6 +86,7 @@ class Worker : public PacketSink,
   TcpTracker tcp_;
   AppLayer app_;
   std::unique_ptr<Detector> detector_;
+  std::optional<Detections> detections_;
   std::optional<anomaly::Monitor> monitor_;  // null: contacts go elsewhere
   ContactTap tap_;
   std::vector<Match> matches_;            // reused

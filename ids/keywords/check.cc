@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "ids/keywords/detection_rule.h"
 #include "ids/keywords/header.h"
 #include "ids/keywords/requires.h"
 #include "ids/keywords/values.h"
@@ -302,13 +303,14 @@ class RuleChecker {
       check_header(builder, groups_);
       for (const lang::RuleOption& option : ast.options) apply_option(builder, option);
       finish(builder);
+      if (is_detection_rule(builder)) return add_detection(builder);
       if (!settle_duplicate(builder)) return;
     }
     if (!builder.ok) {
       ++list_.failed;
       return;
     }
-    apply_tunings(builder);
+    apply_tunings(builder.rule, environment_.tunings);
     note_file_needs(builder.rule);
     builder.rule.order = static_cast<std::uint32_t>(list_.rules.size());
     builder.rule.meta.where = ast.position(0);
@@ -341,27 +343,16 @@ class RuleChecker {
     list_.file_needs.add(rule.file_needs);
   }
 
-  // A threshold for this very rule replaces what its author wrote, and what the file said before. One
-  // for many rules, and a rate filter, gives way to what the author counts.
-  void apply_tunings(RuleBuilder& builder) const {
-    Rule& rule = builder.rule;
-    for (const RuleEnvironment::Tuning& tuning : environment_.tunings) {
-      if (tuning.gid != 0 && tuning.gid != rule.meta.gid) continue;
-      if (tuning.sid != 0 && tuning.sid != rule.meta.sid) continue;
-      if (tuning.suppression) rule.suppressions.push_back(*tuning.suppression);
-      if (tuning.threshold) add_threshold(rule, *tuning.threshold, tuning.sid != 0);
-    }
-  }
-
-  static void add_threshold(Rule& rule, const Threshold& threshold, bool for_this_rule) {
-    const auto counts = [](const Threshold& t) { return t.kind != Threshold::Kind::rate; };
-    if (for_this_rule && counts(threshold)) {
-      rule.detection_filter.reset();
-      std::erase_if(rule.thresholds, counts);
-    } else if (rule.detection_filter || std::any_of(rule.thresholds.begin(), rule.thresholds.end(), counts)) {
+  void add_detection(RuleBuilder& builder) {
+    check_detection_rule(builder, list_.detections);
+    if (!builder.ok) {
+      ++list_.failed;
       return;
     }
-    rule.thresholds.push_back(threshold);
+    apply_tunings(builder.rule, environment_.tunings);
+    if (!builder.has_priority && builder.rule.meta.class_name.empty()) builder.rule.meta.priority = 0;
+    builder.rule.meta.where = builder.ast.position(0);
+    list_.detections.push_back(std::make_unique<Rule>(std::move(builder.rule)));
   }
 
   static std::uint64_t key_of(const Rule& rule) {
@@ -376,7 +367,7 @@ class RuleChecker {
     if (found == newest_.end()) return true;
     const Rule& first = *list_.rules[found->second];
     if (builder.rule.meta.rev > first.meta.rev) {
-      apply_tunings(builder);
+      apply_tunings(builder.rule, environment_.tunings);
       note_file_needs(builder.rule);
       builder.rule.order = first.order;
       builder.rule.meta.where = builder.ast.position(0);
@@ -399,7 +390,29 @@ class RuleChecker {
   RuleList list_;
 };
 
+void add_threshold(Rule& rule, const Threshold& threshold, bool for_this_rule) {
+  const auto counts = [](const Threshold& t) { return t.kind != Threshold::Kind::rate; };
+  if (for_this_rule && counts(threshold)) {
+    rule.detection_filter.reset();
+    std::erase_if(rule.thresholds, counts);
+  } else if (rule.detection_filter || std::any_of(rule.thresholds.begin(), rule.thresholds.end(), counts)) {
+    return;
+  }
+  rule.thresholds.push_back(threshold);
+}
+
 }  // namespace
+
+// A threshold for this very rule replaces what its author wrote, and what the file said before. One
+// for many rules, and a rate filter, gives way to what the author counts.
+void apply_tunings(Rule& rule, std::span<const RuleEnvironment::Tuning> tunings) {
+  for (const RuleEnvironment::Tuning& tuning : tunings) {
+    if (tuning.gid != 0 && tuning.gid != rule.meta.gid) continue;
+    if (tuning.sid != 0 && tuning.sid != rule.meta.sid) continue;
+    if (tuning.suppression) rule.suppressions.push_back(*tuning.suppression);
+    if (tuning.threshold) add_threshold(rule, *tuning.threshold, tuning.sid != 0);
+  }
+}
 
 RuleList check_rules(std::span<const core::SourceText> sources, const RuleEnvironment& environment,
                      core::Diagnostics& diagnostics) {

@@ -245,7 +245,7 @@ struct RuleMeta {
   std::string class_name, class_description;  // classtype and its text from classification.config
   std::uint8_t priority = 3;
   std::vector<const std::pair<std::string, std::string>*> metadata;  // of RuleResources; in rule order
-  std::vector<std::pair<std::string, std::string>> references;  // scheme, value
+  std::vector<std::pair<std::string, std::string>> references;       // scheme, value
   std::string text;  // empty unless RuleEnvironment::keep_text
   core::SourcePos where;
 };
@@ -307,6 +307,8 @@ struct Rule {
 
 struct RuleList {
   std::vector<std::unique_ptr<const Rule>> rules;
+  // Rules of RuleEnvironment::detectors: how a finding is told. They look at no packet. Priority 0: unsaid.
+  std::vector<std::unique_ptr<const Rule>> detections;
   std::vector<std::string> flowbit_names;    // by bit id
   std::vector<std::string> flowint_names;    // by variable id
   FileNeeds file_needs;                      // of all rules
@@ -325,6 +327,13 @@ struct RuleEnvironment {
   };
   std::map<std::string, Classification, std::less<>> classifications;  // classtype short name
   std::uint32_t pcre_match_limit = 3500, pcre_recursion_limit = 1500;
+  // A generator that finds by itself (scans, floods), and the sids it has; gid 0: there is none. Its rules
+  // say how findings are told.
+  struct Detectors {
+    std::uint32_t gid = 0;
+    std::vector<std::uint32_t> sids;
+  };
+  Detectors detectors;
   // From threshold files. sid 0: every rule of the gid; gid 0 and sid 0: every rule.
   struct Tuning {
     std::uint32_t gid = 0, sid = 0;
@@ -348,6 +357,9 @@ bool parse_classifications(const core::SourceText& source, RuleEnvironment& envi
 // set. False, and nothing is kept, when a line is wrong or asks for what is not supported.
 bool parse_threshold_file(const core::SourceText& source, RuleEnvironment& environment,
                           core::Diagnostics& diagnostics);
+
+// Gives a rule what the tunings say of it.
+void apply_tunings(Rule& rule, std::span<const RuleEnvironment::Tuning> tunings);
 
 // Checks the rules of one or more files. Unknown keywords, bad values and contradictions refuse
 // that rule alone, each with a positioned diagnostic.

@@ -19,7 +19,7 @@ class ThresholdFile {
  public:
   ThresholdFile(const core::SourceText& source, const RuleEnvironment& environment,
                 core::Diagnostics& diagnostics)
-      : source_(source), diagnostics_(diagnostics), groups_(environment) {}
+      : source_(source), environment_(environment), diagnostics_(diagnostics), groups_(environment) {}
 
   bool parse(std::vector<RuleEnvironment::Tuning>& out) {
     const std::string_view text = source_.text();
@@ -112,9 +112,21 @@ class ThresholdFile {
     }
     if (field.key == "sig_id") {
       seen |= 2U;
+      sid_ = field.value;
       return number(field, 0, tuning.sid);
     }
     return true;
+  }
+
+  // Rules may come later; what a detector has is known.
+  bool known_sid(const RuleEnvironment::Tuning& tuning) {
+    const RuleEnvironment::Detectors& detectors = environment_.detectors;
+    if (detectors.gid == 0 || tuning.gid != detectors.gid || tuning.sid == 0) return true;
+    if (std::find(detectors.sids.begin(), detectors.sids.end(), tuning.sid) != detectors.sids.end())
+      return true;
+    fail(sid_, "unknown-sid", "generator " + std::to_string(tuning.gid) + " has no such sid",
+         "`ids anomaly classes` lists them");
+    return false;
   }
 
   bool complete(const Part& command, unsigned seen, unsigned wanted, const char* form) {
@@ -148,7 +160,7 @@ class ThresholdFile {
       }
     }
     const unsigned wanted = (seen & 12U) == 0 ? 3U : 15U;
-    if (!complete(command, seen, wanted, kForm)) return false;
+    if (!complete(command, seen, wanted, kForm) || !known_sid(tuning)) return false;
     tuning.suppression = std::move(suppression);
     return true;
   }
@@ -203,7 +215,7 @@ class ThresholdFile {
         return false;
       }
     }
-    if (!complete(command, seen, 63U, kForm)) return false;
+    if (!complete(command, seen, 63U, kForm) || !known_sid(tuning)) return false;
     tuning.threshold = threshold;
     return true;
   }
@@ -252,14 +264,16 @@ class ThresholdFile {
         return false;
       }
     }
-    if (!complete(command, seen, 127U, kForm)) return false;
+    if (!complete(command, seen, 127U, kForm) || !known_sid(tuning)) return false;
     tuning.threshold = rate;
     return true;
   }
 
   const core::SourceText& source_;
+  const RuleEnvironment& environment_;
   core::Diagnostics& diagnostics_;
   GroupResolver groups_;
+  Part sid_;  // of the line at hand
   bool good_ = true;
 };
 

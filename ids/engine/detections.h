@@ -1,0 +1,31 @@
+// From the detectors, over the desk (ids/triage), to events.
+#pragma once
+
+#include <memory>
+
+#include "ids/engine/event_log.h"
+#include "ids/triage/desk.h"
+
+namespace gatehouse::ids::engine {
+
+class Detections : public anomaly::DetectionSink {
+ public:
+  // Both must outlive it.
+  Detections(const Settings& settings, EventLog& log)
+      : desk_(settings.triage, settings.environment), log_(log) {}
+
+  // Detection rules of the set in force.
+  void use(std::shared_ptr<const Engine> engine) {
+    desk_.use(engine->rules());
+    engine_ = std::move(engine);
+  }
+  void on_detection(const anomaly::Detection& detection) override;
+  const triage::DeskCounters& counters() const { return desk_.counters(); }
+
+ private:
+  triage::Desk desk_;
+  EventLog& log_;
+  std::shared_ptr<const Engine> engine_;  // the desk looks into its rules
+};
+
+}  // namespace gatehouse::ids::engine
