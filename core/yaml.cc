@@ -231,6 +231,62 @@ std::optional<std::uint64_t> yaml_duration_us(const YamlNode& node, Diagnostics&
   return std::nullopt;
 }
 
+namespace {
+
+// Days since the epoch of a date of the Gregorian calendar, counted from the start of March so that the day a
+// leap year adds is the last.
+std::int64_t days_of(std::int64_t year, unsigned month, unsigned day) {
+  if (month <= 2) --year;
+  const std::int64_t era = year / 400;
+  const auto of_era = static_cast<unsigned>(year - era * 400);
+  const unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  return era * 146'097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719'468;
+}
+
+unsigned days_in(unsigned year, unsigned month) {
+  constexpr unsigned kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+  return kDays[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+// `form` with a digit for each 9: all the numbers in the text, or nothing.
+bool matches_form(std::string_view text, std::string_view form, std::vector<unsigned>& numbers) {
+  if (text.size() != form.size()) return false;
+  numbers.clear();
+  bool in_number = false;
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    if (form[i] != '9') {
+      if (text[i] != form[i]) return false;
+      in_number = false;
+      continue;
+    }
+    if (text[i] < '0' || text[i] > '9') return false;
+    if (!in_number) numbers.push_back(0);
+    in_number = true;
+    numbers.back() = numbers.back() * 10 + static_cast<unsigned>(text[i] - '0');
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> yaml_time_us(const YamlNode& node, Diagnostics& diagnostics) {
+  std::vector<unsigned> n;
+  const bool good = node.is_scalar() && (matches_form(node.text, "9999-99-99", n) ||
+                                         matches_form(node.text, "9999-99-99T99:99Z", n) ||
+                                         matches_form(node.text, "9999-99-99T99:99:99Z", n));
+  if (good && n[0] >= 1970 && n[1] >= 1 && n[1] <= 12 && n[2] >= 1 && n[2] <= days_in(n[0], n[1])) {
+    constexpr std::int64_t kSecond = 1'000'000, kDay = 86'400 * kSecond;
+    const std::int64_t day = days_of(n[0], n[1], n[2]) * kDay;
+    if (n.size() == 3) return day + kDay - 1;
+    const unsigned second = n.size() == 6 ? n[5] : 0;
+    if (n[3] < 24 && n[4] < 60 && second < 60)
+      return day + (std::int64_t{n[3]} * 3600 + n[4] * 60 + second) * kSecond;
+  }
+  wrong(node, diagnostics, "a day such as 2027-01-31, or a moment such as 2027-01-31T12:00Z");
+  return std::nullopt;
+}
+
 std::optional<std::uint64_t> yaml_size(const YamlNode& node, Diagnostics& diagnostics) {
   double value = 0;
   std::string unit;

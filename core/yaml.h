@@ -46,6 +46,9 @@ std::optional<std::uint64_t> yaml_uint(const YamlNode& node, std::uint64_t least
 std::optional<double> yaml_double(const YamlNode& node, double least, double most, Diagnostics& diagnostics);
 // "90s", "5m", "2h", "250ms", or a plain number of seconds; in microseconds.
 std::optional<std::uint64_t> yaml_duration_us(const YamlNode& node, Diagnostics& diagnostics);
+// A moment in UTC: "2027-01-31", which is the end of that day, or "2027-01-31T12:00Z" with or without
+// seconds; in microseconds since the epoch.
+std::optional<std::int64_t> yaml_time_us(const YamlNode& node, Diagnostics& diagnostics);
 // "64 KiB", "1 MiB", "2gb" (binary multiples as the field uses them), or plain bytes.
 std::optional<std::uint64_t> yaml_size(const YamlNode& node, Diagnostics& diagnostics);
 std::optional<IpPrefix> yaml_prefix(const YamlNode& node, Diagnostics& diagnostics);

@@ -94,5 +94,24 @@ TEST(Scalars, DurationsAndSizes) {
   EXPECT_FALSE(p.diagnostics.has_errors());
 }
 
+TEST(Yaml, ReadsDaysAndMoments) {
+  Parsed p = parse("[1970-01-01, 2024-02-29, 2027-01-31T12:00Z, 2027-01-31T12:00:01Z]");
+  ASSERT_TRUE(p.root);
+  const auto& v = p.root->items;
+  EXPECT_EQ(yaml_time_us(v[0], p.diagnostics), 86'399'999'999);
+  EXPECT_EQ(yaml_time_us(v[1], p.diagnostics), 1'709'251'199'999'999);
+  EXPECT_EQ(yaml_time_us(v[2], p.diagnostics), 1'801'396'800'000'000);
+  EXPECT_EQ(yaml_time_us(v[3], p.diagnostics), 1'801'396'801'000'000);
+  EXPECT_FALSE(p.diagnostics.has_errors());
+  for (const char* text :
+       {"2023-02-29", "2023-13-01", "2023-00-01", "2023-1-1", "2023-01-01 12:00", "x", "1969-12-31",
+        "2023-01-01T24:00Z", "2023-01-01T12:60Z", "2023-01-01T12:00", "2023-04-31"}) {
+    Parsed bad = parse(std::string("[\"") + text + "\"]");
+    ASSERT_TRUE(bad.root);
+    EXPECT_FALSE(yaml_time_us(bad.root->items[0], bad.diagnostics)) << text;
+    EXPECT_TRUE(bad.diagnostics.has_errors()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace gatehouse::core

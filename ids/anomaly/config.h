@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/ip.h"
+
 namespace gatehouse::ids::anomaly {
 
 struct AnomalyConfig {
@@ -22,9 +24,22 @@ struct AnomalyConfig {
   std::uint32_t flood_packets_per_second = 200;
   // All tables together; no traffic makes it more.
   std::uint64_t memory_bytes = 64U << 20U;
+  // How soon what is done to hosts of a network is an attack: 200 % asks for twice as much evidence.
+  struct ZoneLimit {
+    core::IpPrefix network;
+    std::uint32_t percent = 100;
+  };
+  std::vector<ZoneLimit> zones;
+  // `limit` as it holds for what is done to `host`; the narrowest network decides.
+  std::uint32_t scaled(std::uint32_t limit, const core::IpAddress& host) const {
+    return zones.empty() ? limit : in_zone(limit, host);
+  }
   // Detectors, and results of contacts (Result), that are left out: to see what each is needed for.
   std::vector<std::string> without;
   std::uint64_t hash_seed = 0;  // 0: random, so that nobody can aim at one bucket
+
+ private:
+  std::uint32_t in_zone(std::uint32_t limit, const core::IpAddress& host) const;
 };
 
 // Table sizes that fit the budget; all powers of two, halved together until they do.

@@ -9,9 +9,9 @@ namespace {
 constexpr std::int64_t kWindowUs = 60'000'000;
 // Shared out: twelve dead ports of one host, asked for by four or more, nobody having half of them. Clients
 // of one host agree on its ports, and ports that ever answered do not count.
-constexpr std::uint64_t kSharedPorts = 12, kSharedSources = 4;
+constexpr std::uint32_t kSharedPorts = 12, kSharedSources = 4;
 // Decoys: three or more ask for the same dead ports.
-constexpr std::uint64_t kDecoyPorts = 5, kDecoySources = 3;
+constexpr std::uint32_t kDecoyPorts = 5, kDecoySources = 3;
 
 struct Scanned {
   std::uint64_t tag = 0;
@@ -63,11 +63,13 @@ class GroupScan : public AnomalyDetector {
   void judge(const Scanned& s, const Outcome& o, std::uint64_t subject) {
     const std::uint64_t sources = s.sources.distinct();
     const std::uint64_t ports = s.ports.estimate();
-    if (sources < kDecoySources || ports < kDecoyPorts) return;
+    const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, o.server); };
+    if (sources < kDecoySources || ports < scaled(kDecoyPorts)) return;
     const std::uint64_t pairs = s.pairs.estimate();
     const bool decoy = pairs * 10 >= sources * ports * 6;
-    const bool shared = sources >= kSharedSources && ports >= kSharedPorts && pairs * 2 <= ports * 3 &&
-                        std::uint64_t{s.sources.largest()} * 2 <= pairs && is_no_flood(s, o.time_us, pairs);
+    const bool shared = sources >= kSharedSources && ports >= scaled(kSharedPorts) &&
+                        pairs * 2 <= ports * 3 && std::uint64_t{s.sources.largest()} * 2 <= pairs &&
+                        is_no_flood(s, o.time_us, pairs);
     if (!decoy && !shared) return;
     if (!c_.log.due(subject, o.time_us, pairs)) return;
     Finding f;

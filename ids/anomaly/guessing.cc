@@ -55,7 +55,7 @@ class Guessing : public AnomalyDetector {
   void judge(const Knocks& k, const Observation& o, bool ssh) {
     const std::uint32_t bad = ssh ? k.ssh : k.http;
     const std::uint32_t good = ssh ? k.ssh_open : k.http_good;
-    if (bad < kAttempts || good * 4 > bad) return;
+    if (bad < c_.config.scaled(kAttempts, o.server) || good * 4 > bad) return;
     const Verdict verdict = ssh ? Verdict::ssh_guessing : Verdict::http_guessing;
     const std::uint64_t subject = c_.log.subject(verdict, o.client, c_.hash(o.server));
     if (!c_.log.due(subject, o.time_us, bad)) return;

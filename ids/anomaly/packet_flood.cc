@@ -28,7 +28,8 @@ class PacketFlood : public AnomalyDetector {
   explicit PacketFlood(const Context& context) : c_(context) {}
 
   void on_victim(Victim& v, std::int64_t now_us) override {
-    const std::uint32_t most = limit();
+    const std::uint32_t base = c_.config.scaled(c_.config.flood_packets_per_second, v.address);
+    const std::uint32_t most = limit(v.address);
     // Answered datagrams were counted as unasked when they began.
     const std::uint32_t udp = less(v[Tally::udp], v[Tally::udp_answered]);
     // Whether a service's answer was asked for is an exact test, and nothing benign fails it often.
@@ -37,8 +38,7 @@ class PacketFlood : public AnomalyDetector {
     } else if (udp >= most && !is_udp_scan(v)) {
       raise(v, now_us, Verdict::udp_flood, udp, "unanswered_per_second");
     }
-    if (v[Tally::icmp] >= c_.config.flood_packets_per_second)
-      raise(v, now_us, Verdict::icmp_flood, v[Tally::icmp], "icmp_per_second");
+    if (v[Tally::icmp] >= base) raise(v, now_us, Verdict::icmp_flood, v[Tally::icmp], "icmp_per_second");
     const std::uint32_t stray = less(v[Tally::stray], v[Tally::stray_answered]);
     if (stray >= most && stray_is_refused(v, now_us) && !is_port_scan(v))
       raise(v, now_us, Verdict::ack_flood, stray, "stray_per_second");
@@ -47,8 +47,7 @@ class PacketFlood : public AnomalyDetector {
     if (v[Tally::syn_ack] >= most)
       raise(v, now_us, Verdict::amplification, v[Tally::syn_ack], "syn_acks_per_second");
     const std::uint32_t fragments = less(v[Tally::fragment], v[Tally::defragmented]);
-    if (fragments * kFragmentShare >= c_.config.flood_packets_per_second &&
-        v.older(Tally::fragment) > 2 * v[Tally::defragmented])
+    if (fragments * kFragmentShare >= base && v.older(Tally::fragment) > 2 * v[Tally::defragmented])
       raise(v, now_us, Verdict::fragment_flood, fragments, "incomplete_per_second");
   }
 
@@ -57,9 +56,10 @@ class PacketFlood : public AnomalyDetector {
     const std::uint32_t udp = less(v[Tally::udp], v[Tally::udp_answered]);
     const std::uint32_t syn = less(v[Tally::syn], v[Tally::syn_completed] + v[Tally::syn_refused]);
     const bool many = v.source_count() >= kCarpetHosts;
-    const bool by_udp = udp >= limit() && (many || v.bytes >= kScanBytes);
-    const bool by_syn = syn >= limit() && many && v[Tally::syn_retried] * 3 < syn;
-    const bool by_icmp = v[Tally::icmp] >= 2 * c_.config.flood_packets_per_second && many;
+    const bool by_udp = udp >= limit(v.address) && (many || v.bytes >= kScanBytes);
+    const bool by_syn = syn >= limit(v.address) && many && v[Tally::syn_retried] * 3 < syn;
+    const bool by_icmp =
+        v[Tally::icmp] >= 2 * c_.config.scaled(c_.config.flood_packets_per_second, v.address) && many;
     if (!by_udp && !by_syn && !by_icmp) return;
     // One host's flood is not the network's.
     const core::IpPrefix wide = wider(v.address);
@@ -86,8 +86,9 @@ class PacketFlood : public AnomalyDetector {
     std::fill(wide.address.bytes.begin() + wide.length / 8, wide.address.bytes.end(), 0);
     return wide;
   }
-  std::uint32_t limit() const {
-    return c_.config.flood_packets_per_second * (c_.symmetry.one_sided() ? kOneSidedFactor : 1);
+  std::uint32_t limit(const IpAddress& victim) const {
+    return c_.config.scaled(c_.config.flood_packets_per_second, victim) *
+           (c_.symmetry.one_sided() ? kOneSidedFactor : 1);
   }
 
   static Verdict service_verdict(std::size_t service) {

@@ -104,8 +104,9 @@ class RequestFlood : public AnomalyDetector {
     const std::uint32_t count = a.requests == kMachine ? kMachine : 1;
     s.requests += count;
     s.machines.add(c_.hash(o.client), o.client, count);
-    const bool many = s.machines.distinct() >= kMachines && s.requests >= kOfMachines;
-    if (a.requests >= kOfOne || many) report_http(s, o);
+    const bool many =
+        s.machines.distinct() >= kMachines && s.requests >= c_.config.scaled(kOfMachines, o.server);
+    if (a.requests >= c_.config.scaled(kOfOne, o.server) || many) report_http(s, o);
   }
 
   void report_http(const Asked& s, const Observation& o) {
@@ -140,7 +141,7 @@ class RequestFlood : public AnomalyDetector {
     n.parent.add(o.detail);
     n.names.add(o.value);
     n.clients.add(c_.hash(o.client), o.client);
-    if (n.queries < kQueries || n.parent.votes * 2 < n.queries) return;
+    if (n.queries < c_.config.scaled(kQueries, o.server) || n.parent.votes * 2 < n.queries) return;
     if (n.names.estimate() * 10 < std::uint64_t{n.queries} * 7) return;
     // What is answered does not exist; a server that answers nothing any more is part of the picture.
     if (n.missing * 2 < n.answers) return;

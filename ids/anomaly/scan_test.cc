@@ -21,6 +21,22 @@ TEST(SourceScan, VerticalScanOfRefusedPortsIsSeenAtTheEighth) {
   EXPECT_EQ(lab.found[0].target, "10.0.0.1");
 }
 
+TEST(SourceScan, ZonesDecideHowSoon) {
+  for (const auto& [percent, ports] : {std::pair{50U, 4}, std::pair{100U, 8}, std::pair{200U, 16}}) {
+    AnomalyConfig config;
+    config.zones = {{*core::IpPrefix::parse("10.0.0.0/24"), percent},
+                    {*core::IpPrefix::parse("0.0.0.0/0"), 1000}};
+    Lab lab(config);
+    for (std::uint16_t port = 1; port < ports; ++port) {
+      lab.probe(kAttacker, kServer, port);
+      lab.wait(kMs);
+    }
+    EXPECT_EQ(lab.starts(), 0u) << percent;
+    lab.probe(kAttacker, kServer, 1000);
+    EXPECT_EQ(lab.starts(), 1u) << percent;
+  }
+}
+
 TEST(SourceScan, SourcesOfBothVersions) {
   Lab lab;
   const IpAddress attacker = *IpAddress::parse("2001:db8::66");

@@ -195,10 +195,11 @@ class SlowConnections : public AnomalyDetector {
   void judge(const Server& s, const Pair& pair, const Connection& c, Kind kind, std::int64_t now_us) {
     const auto k = static_cast<std::size_t>(kind);
     const std::uint32_t stuck = s.stuck[1] + s.stuck[2] + s.stuck[3];
-    const bool one = kind == Kind::silent
-                         ? pair.stuck[k] >= kSilentOfOne
-                         : std::uint32_t{pair.stuck[1]} + pair.stuck[2] + pair.stuck[3] >= kStuckOfOne;
-    const bool many = stuck >= kStuckOfMany && stuck * 2 >= s.open;
+    const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, c.server); };
+    const bool one = kind == Kind::silent ? pair.stuck[k] >= scaled(kSilentOfOne)
+                                          : std::uint32_t{pair.stuck[1]} + pair.stuck[2] + pair.stuck[3] >=
+                                                scaled(kStuckOfOne);
+    const bool many = stuck >= scaled(kStuckOfMany) && stuck * 2 >= s.open;
     if (!one && !many) return;
     const std::uint64_t subject = c_.log.subject(Verdict::slowloris, c.server);
     const std::uint32_t amount = stuck + s.stuck[4];

@@ -211,18 +211,20 @@ class SourceScan : public AnomalyDetector {
   std::uint32_t good(const Source& s) const { return c_.successes.count(s.tag); }
 
   void judge(Source& s, const Outcome& o, Look look) {
-    const auto units_of = [](std::uint32_t n) { return static_cast<std::int32_t>(n) * kRefused; };
+    // Of the host asked for last: one source rarely asks in zones of different sensitivity.
+    const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, o.server); };
+    const auto units_of = [&](std::uint32_t n) { return static_cast<std::int32_t>(scaled(n)) * kRefused; };
     const bool vertical = s.focus_units >= units_of(c_.config.scan_ports) &&
                           std::uint32_t{s.focus_good} * 4 <= s.focus_ports.bits_set();
     const bool wide = s.window_units >= units_of(c_.config.scan_hosts) && mostly(s, s.window_failed, 8) &&
-                      enough_of_datagrams(s, look);
-    const bool slow = s.failed >= kSlowTargets && s.units >= units_of(kSlowTargets) * 3 / 4 &&
+                      enough_of_datagrams(s, look, o.server);
+    const bool slow = s.failed >= scaled(kSlowTargets) && s.units >= units_of(kSlowTargets) * 3 / 4 &&
                       mostly(s, s.failed, 9) && o.time_us - s.first_us > c_.config.scan_window_us &&
-                      enough_of_datagrams(s, look);
+                      enough_of_datagrams(s, look, o.server);
     // Who asks for hosts it knows finds few of them dead; who asks for all finds most.
     const std::uint32_t pings = s.looks[static_cast<std::size_t>(Look::ping)];
-    const bool sweep = look == Look::ping && pings >= kDeadHosts && pings * 2 >= good(s);
-    const bool protocols = look == Look::protocol && s.protocols.bits_set() >= kProtocols;
+    const bool sweep = look == Look::ping && pings >= scaled(kDeadHosts) && pings * 2 >= good(s);
+    const bool protocols = look == Look::protocol && s.protocols.bits_set() >= scaled(kProtocols);
     if (!vertical && !wide && !slow && !sweep && !protocols) return;
     const std::uint64_t subject = c_.log.subject(Verdict::scan_vertical, s.address);
     if (!c_.log.active(subject) && c_.log.explained(s.address, o.server)) return;
@@ -232,10 +234,11 @@ class SourceScan : public AnomalyDetector {
 
   // UDP that is not answered is usual: only one port asked of many hosts is a sweep.
   // Routing and tunnel protocols are not answered either: they count by their number alone.
-  bool enough_of_datagrams(const Source& s, Look look) const {
+  bool enough_of_datagrams(const Source& s, Look look, const IpAddress& host) const {
     if (look == Look::protocol) return false;
     if (look != Look::udp) return true;
-    return s.ports.bits_set() <= 2 && s.hosts.estimate() >= kUdpHosts && mostly(s, s.failed, 9);
+    return s.ports.bits_set() <= 2 && s.hosts.estimate() >= c_.config.scaled(kUdpHosts, host) &&
+           mostly(s, s.failed, 9);
   }
 
   Verdict verdict(const Source& s, bool fast) const {

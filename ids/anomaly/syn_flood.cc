@@ -21,8 +21,9 @@ class SynFlood : public AnomalyDetector {
     if (v[Tally::syn] == 0) return;
     dead(v, now_us);
     const std::uint32_t begun = v[Tally::syn];
+    const std::uint32_t most = c_.config.scaled(c_.config.flood_syn_per_second, v.address);
     const std::uint32_t settled = v[Tally::syn_refused] + v[Tally::syn_retried];
-    if (begun < settled + v[Tally::syn_completed] + c_.config.flood_syn_per_second) return;
+    if (begun < settled + v[Tally::syn_completed] + most) return;
     // A server whose clients go on as ever but get no answer has died.
     if (static_cast<float>(begun) < 2 * v.usual_syn) return;
     // What had half a second to be completed, against as much time's completions. A crowd with round trips
@@ -30,7 +31,7 @@ class SynFlood : public AnomalyDetector {
     const std::uint32_t older = v.older(Tally::syn);
     const std::uint32_t done = (v[Tally::syn_completed] + settled) * Victim::kOlder / Victim::kSlots;
     const std::uint32_t lost = older - std::min(older, done);
-    if (lost * 3 < c_.config.flood_syn_per_second || lost * 2 < older) return;
+    if (lost * 3 < most || lost * 2 < older) return;
     if (v[Tally::syn_retried] * 3 > begun) return;
     const Suspicion* suspicion = c_.victims.suspicion(v);
     const bool few = suspicion != nullptr && suspicion->sources.repeats();

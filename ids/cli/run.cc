@@ -10,6 +10,7 @@
 #include "core/os.h"
 #include "ids/cli/load.h"
 #include "ids/cli/verbs.h"
+#include "ids/engine/detections.h"
 
 namespace gatehouse::ids::cli {
 namespace {
@@ -54,6 +55,7 @@ Result<int> over_file(const core::Args& args, const Loaded& loaded, const engine
                                   : engine::profile_text(summary.profile, kProfileRows).c_str(),
                stdout);
   }
+  engine::log_hidden(loaded.settings, summary.stats.triage);
   core::log_debug("{} packets, {} alerts, {:.3f} s", summary.stats.decoder.packets,
                   summary.stats.events.alerts, static_cast<double>(summary.elapsed_us) / 1e6);
   return core::kExitDone;

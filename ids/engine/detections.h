@@ -28,4 +28,7 @@ class Detections : public anomaly::DetectionSink {
   std::shared_ptr<const Engine> engine_;  // the desk looks into its rules
 };
 
+// At the end of a run: what exceptions, zones and rules kept from being told.
+void log_hidden(const Settings& settings, const triage::DeskCounters& counters);
+
 }  // namespace gatehouse::ids::engine

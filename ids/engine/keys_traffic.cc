@@ -191,9 +191,6 @@ void anomaly_memory(const SettingValue& v) {
 void anomaly_seed(const SettingValue& v) {
   if (auto n = v.uint(0, INT64_MAX)) v.settings.anomaly.hash_seed = *n;
 }
-void strict_eve(const SettingValue& v) {
-  if (auto on = v.flag()) v.settings.triage.strict_eve = *on;
-}
 // One name or a list.
 void anomaly_without(const SettingValue& v) {
   const auto take = [&](const core::YamlNode& node) {
@@ -258,7 +255,6 @@ constexpr KeyRow kRows[] = {
     {"anomaly.memory", anomaly_memory},
     {"anomaly.seed", anomaly_seed},
     {"anomaly.without", anomaly_without},
-    {"anomaly.strict-eve", strict_eve},
     {"anomaly.flood.enabled", flood_on},
     {"anomaly.flood.syn-per-second", flood_rate},
     {"anomaly.flood.packets-per-second", flood_packets},

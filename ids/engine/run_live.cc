@@ -286,6 +286,7 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   if (const auto failure = control.failure()) return tl::make_unexpected(*failure);
   if (!output.failure().empty()) return core::fail(core::Errc::io, output.failure());
   GH_CHECK(saved);
+  log_hidden(settings, all_stats(control, shared).triage);
   core::log_info("ended: {} packets, {} dropped by the kernel", control.stats().capture.received,
                  control.stats().capture.kernel_drops);
   return {};

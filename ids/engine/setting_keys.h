@@ -45,6 +45,7 @@ std::span<const KeyRow> list_keys();      // datasets, reputation, countries, ta
 std::span<const KeyRow> file_keys();      // file-store.*, eve.types.files.*
 std::span<const KeyRow> protocol_keys();  // app-layer.*
 std::span<const KeyRow> traffic_keys();   // capture, decoder, defrag, flow, stream, anomaly
+std::span<const KeyRow> triage_keys();    // anomaly.zones, .exceptions, .response
 std::span<const KeyRow> eve_keys();       // eve.*
 
 // The built-in defaults, as a configuration file.

@@ -1,5 +1,7 @@
 #include "ids/engine/settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -67,8 +69,8 @@ struct Table {
   std::vector<std::pair<std::vector<std::string_view>, const KeyRow*>> rows;
 
   Table() {
-    for (const auto& part :
-         {rule_keys(), list_keys(), file_keys(), protocol_keys(), traffic_keys(), eve_keys()}) {
+    for (const auto& part : {rule_keys(), list_keys(), file_keys(), protocol_keys(), traffic_keys(),
+                             triage_keys(), eve_keys()}) {
       for (const KeyRow& row : part) rows.emplace_back(split(row.pattern), &row);
     }
   }
@@ -120,8 +122,15 @@ std::string value_text(const YamlNode& node) {
   } else if (node.is_sequence()) {
     for (const YamlNode& item : node.items) out += (out.empty() ? "" : ", ") + value_text(item);
     out = "[" + out + "]";
+  } else if (node.is_map()) {
+    for (std::size_t i = 0; i < node.keys.size(); ++i) {
+      if (!out.empty()) out += ", ";
+      core::append_json_string(out, node.keys[i].text);
+      out += ": " + value_text(node.items[i]);
+    }
+    out = "{" + out + "}";
   } else {
-    out = node.is_map() ? "{}" : "null";
+    out = "null";
   }
   return out;
 }
@@ -188,16 +197,95 @@ std::string home_networks(const site::Site& site) {
   return out.empty() ? "any" : out + "]";
 }
 
-void apply_site(Settings& settings, const site::Site& site, core::Diagnostics& diagnostics) {
-  const auto put = [&](const std::string& key, const std::string& text, const core::SourcePos& where) {
+YamlNode scalar(std::string text, const core::SourcePos& where) {
+  YamlNode node;
+  node.kind = YamlNode::Kind::scalar;
+  node.text = std::move(text);
+  node.where = where;
+  return node;
+}
+YamlNode sequence(std::vector<YamlNode> items, const core::SourcePos& where) {
+  YamlNode node;
+  node.kind = YamlNode::Kind::sequence;
+  node.items = std::move(items);
+  node.where = where;
+  return node;
+}
+void put_member(YamlNode& map, std::string name, YamlNode value) {
+  map.kind = YamlNode::Kind::mapping;
+  map.keys.push_back(scalar(std::move(name), value.where));
+  map.items.push_back(std::move(value));
+}
+YamlNode networks(const std::vector<core::IpPrefix>& all, const core::SourcePos& where) {
+  std::vector<YamlNode> items;
+  for (const core::IpPrefix& prefix : all) items.push_back(scalar(prefix.to_string(), where));
+  return sequence(std::move(items), where);
+}
+YamlNode words(const std::vector<site::PlacedWord>& all, const core::SourcePos& where) {
+  std::vector<YamlNode> items;
+  for (const site::PlacedWord& word : all) items.push_back(scalar(word.text, word.where));
+  return sequence(std::move(items), where);
+}
+
+// All zones: the outside means every address, so those inside are named beside it.
+YamlNode zones_of(const site::Site& site) {
+  static const std::vector<core::IpPrefix> kAll = {*core::IpPrefix::parse("0.0.0.0/0"),
+                                                   *core::IpPrefix::parse("::/0")};
+  std::vector<YamlNode> zones;
+  const auto& levels = site.detection.sensitivity;
+  for (const site::Zone& zone : site.zones) {
+    const auto given = std::find_if(levels.begin(), levels.end(),
+                                    [&](const site::ZoneSensitivity& s) { return s.zone == zone.name; });
+    const core::SourcePos& where = given == levels.end() ? zone.where : given->where;
+    const auto level = given == levels.end() ? site::Sensitivity::normal : given->level;
     YamlNode node;
-    node.kind = YamlNode::Kind::scalar;
-    node.text = text;
     node.where = where;
+    put_member(node, "zone", scalar(zone.name, where));
+    put_member(node, "networks", networks(zone.untrusted ? kAll : zone.networks, where));
+    put_member(node, "sensitivity", scalar(std::string(to_string(level)), where));
+    zones.push_back(std::move(node));
+  }
+  return sequence(std::move(zones), site.detection.where);
+}
+
+YamlNode exceptions_of(const site::Site& site) {
+  std::vector<YamlNode> exceptions;
+  for (const site::DetectionException& e : site.detection.exceptions) {
+    YamlNode node;
+    node.where = e.where;
+    if (!e.source.empty()) put_member(node, "source", networks(e.source.networks, e.where));
+    if (!e.target.empty()) put_member(node, "target", networks(e.target.networks, e.where));
+    put_member(node, "class", words(e.classes, e.where));
+    put_member(node, "until", scalar(e.until, e.until_where));
+    put_member(node, "reason", scalar(e.reason, e.where));
+    exceptions.push_back(std::move(node));
+  }
+  return sequence(std::move(exceptions), site.detection.where);
+}
+
+// Whom no detection may ever ban, whatever the policy lists beside them.
+std::vector<core::IpPrefix> never_banned(const site::Site& site) {
+  std::vector<core::IpPrefix> out = site.detection.response->never.networks;
+  const auto add = [&](const std::vector<core::IpPrefix>& more) {
+    out.insert(out.end(), more.begin(), more.end());
+  };
+  for (const site::Zone& zone : site.zones) add(zone.networks);
+  add(site.detection.home_networks);
+  if (site.administration) add(site.networks_of(site.administration->host));
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+void apply_site(Settings& settings, const site::Site& site, core::Diagnostics& diagnostics) {
+  const auto put_node = [&](const std::string& key, const YamlNode& node) {
     Leaf leaf;
     leaf.key = key;
     leaf.value = &node;
     apply(settings, leaf, Origin::site, diagnostics);
+  };
+  const auto put = [&](const std::string& key, const std::string& text, const core::SourcePos& where) {
+    put_node(key, scalar(text, where));
   };
   const site::Detection& detection = site.detection;
   put("vars.address-groups.HOME_NET", home_networks(site), detection.where);
@@ -205,6 +293,20 @@ void apply_site(Settings& settings, const site::Site& site, core::Diagnostics& d
   put("anomaly.scan.hosts", std::to_string(detection.scan.hosts), detection.where);
   put("anomaly.scan.window", std::to_string(detection.scan.window_us / 1000) + "ms", detection.where);
   put("anomaly.flood.syn-per-second", std::to_string(detection.flood.syn_per_second), detection.where);
+  if (!detection.sensitivity.empty()) put_node("anomaly.zones", zones_of(site));
+  if (!detection.exceptions.empty()) put_node("anomaly.exceptions", exceptions_of(site));
+  if (const auto& response = detection.response) {
+    const core::SourcePos& where = response->where;
+    const auto seconds = [](std::uint64_t us) { return std::to_string(us / 1'000'000) + "s"; };
+    put("anomaly.response.mode", response->enforce ? "enforce" : "dry-run", where);
+    put_node("anomaly.response.classes", words(response->classes, where));
+    put("anomaly.response.confidence", fmt::format("{}", response->confidence), where);
+    put("anomaly.response.ban", seconds(response->ban_us), where);
+    put("anomaly.response.longest", seconds(response->longest_us), where);
+    put("anomaly.response.escalation", std::to_string(response->escalation), where);
+    put_node("anomaly.response.never", networks(never_banned(site), where));
+    put("anomaly.response.socket", response->socket, where);
+  }
   for (const auto& [key, entry] : detection.engine) put(key, entry.first, entry.second);
 }
 

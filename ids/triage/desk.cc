@@ -17,6 +17,21 @@ bool all_in(std::span<const IpPrefix> networks, std::span<const IpAddress> named
          std::all_of(named.begin(), named.end(), [&](const IpAddress& a) { return in_any(networks, a); });
 }
 
+bool is_off(std::span<const Policy::Zone> zones, const IpAddress& address) {
+  const Policy::Zone* narrowest = nullptr;
+  for (const Policy::Zone& zone : zones) {
+    if (!zone.network.contains(address)) continue;
+    if (narrowest == nullptr || zone.network.length > narrowest->network.length) narrowest = &zone;
+  }
+  return narrowest != nullptr && narrowest->off;
+}
+
+bool is_off(std::span<const Policy::Zone> zones, const Detection& d) {
+  if (zones.empty() || d.targets.empty() || d.targets_total > d.targets.size()) return false;
+  return std::all_of(d.targets.begin(), d.targets.end(),
+                     [&](const IpAddress& a) { return is_off(zones, a); });
+}
+
 bool covers(const Exception& e, const Detection& d) {
   if (d.time_us > e.until_us) return false;
   const std::string_view klass = anomaly::attack_class(d.verdict).klass;
@@ -70,7 +85,7 @@ Fate Desk::judge(const Detection& d, Decision& decision) {
     ++counters_.by_exception[static_cast<std::size_t>(found - exceptions.begin())];
     return Fate::excepted;
   }
-  if (!policy_.off.empty() && all_in(policy_.off, d.targets, d.targets_total)) {
+  if (is_off(policy_.zones, d)) {
     ++counters_.off;
     return Fate::off;
   }

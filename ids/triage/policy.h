@@ -8,6 +8,7 @@
 
 #include "core/ip.h"
 #include "core/result.h"
+#include "ids/anomaly/classes.h"
 
 namespace gatehouse::ids::triage {
 
@@ -23,14 +24,33 @@ struct Exception {
   core::SourcePos where;
 };
 
+// When a detection asks the firewall to ban its sources.
+struct Response {
+  bool on = false, enforce = false;  // not enforced: it is only told what would be asked
+  std::vector<std::string> classes;
+  double confidence = 0.9;
+  std::int64_t ban_us = 600'000'000, longest_us = 86'400'000'000;
+  std::uint32_t escalation = 4;  // each further ban of one source lasts so much longer
+  std::vector<IpPrefix> never;   // administration, own networks, partners
+  std::string socket = "/run/gatehouse/guard.sock";
+};
+
 struct Policy {
   std::vector<Exception> exceptions;
-  std::vector<IpPrefix> off;  // what is done to these networks is no matter
-  bool strict_eve = false;    // detections in alert.metadata, as a closed schema wants it
+  Response response;
+  // What is done to these networks is no matter, or does matter; the narrowest decides.
+  struct Zone {
+    IpPrefix network;
+    bool off = false;
+  };
+  std::vector<Zone> zones;
+  bool strict_eve = false;  // detections in alert.metadata, as a closed schema wants it
 };
 
 // "scan.*" fits "scan.udp"; a name fits itself.
 bool class_fits(std::string_view pattern, std::string_view klass);
+// Did its sources prove who they are? Only then may a ban rest on it.
+bool may_be_banned(const anomaly::AttackClass& attack);
 // Does any class of detections fit?
 bool is_class_pattern(std::string_view pattern);
 

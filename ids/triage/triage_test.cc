@@ -233,11 +233,15 @@ TEST(Exceptions, EndInTimeOfThePacketsAndTheAttackThenBegins) {
 
 TEST(Exceptions, AZoneThatIsOffHidesOnlyWhatStaysInIt) {
   Office office("");
-  office.policy.off = {*IpPrefix::parse("10.9.0.0/16")};
+  office.policy.zones = {{*IpPrefix::parse("0.0.0.0/0"), true},
+                         {*IpPrefix::parse("10.0.0.0/8"), false},
+                         {*IpPrefix::parse("10.9.0.0/16"), true}};
   office.open();
   EXPECT_EQ(office.decide({Verdict::scan_block, {"192.0.2.9"}, {"10.9.0.1", "10.9.0.2"}}).fate, Fate::off);
   EXPECT_EQ(office.decide({Verdict::scan_block, {"192.0.2.9"}, {"10.9.0.1", "10.8.0.2"}}).fate, Fate::told);
-  EXPECT_EQ(office.desk->counters().off, 1U);
+  EXPECT_EQ(office.decide({Verdict::scan_udp, {"192.0.2.9"}, {"198.51.100.1"}}).fate, Fate::off);
+  EXPECT_EQ(office.decide({Verdict::scan_udp, {"192.0.2.9"}, {"2001:db8::1"}}).fate, Fate::told);
+  EXPECT_EQ(office.desk->counters().off, 2U);
 }
 
 TEST(Exceptions, ClassPatternsNameClasses) {

@@ -60,6 +60,18 @@ class Checker {
     return true;
   }
 
+  // A party is a list of addresses in the end; "everybody else" is none.
+  void check_party(const Party& party) {
+    for (const Endpoint& e : party.endpoints) {
+      if (!check_endpoint(e)) continue;
+      const Zone* zone = site_.find_zone(e.zone);
+      if (e.is_gatehouse())
+        error("bad-value", e.where, "the gatehouse has no addresses in the policy: name them");
+      else if (zone->untrusted && e.host.empty())
+        error("bad-value", e.where, "zone `" + zone->name + "` is everybody: name networks");
+    }
+  }
+
   void check_zones() {
     const Zone* untrusted = nullptr;
     for (std::size_t i = 0; i < site_.zones.size(); ++i) {
@@ -334,6 +346,14 @@ class Checker {
     for (const std::string& zone : site_.detection.interfaces) {
       if (site_.find_zone(zone) == nullptr) unknown("zone", zone, site_.detection.where, site_.zones);
     }
+    for (const ZoneSensitivity& s : site_.detection.sensitivity) {
+      if (site_.find_zone(s.zone) == nullptr) unknown("zone", s.zone, s.where, site_.zones);
+    }
+    for (const DetectionException& e : site_.detection.exceptions) {
+      check_party(e.source);
+      check_party(e.target);
+    }
+    if (site_.detection.response) check_party(site_.detection.response->never);
     for (const Receiver& receiver : site_.soc.receivers) {
       if (receiver.kind != ReceiverKind::syslog_tls || !check_endpoint(receiver.host)) continue;
       if (receiver.host.host.empty()) {
@@ -365,6 +385,20 @@ class Checker {
 
 void cross_check(const Site& site, Diagnostics& diagnostics) {
   Checker(site, diagnostics).run();
+}
+
+void resolve_parties(Site& site) {
+  const auto resolve = [&](Party& party) {
+    for (const Endpoint& endpoint : party.endpoints) {
+      const std::vector<IpPrefix> networks = site.networks_of(endpoint);
+      party.networks.insert(party.networks.end(), networks.begin(), networks.end());
+    }
+  };
+  for (DetectionException& e : site.detection.exceptions) {
+    resolve(e.source);
+    resolve(e.target);
+  }
+  if (site.detection.response) resolve(site.detection.response->never);
 }
 
 }  // namespace gatehouse::site

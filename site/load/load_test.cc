@@ -44,6 +44,82 @@ TEST(ShippedSites, WebMailSaysWhatItMeans) {
   EXPECT_EQ(site.find_zone("servers")->find_host("front")->addresses.size(), 2U);
 }
 
+const std::string kZones =
+    "site: a\nzones:\n  out: {interface: e0, networks: any}\n"
+    "  dmz: {interface: e1, networks: [10.1.0.0/16], hosts: {web: [10.1.0.5]}}\n";
+
+TEST(DetectionPolicy, NamesBecomeNetworks) {
+  core::Diagnostics diagnostics;
+  const auto site =
+      load(kZones +
+               "detection:\n  sensitivity: {dmz: high, out: low}\n  exceptions:\n"
+               "    - {source: 192.0.2.0/24, target: dmz/web, class: scan.*, until: 2099-01-31, "
+               "reason: test}\n    - {source: [dmz], class: [dos.udpflood, \"*\"], "
+               "until: 2099-01-31T12:00Z, reason: r}\n"
+               "  response: {classes: [bruteforce.*], ban: 5m, never: [203.0.113.7, dmz]}\n",
+           diagnostics);
+  ASSERT_TRUE(site.has_value()) << diagnostics.render_all();
+  const Detection& d = site->detection;
+  ASSERT_EQ(d.sensitivity.size(), 2U);
+  EXPECT_EQ(d.sensitivity[0].level, Sensitivity::high);
+  ASSERT_EQ(d.exceptions.size(), 2U);
+  EXPECT_EQ(d.exceptions[0].target.networks[0].to_string(), "10.1.0.5/32");
+  EXPECT_EQ(d.exceptions[1].source.networks[0].to_string(), "10.1.0.0/16");
+  EXPECT_EQ(d.exceptions[1].classes[1].text, "*");
+  EXPECT_EQ(d.exceptions[0].until_us % 86'400'000'000, 86'399'999'999);
+  ASSERT_TRUE(d.response.has_value());
+  EXPECT_FALSE(d.response->enforce);
+  EXPECT_EQ(d.response->ban_us, 300'000'000U);
+  EXPECT_EQ(d.response->never.networks.size(), 2U);
+  EXPECT_TRUE(diagnostics.all().empty());
+}
+
+TEST(DetectionPolicy, AnExpiredExceptionIsAWarning) {
+  core::Diagnostics diagnostics;
+  const auto site = load(
+      kZones +
+          "detection:\n  exceptions: [{source: dmz, class: scan.*, until: 2020-02-29, reason: old test}]\n",
+      diagnostics);
+  ASSERT_TRUE(site.has_value());
+  ASSERT_EQ(diagnostics.warning_count(), 1U);
+  EXPECT_EQ(diagnostics.all()[0].code, "exception-expired");
+  EXPECT_EQ(diagnostics.all()[0].where.line, 6U);
+}
+
+TEST(DetectionPolicy, RefusesWhatLacksAPart) {
+  struct Row {
+    const char* text;
+    const char* code;
+  };
+  const Row rows[] = {
+      {"exceptions: [{source: dmz, class: scan.*, until: 2099-01-01}]", "missing-key"},
+      {"exceptions: [{source: dmz, class: scan.*, reason: r}]", "missing-key"},
+      {"exceptions: [{source: dmz, until: 2099-01-01, reason: r}]", "missing-key"},
+      {"exceptions: [{class: scan.*, until: 2099-01-01, reason: r}]", "missing-key"},
+      {"exceptions: [{source: dmz, class: scan.*, until: 2099-01-01, reason: \"\"}]", "bad-value"},
+      {"exceptions: [{source: dmz, class: scan.*, until: 2099-02-29, reason: r}]", "bad-value"},
+      {"exceptions: [{source: dmz, class: scan.*, until: tomorrow, reason: r}]", "bad-value"},
+      {"exceptions: [{source: dmzz, class: scan.*, until: 2099-01-01, reason: r}]", "unknown-name"},
+      {"exceptions: [{source: out, class: scan.*, until: 2099-01-01, reason: r}]", "bad-value"},
+      {"exceptions: [{source: 10.0.0.1/8, class: scan.*, until: 2099-01-01, reason: r}]", "bad-value"},
+      {"exceptions: [{source: dmz, clas: scan.*, until: 2099-01-01, reason: r}]", "unknown-key"},
+      {"exceptions: [x]", "bad-value"},
+      {"sensitivity: {dmz: loud}", "bad-value"},
+      {"sensitivity: {dmzz: low}", "unknown-name"},
+      {"response: {mode: enforce}", "missing-key"},
+      {"response: {mode: maybe, classes: [dos.*]}", "bad-value"},
+      {"response: {classes: [dos.*], ban: 2h, longest: 1h}", "bad-value"},
+      {"response: {classes: [dos.*], socket: guard.sock}", "bad-path"},
+  };
+  for (const Row& row : rows) {
+    core::Diagnostics diagnostics;
+    EXPECT_FALSE(load(kZones + "detection:\n  " + row.text + "\n", diagnostics).has_value()) << row.text;
+    bool found = false;
+    for (const auto& d : diagnostics.all()) found = found || (d.code == row.code && d.where.line == 6);
+    EXPECT_TRUE(found) << row.text << '\n' << diagnostics.render_all();
+  }
+}
+
 // bad.expected is the rendered diagnostics; to renew it: GATEHOUSE_UPDATE_GOLDEN=1 site_load_test
 TEST(BadSite, GivesExactlyTheExpectedDiagnostics) {
   const auto text = core::read_file(kRules + "bad.yaml");

@@ -146,46 +146,6 @@ void read_people(const YamlNode* node, Site& site, Diagnostics& diagnostics) {
   map.finish();
 }
 
-Detection read_detection(const YamlNode* node, Diagnostics& diagnostics) {
-  Detection out;
-  if (node == nullptr) return out;
-  MapReader map(*node, "detection", diagnostics);
-  out.where = node->where;
-  for (const YamlNode* item : map.list("home-networks")) {
-    if (const auto prefix = core::yaml_prefix(*item, diagnostics)) out.home_networks.push_back(*prefix);
-  }
-  out.interfaces = map.strings("watch");
-  out.rule_files = map.strings("rules");
-  if (const YamlNode* scan = map.optional("scan")) {
-    MapReader fields(*scan, "detection.scan", diagnostics);
-    out.scan.ports = static_cast<std::uint32_t>(fields.uint("ports", out.scan.ports, 3, 65535));
-    out.scan.hosts = static_cast<std::uint32_t>(fields.uint("hosts", out.scan.hosts, 3, 65535));
-    out.scan.window_us = fields.duration_us("window", out.scan.window_us);
-    fields.finish();
-  }
-  if (const YamlNode* flood = map.optional("flood")) {
-    MapReader fields(*flood, "detection.flood", diagnostics);
-    out.flood.syn_per_second =
-        static_cast<std::uint32_t>(fields.uint("syn-per-second", out.flood.syn_per_second, 1, 10'000'000));
-    fields.finish();
-  }
-  if (const YamlNode* engine = map.optional("engine")) {
-    if (engine->is_map()) {
-      for (std::size_t i = 0; i < engine->keys.size(); ++i) {
-        if (!engine->items[i].is_scalar()) {
-          diagnostics.error("bad-value", engine->items[i].where, "an engine setting is one value");
-          continue;
-        }
-        out.engine[engine->keys[i].text] = {engine->items[i].text, engine->keys[i].where};
-      }
-    } else {
-      diagnostics.error("bad-value", engine->where, "`engine` must map dotted setting names to values");
-    }
-  }
-  map.finish();
-  return out;
-}
-
 Receiver read_receiver(const YamlNode& key, const YamlNode& node, Diagnostics& diagnostics) {
   MapReader map(node, "receiver `" + key.text + "`", diagnostics);
   Receiver out;
@@ -273,6 +233,7 @@ std::optional<Site> load_site(const core::SourceText& source, Diagnostics& diagn
   if (!root) return std::nullopt;
   Site site = read_site(*root, diagnostics);
   site.file = source.name();
+  warn_expired(site.detection, core::wall_clock_us(), diagnostics);
   // References only make sense in a site whose parts were all read.
   if (diagnostics.error_count() == errors_before) cross_check(site, diagnostics);
   if (site.detection.home_networks.empty()) {
@@ -284,6 +245,7 @@ std::optional<Site> load_site(const core::SourceText& source, Diagnostics& diagn
   diagnostics.attach(source);
   diagnostics.sort();
   if (diagnostics.error_count() != errors_before) return std::nullopt;
+  resolve_parties(site);
   return site;
 }
 

@@ -26,6 +26,13 @@ bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 // The `mac` section.
 Mac read_mac(const YamlNode& node, Diagnostics& diagnostics);
 
+// The `detection` section.
+Detection read_detection(const YamlNode* node, Diagnostics& diagnostics);
+// Of exceptions that ended before `now_us`.
+void warn_expired(const Detection& detection, std::int64_t now_us, Diagnostics& diagnostics);
+// Names become networks; the names must have been checked.
+void resolve_parties(Site& site);
+
 // Everything that needs the whole model; see NOTES.md.
 void cross_check(const Site& site, Diagnostics& diagnostics);
 

@@ -71,4 +71,9 @@ std::vector<IpPrefix> Site::networks_of(const Endpoint& endpoint) const {
   return out;
 }
 
+std::string_view to_string(Sensitivity sensitivity) {
+  constexpr std::string_view kNames[] = {"low", "normal", "high", "off"};
+  return kNames[static_cast<std::size_t>(sensitivity)];
+}
+
 }  // namespace gatehouse::site

@@ -184,12 +184,61 @@ struct FloodThresholds {
   std::uint32_t syn_per_second = 80;  // uncompleted handshakes at one victim
 };
 
+// A word of the policy and where it stands.
+struct PlacedWord {
+  std::string text;
+  SourcePos where;
+};
+
+// Who is meant: addresses, zones, hosts of zones.
+struct Party {
+  std::vector<IpPrefix> networks;  // after load those of `endpoints` as well
+  std::vector<Endpoint> endpoints;
+  bool empty() const { return networks.empty() && endpoints.empty(); }
+};
+
+// How soon what is done to the hosts of a zone is called an attack.
+enum class Sensitivity : std::uint8_t { low, normal, high, off };
+std::string_view to_string(Sensitivity sensitivity);
+struct ZoneSensitivity {
+  std::string zone;
+  Sensitivity level = Sensitivity::normal;
+  SourcePos where;
+};
+
+// Detections that are expected, until some day.
+struct DetectionException {
+  Party source, target;             // empty: any; not both
+  std::vector<PlacedWord> classes;  // "scan.*", checked by ids itself
+  std::int64_t until_us = 0;        // its last moment
+  std::string until;                // as written
+  SourcePos until_where;
+  std::string reason;
+  SourcePos where;
+};
+
+// What detections ask the firewall for.
+struct DetectionResponse {
+  bool enforce = false;  // else it is only told what would be asked
+  std::vector<PlacedWord> classes;
+  double confidence = 0.9;             // at least
+  std::uint64_t ban_us = 600'000'000;  // the first time
+  std::uint32_t escalation = 4;        // each further time so much longer
+  std::uint64_t longest_us = 86'400'000'000;
+  Party never;  // besides trusted zones and the administration host
+  std::string socket = "/run/gatehouse/guard.sock";
+  SourcePos where;
+};
+
 struct Detection {
   std::vector<IpPrefix> home_networks;  // default: the networks of all trusted zones
   std::vector<std::string> interfaces;  // zones whose interface is watched, by zone name
   std::vector<std::string> rule_files;  // as given; resolved against the site file's directory
   ScanThresholds scan;
   FloodThresholds flood;
+  std::vector<ZoneSensitivity> sensitivity;
+  std::vector<DetectionException> exceptions;
+  std::optional<DetectionResponse> response;
   // Engine settings with dotted keys ("stream.reassembly.depth"), checked by ids itself.
   std::map<std::string, std::pair<std::string, SourcePos>> engine;
   SourcePos where;
