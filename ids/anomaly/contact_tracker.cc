@@ -31,7 +31,7 @@ std::uint64_t ContactTracker::key(const Observation& o) const {
   // The type and code that stand for ports of ICMP say nothing about the attempt.
   const bool ports = o.protocol != kIcmp && o.protocol != kIcmp6;
   const std::uint64_t pair = ports ? std::uint64_t{o.client_port} << 16U | o.server_port : 0;
-  const std::uint64_t key = hash_(o.server, hash_(o.client, pair << 8U | o.protocol));
+  const std::uint64_t key = hash_.join(o.pair_key, pair << 8U | o.protocol);
   return key == 0 ? 1 : key;
 }
 
@@ -42,6 +42,8 @@ void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result re
   outcome.began_us = attempt.time_us;
   outcome.client = attempt.client;
   outcome.server = attempt.server;
+  outcome.client_key = hash_(attempt.client);
+  outcome.server_key = hash_(attempt.server);
   outcome.server_port = attempt.server_port;
   outcome.protocol = attempt.protocol;
   outcome.tcp_flags = attempt.flags;
@@ -94,6 +96,7 @@ bool ContactTracker::answers(const Observation& o) {
   Observation back = o;
   std::swap(back.client, back.server);
   std::swap(back.client_port, back.server_port);
+  back.pair_key = hash_.join(o.server_key, o.client_key);
   return ring(back).find(key(back)) != nullptr;
 }
 

@@ -23,6 +23,7 @@ struct Outcome {
   std::int64_t began_us = 0;  // of the attempt
   IpAddress client, server;
   std::uint16_t server_port = 0;
+  std::uint64_t client_key = 0, server_key = 0;  // hashes of the addresses
   std::uint8_t protocol = 6;
   std::uint8_t tcp_flags = 0;  // of the first packet
   Result result = Result::silent;
@@ -63,6 +64,8 @@ class ContactTracker {
   // Silence is judged here.
   void tick(std::int64_t now_us);
   const Symmetry& symmetry() const { return symmetry_; }
+  // For an observe() that comes soon.
+  void prefetch(const Observation& o) { ring(o).prefetch(key(o)); }
   static std::size_t bytes(std::size_t tcp, std::size_t datagrams) {
     return PendingAttempts::bytes(tcp) + PendingAttempts::bytes(datagrams);
   }

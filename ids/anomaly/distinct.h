@@ -25,13 +25,21 @@ class Distinct {
   unsigned bits_set() const { return set_; }
   // Linear counting; a full bitmap answers with its largest useful estimate.
   std::uint64_t estimate() const {
-    if (set_ < 8) return set_;
-    const double free = set_ >= kBits ? 0.5 : static_cast<double>(kBits - set_);
-    return static_cast<std::uint64_t>(std::lround(-static_cast<double>(kBits) * std::log(free / kBits)));
+    static const std::array<std::uint16_t, kBits + 1> kEstimates = estimates();
+    return kEstimates[set_];
   }
   void clear() { *this = Distinct{}; }
 
  private:
+  static std::array<std::uint16_t, kBits + 1> estimates() {
+    std::array<std::uint16_t, kBits + 1> table{};
+    for (std::size_t set = 0; set <= kBits; ++set) {
+      const double free = set == kBits ? 0.5 : static_cast<double>(kBits - set);
+      table[set] = static_cast<std::uint16_t>(
+          set < 8 ? set : std::lround(-static_cast<double>(kBits) * std::log(free / kBits)));
+    }
+    return table;
+  }
   std::array<std::uint64_t, kWords> words_{};
   unsigned set_ = 0;
 };

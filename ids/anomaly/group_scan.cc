@@ -34,9 +34,9 @@ class GroupScan : public AnomalyDetector {
     const bool failed = o.result == Result::refused || o.result == Result::silent || o.result == Result::odd;
     if (!failed || (o.protocol != 6 && o.result != Result::refused)) return;
     if (o.protocol != 6 && o.protocol != 17) return;
-    if (c_.successes.knows_service(c_.hash(o.server, o.server_port))) return;
+    if (c_.successes.knows_service(c_.hash.join(o.server_key, o.server_port))) return;
     bool fresh = false;
-    Scanned& s = table_.get(c_.hash(o.server), fresh);
+    Scanned& s = table_.get(o.server_key, fresh);
     const std::uint64_t subject = c_.log.subject(Verdict::scan_distributed, o.server);
     if (fresh || (o.time_us - s.first_us > kWindowUs && !c_.log.active(subject))) {
       const std::uint64_t tag = s.tag;
@@ -46,9 +46,9 @@ class GroupScan : public AnomalyDetector {
       s.first_us = o.began_us;
     }
     s.last_us = o.time_us;
-    if (!s.pairs.add(c_.hash(o.client, o.server_port))) return;
+    if (!s.pairs.add(c_.hash.join(o.client_key, o.server_port))) return;
     s.ports.add(c_.hash(o.server_port));
-    s.sources.add(c_.hash(o.client), o.client);
+    s.sources.add(o.client_key, o.client);
     judge(s, o, subject);
   }
 

@@ -32,7 +32,7 @@ class Guessing : public AnomalyDetector {
     const bool refused = o.contact == Contact::http_response;
     if (!closed && !refused) return;
     const bool bad = closed ? o.value < kDoorBytes : o.value == kUnauthorised || o.value == kForbidden;
-    const std::uint64_t hash = c_.hash(o.client, c_.hash(o.server, closed ? 1 : 2));
+    const std::uint64_t hash = c_.hash.join(o.pair_key, closed ? 1 : 2);
     bool fresh = false;
     Knocks* k = table_.find(hash);
     if (k == nullptr) {
@@ -57,7 +57,7 @@ class Guessing : public AnomalyDetector {
     const std::uint32_t good = ssh ? k.ssh_open : k.http_good;
     if (bad < c_.config.scaled(kAttempts, o.server) || good * 4 > bad) return;
     const Verdict verdict = ssh ? Verdict::ssh_guessing : Verdict::http_guessing;
-    const std::uint64_t subject = c_.log.subject(verdict, o.client, c_.hash(o.server));
+    const std::uint64_t subject = c_.log.subject(verdict, o.client, o.server_key);
     if (!c_.log.due(subject, o.time_us, bad)) return;
     Finding f;
     f.verdict = verdict;

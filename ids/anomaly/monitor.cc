@@ -20,6 +20,22 @@ bool is_group(const IpAddress& address) {
   return (address.bytes[0] & 0xf0U) == 0xe0U || address.v4_host_order() == UINT32_MAX;
 }
 
+// What may be spread over a network.
+bool spreads(Tally tally) {
+  switch (tally) {
+    case Tally::syn:
+    case Tally::syn_completed:
+    case Tally::syn_refused:
+    case Tally::syn_retried:
+    case Tally::udp:
+    case Tally::udp_answered:
+    case Tally::icmp:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 std::uint64_t table_bytes(const TableSizes& s) {
@@ -90,61 +106,54 @@ std::uint64_t Monitor::memory_bytes() const {
   return table_bytes(sizes_);
 }
 
-void Monitor::count(const Observation& o, Tally tally) {
-  switch (tally) {
-    case Tally::syn:
-    case Tally::syn_completed:
-    case Tally::syn_refused:
-    case Tally::syn_retried:
-    case Tally::udp:
-    case Tally::udp_answered:
-    case Tally::icmp:
-      if (Victim* v = prefixes_.add(o, tally)) {
-        for (AnomalyDetector* d : by_prefix_) d->on_prefix(*v, o.time_us);
-      }
-      // Spread thinly: the network has it all, and its hosts would only push others out.
-      if (prefixes_.spread(o.server) && victims_.find(o.server) == nullptr) return;
-      break;
-    default:
-      break;
+void Monitor::count(const Observation& o, std::uint64_t network_key, Tally tally) {
+  if (spreads(tally)) {
+    const VictimTable::Counted network = prefixes_.add(o, network_key, tally);
+    if (network.look) {
+      for (AnomalyDetector* d : by_prefix_) d->on_prefix(*network.victim, o.time_us);
+    }
+    // Spread thinly: the network has it all, and its hosts would only push others out.
+    if (network.victim != nullptr && prefixes_.spread(*network.victim) &&
+        victims_.find(o.server_key) == nullptr)
+      return;
   }
-  if (Victim* v = victims_.add(o, tally)) {
-    for (AnomalyDetector* d : by_victim_) d->on_victim(*v, o.time_us);
-  }
+  const VictimTable::Counted host = victims_.add(o, o.server_key, tally);
+  if (!host.look) return;
+  for (AnomalyDetector* d : by_victim_) d->on_victim(*host.victim, o.time_us);
 }
 
-void Monitor::tally(const Observation& o) {
+void Monitor::tally(const Observation& o, std::uint64_t network_key) {
   switch (o.contact) {
     case Contact::tcp_attempt:
-      return count(o, Tally::syn);
+      return count(o, network_key, Tally::syn);
     case Contact::tcp_completed:
-      return count(o, Tally::syn_completed);
+      return count(o, network_key, Tally::syn_completed);
     case Contact::tcp_retry:
-      return count(o, Tally::syn_retried);
+      return count(o, network_key, Tally::syn_retried);
     case Contact::tcp_stray:
-      if ((o.tcp_flags & kAck) != 0) count(o, Tally::stray);
+      if ((o.tcp_flags & kAck) != 0) count(o, network_key, Tally::stray);
       return;
     case Contact::tcp_backscatter:
-      return count(o, (o.tcp_flags & kRst) != 0 ? Tally::reset : Tally::syn_ack);
+      return count(o, network_key, (o.tcp_flags & kRst) != 0 ? Tally::reset : Tally::syn_ack);
     case Contact::udp_attempt:
     case Contact::more:
       if (o.protocol != 17) return;
       // The part before the whole: who judges `udp` looks at both.
       if (reflecting_service(o.client_port) >= 0) {
-        victims_.add(o, Tally::reflected);
-        return count(o, Tally::udp);
+        victims_.add(o, o.server_key, Tally::reflected);
+        return count(o, network_key, Tally::udp);
       }
       // A long stream without an answer is usual (media, logs); only many streams are not.
-      if (o.contact == Contact::udp_attempt) count(o, Tally::udp);
+      if (o.contact == Contact::udp_attempt) count(o, network_key, Tally::udp);
       return;
     case Contact::udp_answered:
-      return count(o, Tally::udp_answered);
+      return count(o, network_key, Tally::udp_answered);
     case Contact::ping:
-      return count(o, Tally::icmp);
+      return count(o, network_key, Tally::icmp);
     case Contact::fragment:
-      return count(o, Tally::fragment);
+      return count(o, network_key, Tally::fragment);
     case Contact::defragmented:
-      return count(o, Tally::defragmented);
+      return count(o, network_key, Tally::defragmented);
     default:
       return;
   }
@@ -152,20 +161,65 @@ void Monitor::tally(const Observation& o) {
 
 void Monitor::on_observation(const Observation& o) {
   if (is_group(o.server)) return;
+  Waiting& w = waiting_[waiting_count_++];
+  w.observation = o;
+  prepare(w);
+  if (waiting_count_ == kBatch) flush();
+}
+
+void Monitor::prepare(Waiting& w) {
+  Observation& o = w.observation;
+  o.client_key = hash_(o.client);
+  o.server_key = hash_(o.server);
+  o.pair_key = hash_.join(o.client_key, o.server_key);
+  switch (o.contact) {
+    case Contact::tcp_attempt:
+    case Contact::udp_attempt:
+    case Contact::tcp_stray:
+      tracker_.prefetch(o);
+      [[fallthrough]];
+    case Contact::ping:
+    case Contact::more:
+    case Contact::fragment:
+    case Contact::tcp_retry:
+      w.network_key = hash_(VictimTable::prefix_of(o.server));
+      prefixes_.prefetch(w.network_key);
+      victims_.prefetch(o.server_key);
+      return;
+    case Contact::tcp_completed:
+    case Contact::udp_answered:
+      w.network_key = hash_(VictimTable::prefix_of(o.server));
+      tracker_.prefetch(o);
+      successes_.prefetch(o.client_key, hash_.join(o.client_key, hash_.join(o.server_key, o.server_port)));
+      return;
+    default:
+      return;
+  }
+}
+
+void Monitor::flush() {
+  const std::size_t count = std::exchange(waiting_count_, 0);
+  for (std::size_t i = 0; i < count; ++i) see(waiting_[i]);
+}
+
+void Monitor::see(const Waiting& w) {
+  const Observation& o = w.observation;
   log_.at_packet(o.packet);
   // Half a packet has no flow: whether it is an answer is known here only.
   if (o.cut && o.contact == Contact::udp_attempt && tracker_.answers(o)) {
     Observation answer = o;
     std::swap(answer.client, answer.server);
     std::swap(answer.client_port, answer.server_port);
+    std::swap(answer.client_key, answer.server_key);
+    answer.pair_key = hash_.join(answer.client_key, answer.server_key);
     answer.contact = Contact::udp_answered;
-    return take(answer);
+    return take(answer, hash_(VictimTable::prefix_of(answer.server)));
   }
-  take(o);
+  take(o, w.network_key);
 }
 
-void Monitor::take(const Observation& o) {
-  tally(o);
+void Monitor::take(const Observation& o, std::uint64_t network_key) {
+  tally(o, network_key);
   tracker_.observe(o);
   for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->on_contact(o);
 }
@@ -178,25 +232,32 @@ void Monitor::on_outcome(const Outcome& o) {
     counted.time_us = o.time_us;
     counted.client = o.client;
     counted.server = o.server;
+    counted.client_key = o.client_key;
+    counted.server_key = o.server_key;
     counted.server_port = o.server_port;
     counted.protocol = o.protocol;
     const bool syn = (o.tcp_flags & 0x02) != 0;
+    const std::uint64_t network_key = hash_(VictimTable::prefix_of(o.server));
     if (o.result == Result::refused) {
-      count(counted, o.protocol == 17 ? Tally::udp_refused : syn ? Tally::syn_refused : Tally::stray_refused);
+      count(counted, network_key,
+            o.protocol == 17 ? Tally::udp_refused
+            : syn            ? Tally::syn_refused
+                             : Tally::stray_refused);
     } else if (o.protocol == 6 && !syn) {
-      count(counted, Tally::stray_answered);
+      count(counted, network_key, Tally::stray_answered);
     }
   }
   for (AnomalyDetector* d : by_outcome_) d->on_outcome(o);
   // Patience counts as a success of the client, though not of the service.
   if (o.result != Result::completed && o.result != Result::retried) return;
-  successes_.add(hash_(o.client), hash_(o.client, hash_(o.server, o.server_port)), o.time_us);
-  if (o.result == Result::completed && o.protocol == 6)
-    successes_.add_service(hash_(o.server, o.server_port));
+  const std::uint64_t service = hash_.join(o.server_key, o.server_port);
+  successes_.add(o.client_key, hash_.join(o.client_key, service), o.time_us);
+  if (o.result == Result::completed && o.protocol == 6) successes_.add_service(service);
 }
 
 // On a grid of fixed times, so that it does not matter which packets time is told by.
 void Monitor::catch_up(std::int64_t now_us) {
+  flush();
   if (next_tick_us_ == INT64_MIN) next_tick_us_ = now_us / kTickUs * kTickUs;
   // All that waits is decided within seconds; of a longer pause the last moment is enough.
   for (int n = 0; n < kMostTicks && next_tick_us_ <= now_us; ++n) tick(next_tick_us_);
@@ -215,6 +276,7 @@ void Monitor::tick(std::int64_t now_us) {
 }
 
 void Monitor::finish(std::int64_t now_us) {
+  flush();
   advance(now_us);
   log_.finish();
 }

@@ -71,7 +71,7 @@ class RequestFlood : public AnomalyDetector {
   void on_contact(const Observation& o) override {
     if (o.contact == Contact::http_request) return request(o);
     if (o.contact == Contact::dns_query) return query(o);
-    if (NameServer* n = name_servers_.find(c_.hash(o.server))) {
+    if (NameServer* n = name_servers_.find(o.server_key)) {
       constexpr std::uint64_t kServFail = 2, kNameError = 3;
       ++n->answers;
       if (o.value == kNameError || o.value == kServFail) ++n->missing;
@@ -81,7 +81,7 @@ class RequestFlood : public AnomalyDetector {
  private:
   void request(const Observation& o) {
     bool fresh = false;
-    Asker& a = askers_.get(c_.hash(o.client, c_.hash(o.server)), fresh);
+    Asker& a = askers_.get(o.pair_key, fresh);
     if (fresh || o.time_us - a.window_us > kWindowUs) {
       a.window_us = o.time_us;
       a.requests = 0;
@@ -92,7 +92,7 @@ class RequestFlood : public AnomalyDetector {
     a.page.add(o.value);
     const bool same = a.page.votes * 10 >= a.requests * 8;
     if (a.requests < kMachine || !same) return;
-    Asked& s = asked_.get(c_.hash(o.server), fresh);
+    Asked& s = asked_.get(o.server_key, fresh);
     if (fresh || o.time_us - s.last_us > 2 * kWindowUs || s.page != a.page.value) {
       const std::uint64_t tag = s.tag;
       s = Asked{};
@@ -103,7 +103,7 @@ class RequestFlood : public AnomalyDetector {
     s.last_us = o.time_us;
     const std::uint32_t count = a.requests == kMachine ? kMachine : 1;
     s.requests += count;
-    s.machines.add(c_.hash(o.client), o.client, count);
+    s.machines.add(o.client_key, o.client, count);
     const bool many =
         s.machines.distinct() >= kMachines && s.requests >= c_.config.scaled(kOfMachines, o.server);
     if (a.requests >= c_.config.scaled(kOfOne, o.server) || many) report_http(s, o);
@@ -129,7 +129,7 @@ class RequestFlood : public AnomalyDetector {
 
   void query(const Observation& o) {
     bool fresh = false;
-    NameServer& n = name_servers_.get(c_.hash(o.server), fresh);
+    NameServer& n = name_servers_.get(o.server_key, fresh);
     if (fresh || o.time_us - n.window_us > kWindowUs) {
       const std::uint64_t tag = n.tag;
       n = NameServer{};
@@ -140,7 +140,7 @@ class RequestFlood : public AnomalyDetector {
     ++n.queries;
     n.parent.add(o.detail);
     n.names.add(o.value);
-    n.clients.add(c_.hash(o.client), o.client);
+    n.clients.add(o.client_key, o.client);
     if (n.queries < c_.config.scaled(kQueries, o.server) || n.parent.votes * 2 < n.queries) return;
     if (n.names.estimate() * 10 < std::uint64_t{n.queries} * 7) return;
     // What is answered does not exist; a server that answers nothing any more is part of the picture.

@@ -111,7 +111,7 @@ class SlowConnections : public AnomalyDetector {
  private:
   std::uint64_t key_of(const Observation& o) const {
     const std::uint64_t ports = std::uint64_t{o.client_port} << 16U | o.server_port;
-    const std::uint64_t key = c_.hash(o.server, c_.hash(o.client, ports));
+    const std::uint64_t key = c_.hash.join(o.pair_key, ports);
     return key == 0 ? 1 : key;
   }
   std::size_t position(std::uint64_t key) const { return (key >> 20U) & (index_.size() - 1); }
@@ -136,7 +136,7 @@ class SlowConnections : public AnomalyDetector {
     c.server = o.server;
     c.port = o.server_port;
     c.web = o.service == Service::http;
-    if (Server* s = servers_.find(c_.hash(o.server))) ++s->open;
+    if (Server* s = servers_.find(o.server_key)) ++s->open;
   }
 
   void look_early(std::int64_t now_us) {
@@ -156,9 +156,12 @@ class SlowConnections : public AnomalyDetector {
     }
   }
 
+  std::uint64_t pair_key(const Connection& c) const {
+    return c_.hash.join(c_.hash(c.client), c_.hash(c.server));
+  }
   Pair& pair_of(const Connection& c, std::int64_t now_us) {
     bool fresh = false;
-    Pair& pair = pairs_.get(c_.hash(c.client, c_.hash(c.server)), fresh);
+    Pair& pair = pairs_.get(pair_key(c), fresh);
     pair.last_us = now_us;
     return pair;
   }
@@ -180,7 +183,7 @@ class SlowConnections : public AnomalyDetector {
   void free_of(Connection& c) {
     const auto k = static_cast<std::size_t>(c.stuck);
     c.stuck = Kind::none;
-    if (Pair* pair = pairs_.find(c_.hash(c.client, c_.hash(c.server)));
+    if (Pair* pair = pairs_.find(pair_key(c));
         pair != nullptr && pair->stuck[k] != 0)
       --pair->stuck[k];
     if (Server* s = servers_.find(c_.hash(c.server)); s != nullptr && s->stuck[k] != 0) --s->stuck[k];

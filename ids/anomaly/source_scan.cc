@@ -82,9 +82,9 @@ class SourceScan : public AnomalyDetector {
         if (o.counted || o.result == Result::retried) take_back(o, look);
         return;
       case Result::completed:
-        if (Source* s = find(o.client)) {
+        if (Source* s = find(o.client_key)) {
           ++s->completed;
-          if (s->focus == c_.hash(o.server) && s->focus_good != UINT16_MAX) ++s->focus_good;
+          if (s->focus == o.server_key && s->focus_good != UINT16_MAX) ++s->focus_good;
         }
         return;
       case Result::answered:
@@ -93,10 +93,7 @@ class SourceScan : public AnomalyDetector {
   }
 
  private:
-  Source* find(const IpAddress& address) {
-    const std::uint64_t hash = c_.hash(address);
-    return maybe_known(hash) ? sources_.find(hash) : nullptr;
-  }
+  Source* find(std::uint64_t key) { return maybe_known(key) ? sources_.find(key) : nullptr; }
   // Most who succeed never failed: a bitmap that stays in the cache says so.
   bool maybe_known(std::uint64_t hash) const {
     return (known_[(hash >> 6U) % known_.size()] >> (hash & 63U) & 1U) != 0;
@@ -119,8 +116,8 @@ class SourceScan : public AnomalyDetector {
 
   void failure(const Outcome& o, Look look) {
     // A service that was there before and is gone now tells of the service.
-    if (c_.successes.knows_service(c_.hash(o.server, o.server_port)) && look != Look::ping) return;
-    const std::uint64_t hash = c_.hash(o.client);
+    if (c_.successes.knows_service(c_.hash.join(o.server_key, o.server_port)) && look != Look::ping) return;
+    const std::uint64_t hash = o.client_key;
     Source* s = sources_.find(hash);
     if (s == nullptr) {
       if (is_crowd(o)) return;
@@ -140,7 +137,7 @@ class SourceScan : public AnomalyDetector {
     s->last_us = std::max(s->last_us, o.time_us);
     const std::uint64_t extra = look == Look::protocol ? 0x10000ULL | o.protocol : o.server_port;
     if (o.result == Result::abandoned) ++s->abandoned;
-    if (!s->pairs.add(c_.hash(o.server, extra))) return;  // repeats prove nothing
+    if (!s->pairs.add(c_.hash.join(o.server_key, extra))) return;  // repeats prove nothing
     count(*s, o, look);
     judge(*s, o, look);
   }
@@ -148,7 +145,7 @@ class SourceScan : public AnomalyDetector {
   // Strangers by the hundred at one port of one host, or silent under a flood: they are counted there.
   bool is_crowd(const Outcome& o) const {
     if (o.result == Result::silent && c_.log.flooded(o.server)) return true;
-    const Victim* v = c_.victims.find(o.server);
+    const Victim* v = c_.victims.find(o.server_key);
     return v != nullptr && (*v)[Tally::syn] >= c_.config.flood_syn_per_second &&
            v->mostly_port(o.server_port) &&
            v->source_count() * 2 >= std::min<std::uint64_t>((*v)[Tally::syn], 500);
@@ -163,7 +160,7 @@ class SourceScan : public AnomalyDetector {
   }
 
   void count(Source& s, const Outcome& o, Look look) const {
-    const std::uint64_t host = c_.hash(o.server);
+    const std::uint64_t host = o.server_key;
     const std::int32_t w = weight(o.result, look);
     s.ports.add(c_.hash(o.server_port));
     if (look == Look::protocol) s.protocols.add(c_.hash(o.protocol));
@@ -190,7 +187,7 @@ class SourceScan : public AnomalyDetector {
 
   // An answer after all, or a client that asks again as kernels do.
   void take_back(const Outcome& o, Look look) {
-    Source* s = find(o.client);
+    Source* s = find(o.client_key);
     if (s == nullptr) return;
     if (o.result == Result::retried && s->retried != UINT16_MAX) ++s->retried;
     if (!o.counted) return;
@@ -201,7 +198,7 @@ class SourceScan : public AnomalyDetector {
     if (s->window_failed != 0) --s->window_failed;
     auto& looks = s->looks[static_cast<std::size_t>(look)];
     if (looks != 0) --looks;
-    if (s->focus == c_.hash(o.server)) s->focus_units = std::max(0, s->focus_units - w);
+    if (s->focus == o.server_key) s->focus_units = std::max(0, s->focus_units - w);
   }
 
   // `of` failures among all distinct contacts: at least `share` tenths.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <utility>
@@ -30,6 +31,11 @@ class Successes {
       if (cell != UINT8_MAX) ++cell;
     }
   }
+  // For an add() that comes soon.
+  void prefetch(std::uint64_t source, std::uint64_t pair) const {
+    for (std::size_t row = 0; row < 2; ++row) __builtin_prefetch(&counts_[row][position(source, row)], 1);
+    pairs_.prefetch(pair);
+  }
   void add_service(std::uint64_t service) { services_.add(service); }
   std::uint32_t count(std::uint64_t source) const {
     return std::min(counts_[0][position(source, 0)], counts_[1][position(source, 1)]);
@@ -41,34 +47,34 @@ class Successes {
   // A set that forgets: two generations of bits, the older one goes when the newer is half full.
   class Bits {
    public:
-    explicit Bits(std::size_t cells) : mask_(std::bit_ceil(cells) * 4 - 1), now_(words()), before_(words()) {}
+    explicit Bits(std::size_t cells) : lines_(std::bit_ceil(cells) * 4 / 512), now_(lines_), before_(lines_) {}
     bool has(std::uint64_t hash) const { return in(now_, hash) || in(before_, hash); }
+    void prefetch(std::uint64_t hash) const { __builtin_prefetch(&now_[hash & (lines_ - 1)]); }
     bool add(std::uint64_t hash) {
       if (in(now_, hash)) return false;
       const bool known = in(before_, hash);
-      set(hash);
-      set(hash >> 32U);
-      if (++added_ * 4 > mask_) {
+      Line& line = now_[hash & (lines_ - 1)];
+      line[hash >> 61U] |= std::uint64_t{1} << (hash >> 55U & 63U);
+      line[hash >> 52U & 7U] |= std::uint64_t{1} << (hash >> 46U & 63U);
+      if (++added_ > lines_ * 128) {  // a quarter of the bits
+
         std::swap(before_, now_);
-        now_ = LazyArray<std::uint64_t>(words());
+        now_ = LazyArray<Line>(lines_);
         added_ = 0;
       }
       return !known;
     }
 
    private:
-    std::size_t words() const { return (mask_ + 1) / 64; }
-    bool bit(const LazyArray<std::uint64_t>& bits, std::uint64_t at) const {
-      return (bits[(at & mask_) / 64] >> (at & 63U) & 1U) != 0;
+    using Line = std::array<std::uint64_t, 8>;  // both bits of a hash lie in one cache line
+    bool in(const LazyArray<Line>& bits, std::uint64_t hash) const {
+      const Line& line = bits[hash & (lines_ - 1)];
+      return (line[hash >> 61U] >> (hash >> 55U & 63U) & line[hash >> 52U & 7U] >> (hash >> 46U & 63U) & 1U) != 0;
     }
-    bool in(const LazyArray<std::uint64_t>& bits, std::uint64_t hash) const {
-      return bit(bits, hash) && bit(bits, hash >> 32U);
-    }
-    void set(std::uint64_t at) { now_[(at & mask_) / 64] |= std::uint64_t{1} << (at & 63U); }
 
-    std::uint64_t mask_;
+    std::size_t lines_;
     std::uint64_t added_ = 0;
-    LazyArray<std::uint64_t> now_, before_;
+    LazyArray<Line> now_, before_;
   };
 
   // A scanner cannot live on yesterday's good name.
@@ -77,7 +83,10 @@ class Successes {
     if (now_us - aged_us_ < kHalfLifeUs) return;
     aged_us_ = now_us;
     for (Row& row : counts_) {
-      for (std::uint8_t& cell : row) cell /= 2;
+      // Reading leaves pages alone that nobody wrote to.
+      for (std::uint8_t& cell : row) {
+        if (cell != 0) cell /= 2;
+      }
     }
   }
   std::size_t position(std::uint64_t source, std::size_t row) const {

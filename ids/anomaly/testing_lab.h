@@ -55,6 +55,7 @@ class Lab : public DetectionSink {
   void tell(const Observation& o) {
     monitor_.advance(now);
     monitor_.on_observation(o);
+    monitor_.flush();
   }
   void contact(Contact contact, std::uint32_t client, std::uint32_t server, std::uint16_t port,
                std::uint16_t client_port = 40000, std::uint8_t flags = 0x02) {

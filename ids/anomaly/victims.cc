@@ -79,13 +79,6 @@ std::uint32_t Victim::older(Tally tally) const {
   return n;
 }
 
-IpAddress VictimTable::prefix_of(const IpAddress& address) {
-  IpAddress prefix = address;
-  const std::size_t keep = address.is_v4() ? 3 : 8;
-  std::fill(prefix.bytes.begin() + static_cast<std::ptrdiff_t>(keep), prefix.bytes.end(), 0);
-  return prefix;
-}
-
 void VictimTable::slide(Victim& v, std::int64_t now_us) {
   const std::int64_t slot = now_us / kSlotUs;
   if (slot <= v.slot) return;
@@ -121,9 +114,9 @@ void VictimTable::count_distinct(Victim& v, const Observation& o) {
     v.top_votes = v.votes = 0;
     v.distinct_us = o.time_us;
   }
-  v.sources.add(hash_(o.client));
+  v.sources.add(o.client_key);
   v.ports.add(hash_(o.server_port));
-  const std::uint64_t part = prefix_ ? hash_(o.server) : o.server_port;
+  const std::uint64_t part = prefix_ ? o.server_key : o.server_port;
   if (prefix_) v.hosts.add(part);
   const std::uint32_t count = o.count;
   v.votes += count;
@@ -141,7 +134,7 @@ void VictimTable::count_distinct(Victim& v, const Observation& o) {
 void VictimTable::withdraw(Victim& v, const Observation& o) const {
   if (v.votes == 0) return;
   --v.votes;
-  if (v.top != hash_(o.server)) {
+  if (v.top != o.server_key) {
     ++v.top_votes;
   } else if (v.top_votes != 0) {
     --v.top_votes;
@@ -166,7 +159,7 @@ void VictimTable::suspect(Victim& v, const Observation& o, Tally tally, std::uin
     v.suspicion = static_cast<std::int16_t>(at);
   }
   Suspicion& s = pool_[static_cast<std::size_t>(v.suspicion)];
-  s.sources.add(hash_(o.client), o.client, o.count * times);
+  s.sources.add(o.client_key, o.client, o.count * times);
   const int service = o.protocol == 17 ? reflecting_service(o.client_port) : -1;
   if (service >= 0) s.reflectors[static_cast<std::size_t>(service)] += o.count * times;
 }
@@ -195,17 +188,15 @@ bool VictimTable::glance(std::uint64_t hash, const Observation& o, std::int64_t&
   return true;
 }
 
-Victim* VictimTable::add(const Observation& o, Tally tally) {
-  const IpAddress where = prefix_ ? prefix_of(o.server) : o.server;
-  const std::uint64_t hash = hash_(where);
-  Victim* found = table_.find(hash);
+VictimTable::Counted VictimTable::add(const Observation& o, std::uint64_t key, Tally tally) {
+  Victim* found = table_.find(key);
   if (found == nullptr) {
     std::int64_t first_us = o.time_us;
-    if (!is_unasked(tally) || (!prefix_ && !glance(hash, o, first_us))) return nullptr;
+    if (!is_unasked(tally) || !glance(key, o, first_us)) return {};
     bool fresh = false;
-    found = &table_.get(hash, fresh);
-    found->address = where;
-    found->prefix_bits = where.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
+    found = &table_.get(key, fresh);
+    found->address = prefix_ ? prefix_of(o.server) : o.server;
+    found->prefix_bits = o.server.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
     found->first_us = first_us;
   }
   Victim& v = *found;
@@ -225,7 +216,7 @@ Victim* VictimTable::add(const Observation& o, Tally tally) {
   if (tally == Tally::syn_completed) v.second_syn += count;
   if (!is_unasked(tally)) {
     if (prefix_) withdraw(v, o);
-    return nullptr;
+    return {found, false};
   }
   count_distinct(v, o);
   // Of what is far beyond doubt one packet in sixteen names its source, at random: patterns would show.
@@ -237,9 +228,9 @@ Victim* VictimTable::add(const Observation& o, Tally tally) {
   v.last_port = o.server_port;
   v.last_protocol = o.protocol;
   v.bytes = o.bytes;
-  if (v.sum[index] < notable_ || o.time_us < v.next_look_us) return nullptr;
+  if (v.sum[index] < notable_ || o.time_us < v.next_look_us) return {found, false};
   v.next_look_us = o.time_us + kLookUs;
-  return found;
+  return {found, true};
 }
 
 }  // namespace gatehouse::ids::anomaly

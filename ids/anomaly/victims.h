@@ -100,26 +100,42 @@ class VictimTable {
         pool_(kSuspicions),
         owners_(kSuspicions, 0),
         prefix_(prefix),
-        glances_(prefix ? 4 : std::bit_ceil(entries) * kGlances),
+        glances_(std::bit_ceil(entries) * kGlances),
         notable_(std::max<std::uint32_t>(per_second / 4, 10)) {}
 
   static std::size_t bytes(std::size_t entries) {
     return entries * (sizeof(Victim) + sizeof(std::uint64_t) + kGlances * sizeof(Glance)) +
            kSuspicions * sizeof(Suspicion);
   }
-  // Counts; null when there is nothing to look at (yet).
-  Victim* add(const Observation& o, Tally tally);
-  const Victim* find(const IpAddress& address) { return table_.find(hash_(address)); }
+  struct Counted {
+    Victim* victim = nullptr;  // null: not worth an entry (yet)
+    bool look = false;         // something is worth a look now
+  };
+  // `key`: of the host or its network, see key_of.
+  Counted add(const Observation& o, std::uint64_t key, Tally tally);
+  std::uint64_t key_of(const Observation& o) const {
+    return prefix_ ? hash_(prefix_of(o.server)) : o.server_key;
+  }
+  void prefetch(std::uint64_t key) const { table_.prefetch(key); }
+  const Victim* find(std::uint64_t key) { return table_.find(key); }
   // A network whose hosts are not worth a look each: what it gets is spread over them.
-  bool spread(const IpAddress& host) {
-    const Victim* v = table_.find(hash_(prefix_of(host)));
-    return v != nullptr && v->host_count() >= kSpreadHosts && !v->is_one() && v->busiest() >= notable_ * 4;
+  bool spread(const Victim& network) const {
+    return network.busiest() >= notable_ * 4 && !network.is_one() && network.host_count() >= kSpreadHosts;
   }
   // Null: nothing is known.
   const Suspicion* suspicion(const Victim& victim) const {
     return victim.suspicion < 0 ? nullptr : &pool_[static_cast<std::size_t>(victim.suspicion)];
   }
-  static IpAddress prefix_of(const IpAddress& address);
+  // /24, and /64 of IPv6.
+  static IpAddress prefix_of(const IpAddress& address) {
+    IpAddress prefix = address;
+    if (address.is_v4()) {
+      prefix.bytes[3] = 0;
+    } else {
+      std::fill(prefix.bytes.begin() + 8, prefix.bytes.end(), 0);
+    }
+    return prefix;
+  }
   // Spread over so many hosts, none of which has two thirds of it.
   static constexpr std::uint64_t kSpreadHosts = 16;
 
