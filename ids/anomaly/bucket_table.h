@@ -62,6 +62,17 @@ class BucketTable {
 
   // For a find() that comes soon.
   void prefetch(std::uint64_t hash) const { __builtin_prefetch(&tags_[bucket_of(hash)]); }
+  // Its tags are there; for the entry.
+  void prefetch_found(std::uint64_t hash) const {
+    const std::size_t bucket = bucket_of(hash);
+    const std::uint64_t tag = tag_of(hash);
+    for (std::size_t i = bucket; i < bucket + kWays; ++i) {
+      if (tags_[i] != tag) continue;
+      const char* const entry = reinterpret_cast<const char*>(&entries_[i]);
+      for (std::size_t at = 0; at < sizeof(Entry); at += 64) __builtin_prefetch(entry + at, 1);
+      return;
+    }
+  }
   std::uint64_t evicted() const { return evicted_; }
   std::size_t capacity() const { return entries_.size(); }
   LazyArray<Entry>& entries() { return entries_; }

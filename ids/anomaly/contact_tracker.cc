@@ -27,12 +27,12 @@ bool port_unreachable(const Observation& o) {
 
 }  // namespace
 
-std::uint64_t ContactTracker::key(const Observation& o) const {
+void ContactTracker::set_keys(Observation& o) const {
   // The type and code that stand for ports of ICMP say nothing about the attempt.
   const bool ports = o.protocol != kIcmp && o.protocol != kIcmp6;
   const std::uint64_t pair = ports ? std::uint64_t{o.client_port} << 16U | o.server_port : 0;
-  const std::uint64_t key = hash_.join(o.pair_key, pair << 8U | o.protocol);
-  return key == 0 ? 1 : key;
+  o.pair_key = hash_.pair(o.client_key, o.server_key);
+  o.contact_key = hash_.join(o.pair_key, pair << 8U | o.protocol) | 1U;
 }
 
 void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result result, bool counted,
@@ -54,11 +54,18 @@ void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result re
 }
 
 void ContactTracker::begin(const Observation& o) {
-  const Attempt attempt{key(o),        o.time_us,   o.client,   o.server,
-                        o.server_port, o.tcp_flags, o.protocol, Stage::open};
-  if (o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0)
-    return tell(attempt, o.time_us, Result::odd);  // whatever comes back, no client speaks like this
-  ring(o).add(attempt);
+  const bool odd = o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0;
+  Attempt single;
+  Attempt& attempt = odd ? single : ring(o).add(o.contact_key);
+  attempt.key = o.contact_key;
+  attempt.time_us = o.time_us;
+  attempt.client = o.client;
+  attempt.server = o.server;
+  attempt.server_port = o.server_port;
+  attempt.flags = o.tcp_flags;
+  attempt.protocol = o.protocol;
+  attempt.stage = Stage::open;
+  if (odd) tell(attempt, o.time_us, Result::odd);  // whatever comes back, no client speaks like this
 }
 
 void ContactTracker::observe(const Observation& o) {
@@ -96,12 +103,13 @@ bool ContactTracker::answers(const Observation& o) {
   Observation back = o;
   std::swap(back.client, back.server);
   std::swap(back.client_port, back.server_port);
-  back.pair_key = hash_.join(o.server_key, o.client_key);
-  return ring(back).find(key(back)) != nullptr;
+  std::swap(back.client_key, back.server_key);
+  set_keys(back);
+  return ring(back).find(back.contact_key) != nullptr;
 }
 
 void ContactTracker::settle(const Observation& o, Result result) {
-  Attempt* a = ring(o).find(key(o));
+  Attempt* a = ring(o).find(o.contact_key);
   // A refusal of something nobody tried accuses nobody: answers can be forged.
   if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent && a->stage != Stage::retried))
     return;
@@ -111,7 +119,7 @@ void ContactTracker::settle(const Observation& o, Result result) {
 }
 
 void ContactTracker::retried(const Observation& o) {
-  Attempt* a = ring(o).find(key(o));
+  Attempt* a = ring(o).find(o.contact_key);
   if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent)) return;
   const bool counted = a->stage == Stage::silent;
   a->stage = Stage::retried;
@@ -119,7 +127,7 @@ void ContactTracker::retried(const Observation& o) {
 }
 
 void ContactTracker::answered(const Observation& o, Result result) {
-  Attempt* a = ring(o).find(key(o));
+  Attempt* a = ring(o).find(o.contact_key);
   if (a == nullptr || a->stage == Stage::done) return;
   if (o.contact == Contact::tcp_completed && (a->flags & kSyn) != 0) {
     if (a->stage == Stage::answered) {

@@ -65,13 +65,15 @@ class ContactTracker {
   void tick(std::int64_t now_us);
   const Symmetry& symmetry() const { return symmetry_; }
   // For an observe() that comes soon.
-  void prefetch(const Observation& o) { ring(o).prefetch(key(o)); }
+  void prefetch(const Observation& o) { ring(o).prefetch(o.contact_key); }
+  void prefetch_found(const Observation& o) { ring(o).prefetch_found(o.contact_key); }
+  // Sets the hashes of the contact; those of the addresses are set.
+  void set_keys(Observation& o) const;
   static std::size_t bytes(std::size_t tcp, std::size_t datagrams) {
     return PendingAttempts::bytes(tcp) + PendingAttempts::bytes(datagrams);
   }
 
  private:
-  std::uint64_t key(const Observation& o) const;
   PendingAttempts& ring(const Observation& o) { return o.protocol == 6 ? tcp_ : datagrams_; }
   void begin(const Observation& o);
   void settle(const Observation& o, Result result);

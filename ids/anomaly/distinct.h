@@ -25,7 +25,6 @@ class Distinct {
   unsigned bits_set() const { return set_; }
   // Linear counting; a full bitmap answers with its largest useful estimate.
   std::uint64_t estimate() const {
-    static const std::array<std::uint16_t, kBits + 1> kEstimates = estimates();
     return kEstimates[set_];
   }
   void clear() { *this = Distinct{}; }
@@ -40,6 +39,8 @@ class Distinct {
     }
     return table;
   }
+  static inline const std::array<std::uint16_t, kBits + 1> kEstimates = estimates();
+
   std::array<std::uint64_t, kWords> words_{};
   unsigned set_ = 0;
 };

@@ -31,10 +31,12 @@ class KeyedHash {
     const std::uint64_t h = mix(words[0] ^ key_[0], words[1] ^ key_[1]);
     return mix(h ^ extra ^ address.version, key_[0] ^ (extra << 1 | 1));
   }
-  // Of two hashes, or a hash and a small number.
+  // Of a hash and a small number.
   std::uint64_t join(std::uint64_t a, std::uint64_t b) const {
     return mix(mix(a ^ key_[0], b ^ key_[1]) ^ key_[0], 0xd6e8feb86659fd93U);
   }
+  // Of two hashes: both are mixed already.
+  std::uint64_t pair(std::uint64_t a, std::uint64_t b) const { return mix(a ^ key_[0], b ^ key_[1]); }
   std::uint64_t operator()(std::uint64_t value) const {
     // Twice: the low bits of one product follow those of `value`.
     return mix(mix(value ^ key_[0], key_[1]) ^ key_[0], 0xd6e8feb86659fd93U);

@@ -161,45 +161,46 @@ void Monitor::tally(const Observation& o, std::uint64_t network_key) {
 
 void Monitor::on_observation(const Observation& o) {
   if (is_group(o.server)) return;
-  Waiting& w = waiting_[waiting_count_++];
+  if (observed_ - seen_ == kLag) see(waiting_[seen_++ % kLag]);
+  Waiting& w = waiting_[observed_++ % kLag];
   w.observation = o;
   prepare(w);
-  if (waiting_count_ == kBatch) flush();
+  if (observed_ - seen_ > kLag / 2) approach(waiting_[(observed_ - kLag / 2) % kLag]);
 }
 
+// What is found by hashes.
 void Monitor::prepare(Waiting& w) {
   Observation& o = w.observation;
   o.client_key = hash_(o.client);
   o.server_key = hash_(o.server);
-  o.pair_key = hash_.join(o.client_key, o.server_key);
+  tracker_.set_keys(o);
+  tracker_.prefetch(o);
   switch (o.contact) {
     case Contact::tcp_attempt:
     case Contact::udp_attempt:
     case Contact::tcp_stray:
-      tracker_.prefetch(o);
-      [[fallthrough]];
     case Contact::ping:
     case Contact::more:
     case Contact::fragment:
     case Contact::tcp_retry:
-      w.network_key = hash_(VictimTable::prefix_of(o.server));
-      prefixes_.prefetch(w.network_key);
-      victims_.prefetch(o.server_key);
-      return;
     case Contact::tcp_completed:
     case Contact::udp_answered:
       w.network_key = hash_(VictimTable::prefix_of(o.server));
-      tracker_.prefetch(o);
-      successes_.prefetch(o.client_key, hash_.join(o.client_key, hash_.join(o.server_key, o.server_port)));
-      return;
+      prefixes_.prefetch(w.network_key);
+      victims_.prefetch(o.server_key);
+      break;
     default:
-      return;
+      break;
   }
+  if (o.contact == Contact::tcp_completed || o.contact == Contact::udp_answered)
+    successes_.prefetch(o.client_key, hash_.pair(o.client_key, hash_.join(o.server_key, o.server_port)));
+  for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
 }
 
-void Monitor::flush() {
-  const std::size_t count = std::exchange(waiting_count_, 0);
-  for (std::size_t i = 0; i < count; ++i) see(waiting_[i]);
+// What is found through that.
+void Monitor::approach(const Waiting& w) {
+  tracker_.prefetch_found(w.observation);
+  if (w.network_key != 0) prefixes_.prefetch_found(w.network_key);
 }
 
 void Monitor::see(const Waiting& w) {
@@ -211,7 +212,7 @@ void Monitor::see(const Waiting& w) {
     std::swap(answer.client, answer.server);
     std::swap(answer.client_port, answer.server_port);
     std::swap(answer.client_key, answer.server_key);
-    answer.pair_key = hash_.join(answer.client_key, answer.server_key);
+    tracker_.set_keys(answer);
     answer.contact = Contact::udp_answered;
     return take(answer, hash_(VictimTable::prefix_of(answer.server)));
   }
@@ -251,7 +252,7 @@ void Monitor::on_outcome(const Outcome& o) {
   // Patience counts as a success of the client, though not of the service.
   if (o.result != Result::completed && o.result != Result::retried) return;
   const std::uint64_t service = hash_.join(o.server_key, o.server_port);
-  successes_.add(o.client_key, hash_.join(o.client_key, service), o.time_us);
+  successes_.add(o.client_key, hash_.pair(o.client_key, service), o.time_us);
   if (o.result == Result::completed && o.protocol == 6) successes_.add_service(service);
 }
 

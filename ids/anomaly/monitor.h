@@ -24,8 +24,10 @@ class Monitor : public ObservationSink, private OutcomeSink {
   void advance(std::int64_t now_us) {
     if (now_us >= next_tick_us_) catch_up(now_us);
   }
-  // What was observed is looked at in small batches; now, what waits.
-  void flush();
+  // Observations wait for a few others; now they do not.
+  void flush() {
+    while (seen_ != observed_) see(waiting_[seen_++ % kLag]);
+  }
   // The capture is over: attacks that still go on end now.
   void finish(std::int64_t now_us);
 
@@ -36,14 +38,16 @@ class Monitor : public ObservationSink, private OutcomeSink {
  private:
   static constexpr std::int64_t kTickUs = 50'000, kEndUs = 1'000'000;
   static constexpr int kMostTicks = 200;
-  // As many cache misses overlap. Time never ticks between the first of them and the last.
-  static constexpr std::size_t kBatch = 16;
+  // Each waits until so many others came, while what it needs comes into the cache. It changes nothing:
+  // time does not tick meanwhile.
+  static constexpr std::size_t kLag = 16;
   struct Waiting {
     Observation observation;
     std::uint64_t network_key = 0;
   };
   void on_outcome(const Outcome& outcome) override;
   void prepare(Waiting& w);
+  void approach(const Waiting& w);
   void see(const Waiting& w);
   void catch_up(std::int64_t now_us);
   void take(const Observation& o, std::uint64_t network_key);
@@ -61,8 +65,8 @@ class Monitor : public ObservationSink, private OutcomeSink {
   std::vector<std::unique_ptr<AnomalyDetector>> detectors_;
   std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
   std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
-  std::array<Waiting, kBatch> waiting_;
-  std::size_t waiting_count_ = 0;
+  std::array<Waiting, kLag> waiting_;
+  std::uint64_t observed_ = 0, seen_ = 0;
   std::int64_t next_tick_us_ = INT64_MIN;
   std::int64_t ended_us_ = 0;
   std::uint32_t left_out_ = 0;  // a bit for each Result

@@ -59,8 +59,8 @@ struct Observation {
   std::uint32_t count = 1;  // packets it stands for
   std::uint32_t bytes = 0;  // of payload, of one of them
   std::uint64_t value = 0, detail = 0;
-  // Hashes of the addresses, and of both; the Monitor sets them.
-  std::uint64_t client_key = 0, server_key = 0, pair_key = 0;
+  // Hashes of the addresses, of both, and of both with ports and protocol; the Monitor sets them.
+  std::uint64_t client_key = 0, server_key = 0, pair_key = 0, contact_key = 0;
 };
 
 class ObservationSink {

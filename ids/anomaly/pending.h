@@ -32,11 +32,13 @@ class PendingAttempts {
   static std::size_t bytes(std::size_t capacity) {
     return std::bit_ceil(capacity) * (sizeof(Attempt) + 2 * sizeof(std::uint32_t));
   }
-  void add(const Attempt& attempt) {
+  // To be filled in.
+  Attempt& add(std::uint64_t key) {
     if (tail_ - head_ == ring_.size()) pop();
-    const std::uint64_t slot = tail_++;
-    ring_[slot & mask_] = attempt;
-    index_[position(attempt.key)] = static_cast<std::uint32_t>(slot & mask_) + 1;
+    const std::uint64_t slot = tail_++ & mask_;
+    index_[position(key)] = static_cast<std::uint32_t>(slot) + 1;
+    __builtin_prefetch(&ring_[(slot + 8) & mask_], 1);
+    return ring_[slot];
   }
   // Null when it is not there (any more). A second attempt that falls on the same index cell hides
   // the first one, which then just times out as silent.
@@ -46,6 +48,9 @@ class PendingAttempts {
   }
   // For a find() or add() that comes soon.
   void prefetch(std::uint64_t key) const { __builtin_prefetch(&index_[position(key)], 1); }
+  void prefetch_found(std::uint64_t key) const {
+    if (const std::uint32_t slot = index_[position(key)]; slot != 0) __builtin_prefetch(&ring_[slot - 1], 1);
+  }
   bool empty() const { return head_ == tail_; }
   Attempt& oldest() { return ring_[head_ & mask_]; }
   void pop() { ring_[head_++ & mask_].key = 0; }

@@ -60,7 +60,7 @@ class SlowConnections : public AnomalyDetector {
         servers_(kFixedServers) {}
 
   void on_contact(const Observation& o) override {
-    const std::uint64_t key = key_of(o);
+    const std::uint64_t key = o.contact_key;
     if (o.contact == Contact::tcp_completed) return open(o, key);
     Connection* c = find(key);
     if (c == nullptr) return;
@@ -96,6 +96,10 @@ class SlowConnections : public AnomalyDetector {
     }
   }
 
+  void prefetch(const Observation& o) const override {
+    __builtin_prefetch(&index_[position(o.contact_key)]);
+  }
+
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);
     look(late_, now_us, kIdleUs, [&](Connection& c) {
@@ -109,11 +113,6 @@ class SlowConnections : public AnomalyDetector {
   }
 
  private:
-  std::uint64_t key_of(const Observation& o) const {
-    const std::uint64_t ports = std::uint64_t{o.client_port} << 16U | o.server_port;
-    const std::uint64_t key = c_.hash.join(o.pair_key, ports);
-    return key == 0 ? 1 : key;
-  }
   std::size_t position(std::uint64_t key) const { return (key >> 20U) & (index_.size() - 1); }
   std::uint64_t mask() const { return ring_.size() - 1; }
 
@@ -157,7 +156,7 @@ class SlowConnections : public AnomalyDetector {
   }
 
   std::uint64_t pair_key(const Connection& c) const {
-    return c_.hash.join(c_.hash(c.client), c_.hash(c.server));
+    return c_.hash.pair(c_.hash(c.client), c_.hash(c.server));
   }
   Pair& pair_of(const Connection& c, std::int64_t now_us) {
     bool fresh = false;

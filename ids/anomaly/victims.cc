@@ -170,7 +170,7 @@ bool VictimTable::glance(std::uint64_t hash, const Observation& o, std::int64_t&
   constexpr std::uint32_t kPause = 100, kSecond = 10;                // tenths of a second
   const auto now = static_cast<std::uint32_t>(o.time_us / kSlotUs);  // differences count; it may wrap
   const auto tag = static_cast<std::uint32_t>(hash >> 32U) | 1U;
-  Glance* const bucket = &glances_[(hash & (glances_.size() / 4 - 1)) * 4];
+  Glance* const bucket = &glances_[bucket_of(hash)];
   Glance* g = bucket;
   for (std::size_t i = 0; i < 4; ++i) {
     if (bucket[i].tag == tag) {
@@ -218,13 +218,13 @@ VictimTable::Counted VictimTable::add(const Observation& o, std::uint64_t key, T
     if (prefix_) withdraw(v, o);
     return {found, false};
   }
-  count_distinct(v, o);
+  // Of a network far beyond doubt one packet in four tells who takes part.
+  if (!prefix_ || v.sum[index] < notable_ * kPlenty || (draw() & 3U) == 0) count_distinct(v, o);
   // Of what is far beyond doubt one packet in sixteen names its source, at random: patterns would show.
-  if (v.sum[index] < notable_ * kPlenty) {
-    suspect(v, o, tally, 1);
-  } else if (draw() % kSampled == 0) {
-    suspect(v, o, tally, kSampled);
-  }
+  const std::uint32_t every = v.sum[index] >= notable_ * kPlenty                ? kSampled
+                              : prefix_ && v.sum[index] >= 2 * notable_ ? kSampled / 4
+                                                                        : 1;
+  if (every == 1 || draw() % every == 0) suspect(v, o, tally, every);
   v.last_port = o.server_port;
   v.last_protocol = o.protocol;
   v.bytes = o.bytes;

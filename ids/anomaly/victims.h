@@ -116,7 +116,11 @@ class VictimTable {
   std::uint64_t key_of(const Observation& o) const {
     return prefix_ ? hash_(prefix_of(o.server)) : o.server_key;
   }
-  void prefetch(std::uint64_t key) const { table_.prefetch(key); }
+  void prefetch(std::uint64_t key) const {
+    table_.prefetch(key);
+    __builtin_prefetch(&glances_[bucket_of(key)], 1);
+  }
+  void prefetch_found(std::uint64_t key) const { table_.prefetch_found(key); }
   const Victim* find(std::uint64_t key) { return table_.find(key); }
   // A network whose hosts are not worth a look each: what it gets is spread over them.
   bool spread(const Victim& network) const {
@@ -141,6 +145,7 @@ class VictimTable {
 
  private:
   static constexpr std::size_t kSuspicions = 256, kGlances = 8;
+  std::size_t bucket_of(std::uint64_t key) const { return (key & (glances_.size() / 4 - 1)) * 4; }
   // Has it had enough for an entry of its own? Sets since when it is busy.
   bool glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us);
   static void slide(Victim& v, std::int64_t now_us);

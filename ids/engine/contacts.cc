@@ -60,16 +60,17 @@ Service ContactTap::service(const Flow& flow) const {
   return app->proto == dns_ ? Service::dns : Service::other;
 }
 
-void ContactTap::before(const Flow& flow) {
+void ContactTap::mark(const Flow& flow) {
+  fed_ = true;
   mark_count_ = 0;
   next_id_ = 0;
   const AppFlow* app = app_flow(flow);
-  proto_ = app == nullptr ? kAppUnknown : app->proto;
   if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return;
   next_id_ = app->session->transaction_count();
+  if (app->proto == dns_) return;  // its messages are told when they are new
   for (const auto& tx : app->session->transactions()) {
     if (mark_count_ == marks_.size()) return;
-    marks_[mark_count_++] = {tx->id, tx->progress};
+    marks_[mark_count_++] = {tx.get(), tx->progress};
   }
 }
 
@@ -77,7 +78,7 @@ void ContactTap::tcp(const Flow& flow, const Packet& packet, TcpState state) {
   handshake(flow, packet, state);
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
   if (state == TcpState::established || now == TcpState::established) connection(flow, packet, state);
-  if (flow.app == nullptr) return;
+  if (!fed_ || flow.app == nullptr) return;
   // By now it is known what is spoken.
   if (const AppFlow* app = app_flow(flow); app->proto != proto_ && proto_ == kAppUnknown)
     tell(flow, packet, Contact::tcp_data);
@@ -227,18 +228,21 @@ void ContactTap::whole(const Packet& packet) {
 void ContactTap::transactions(const Flow& flow, const Packet& packet) {
   const AppFlow* app = app_flow(flow);
   if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return;
+  // What was there before comes first, in the same order: none goes until the packet is through.
+  std::size_t at = 0;
   for (const auto& tx : app->session->transactions()) {
-    if (app->proto == dns_) {
-      if (tx->id >= next_id_) dns(flow, packet, *tx);
-      continue;
-    }
+    const std::size_t number = at++;
     if (tx->id >= next_id_) {
-      http(flow, packet, *tx, {tx->id, {}});
-      continue;
+      if (app->proto == dns_) {
+        dns(flow, packet, *tx);
+      } else {
+        http(flow, packet, *tx, {});
+      }
+    } else if (number < mark_count_ && marks_[number].tx == tx.get()) {
+      const Mark& mark = marks_[number];
+      if (mark.progress[0] != tx->progress[0] || mark.progress[1] != tx->progress[1])
+        http(flow, packet, *tx, mark);
     }
-    const auto end = marks_.begin() + static_cast<std::ptrdiff_t>(mark_count_);
-    const auto mark = std::find_if(marks_.begin(), end, [&](const Mark& m) { return m.id == tx->id; });
-    if (mark != end && mark->progress != tx->progress) http(flow, packet, *tx, *mark);
   }
 }
 

@@ -21,8 +21,16 @@ class ContactTap {
   // `sink` must outlive it; null: nobody listens. `seed`: of the hashes of names, the same for all workers.
   ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed);
 
-  // Before the packet is handed to the session and the parsers, and after.
-  void before(const Flow& flow);
+  // Before the packet is handed to the session.
+  void before(const Flow& flow) {
+    fed_ = false;
+    const AppFlow* app = app_flow(flow);
+    proto_ = app == nullptr ? kAppUnknown : app->proto;
+  }
+  // Before the parser gets bytes of it, each time.
+  void feeding(const Flow& flow) {
+    if (!fed_) mark(flow);
+  }
   // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
   void tcp(const Flow& flow, const Packet& packet, TcpState state);
   // UDP and ICMP.
@@ -35,9 +43,10 @@ class ContactTap {
 
  private:
   struct Mark {  // a transaction as it was before
-    std::uint64_t id = 0;
+    const Transaction* tx = nullptr;  // to be compared only
     std::array<std::uint8_t, 2> progress{};
   };
+  void mark(const Flow& flow);
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint32_t count = 1);
   void handshake(const Flow& flow, const Packet& packet, TcpState state);
@@ -54,6 +63,7 @@ class ContactTap {
   AppProto http_, dns_, ssh_, tls_, smtp_;
   std::optional<CutPackets> cut_;
   AppProto proto_ = kAppUnknown;  // before the packet
+  bool fed_ = false;              // the parser got something of it
   std::array<Mark, 4> marks_{};
   std::size_t mark_count_ = 0;
   std::uint64_t next_id_ = 0;                    // of transactions, before the packet

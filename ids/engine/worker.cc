@@ -140,13 +140,17 @@ TcpState Worker::tcp_packet(Flow& flow, Packet& packet) {
 }
 
 void Worker::udp_packet(Flow& flow, const Packet& packet) {
-  if (tap_.on()) tap_.before(flow);
+  if (tap_.on()) {
+    tap_.before(flow);
+    tap_.feeding(flow);
+  }
   if (packet.is_udp() && !packet.payload.empty())
     app_.on_datagram(flow, packet.direction, packet.payload, packet.time_us);
   if (tap_.on()) tap_.datagram(flow, packet);
 }
 
 void Worker::on_stream(Flow& flow, const StreamChunk& chunk) {
+  if (tap_.on()) tap_.feeding(flow);
   app_.on_stream(flow, chunk, now_us_);
 }
 
