@@ -24,9 +24,7 @@ class Distinct {
   }
   unsigned bits_set() const { return set_; }
   // Linear counting; a full bitmap answers with its largest useful estimate.
-  std::uint64_t estimate() const {
-    return kEstimates[set_];
-  }
+  std::uint64_t estimate() const { return kEstimates[set_]; }
   void clear() { *this = Distinct{}; }
 
  private:

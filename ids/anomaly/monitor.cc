@@ -161,14 +161,19 @@ void Monitor::tally(const Observation& o, std::uint64_t network_key) {
 
 void Monitor::on_observation(const Observation& o) {
   if (is_group(o.server)) return;
-  if (observed_ - seen_ == kLag) see(waiting_[seen_++ % kLag]);
-  Waiting& w = waiting_[observed_++ % kLag];
-  w.observation = o;
-  prepare(w);
-  if (observed_ - seen_ > kLag / 2) approach(waiting_[(observed_ - kLag / 2) % kLag]);
+  waiting_[waiting_count_].observation = o;
+  if (++waiting_count_ == kBatch) flush();
 }
 
-// What is found by hashes.
+void Monitor::flush() {
+  const std::size_t count = std::exchange(waiting_count_, 0);
+  for (std::size_t i = 0; i < std::min(kAhead, count); ++i) prepare(waiting_[i]);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) prepare(waiting_[i + kAhead]);
+    see(waiting_[i]);
+  }
+}
+
 void Monitor::prepare(Waiting& w) {
   Observation& o = w.observation;
   o.client_key = hash_(o.client);
@@ -195,12 +200,6 @@ void Monitor::prepare(Waiting& w) {
   if (o.contact == Contact::tcp_completed || o.contact == Contact::udp_answered)
     successes_.prefetch(o.client_key, hash_.pair(o.client_key, hash_.join(o.server_key, o.server_port)));
   for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
-}
-
-// What is found through that.
-void Monitor::approach(const Waiting& w) {
-  tracker_.prefetch_found(w.observation);
-  if (w.network_key != 0) prefixes_.prefetch_found(w.network_key);
 }
 
 void Monitor::see(const Waiting& w) {

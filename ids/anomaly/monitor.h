@@ -25,9 +25,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
     if (now_us >= next_tick_us_) catch_up(now_us);
   }
   // Observations wait for a few others; now they do not.
-  void flush() {
-    while (seen_ != observed_) see(waiting_[seen_++ % kLag]);
-  }
+  void flush();
   // The capture is over: attacks that still go on end now.
   void finish(std::int64_t now_us);
 
@@ -38,16 +36,15 @@ class Monitor : public ObservationSink, private OutcomeSink {
  private:
   static constexpr std::int64_t kTickUs = 50'000, kEndUs = 1'000'000;
   static constexpr int kMostTicks = 200;
-  // Each waits until so many others came, while what it needs comes into the cache. It changes nothing:
-  // time does not tick meanwhile.
-  static constexpr std::size_t kLag = 16;
+  // So many are looked at in one go: the code stays in the cache, and what one needs of the tables comes
+  // while the others before it are looked at. It changes nothing: time does not tick meanwhile.
+  static constexpr std::size_t kBatch = 32, kAhead = 8;
   struct Waiting {
     Observation observation;
     std::uint64_t network_key = 0;
   };
   void on_outcome(const Outcome& outcome) override;
   void prepare(Waiting& w);
-  void approach(const Waiting& w);
   void see(const Waiting& w);
   void catch_up(std::int64_t now_us);
   void take(const Observation& o, std::uint64_t network_key);
@@ -65,8 +62,8 @@ class Monitor : public ObservationSink, private OutcomeSink {
   std::vector<std::unique_ptr<AnomalyDetector>> detectors_;
   std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
   std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
-  std::array<Waiting, kLag> waiting_;
-  std::uint64_t observed_ = 0, seen_ = 0;
+  std::array<Waiting, kBatch> waiting_;
+  std::size_t waiting_count_ = 0;
   std::int64_t next_tick_us_ = INT64_MIN;
   std::int64_t ended_us_ = 0;
   std::uint32_t left_out_ = 0;  // a bit for each Result

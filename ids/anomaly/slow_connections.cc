@@ -96,9 +96,7 @@ class SlowConnections : public AnomalyDetector {
     }
   }
 
-  void prefetch(const Observation& o) const override {
-    __builtin_prefetch(&index_[position(o.contact_key)]);
-  }
+  void prefetch(const Observation& o) const override { __builtin_prefetch(&index_[position(o.contact_key)]); }
 
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);
@@ -182,9 +180,7 @@ class SlowConnections : public AnomalyDetector {
   void free_of(Connection& c) {
     const auto k = static_cast<std::size_t>(c.stuck);
     c.stuck = Kind::none;
-    if (Pair* pair = pairs_.find(pair_key(c));
-        pair != nullptr && pair->stuck[k] != 0)
-      --pair->stuck[k];
+    if (Pair* pair = pairs_.find(pair_key(c)); pair != nullptr && pair->stuck[k] != 0) --pair->stuck[k];
     if (Server* s = servers_.find(c_.hash(c.server)); s != nullptr && s->stuck[k] != 0) --s->stuck[k];
   }
 

@@ -47,7 +47,8 @@ class Successes {
   // A set that forgets: two generations of bits, the older one goes when the newer is half full.
   class Bits {
    public:
-    explicit Bits(std::size_t cells) : lines_(std::bit_ceil(cells) * 4 / 512), now_(lines_), before_(lines_) {}
+    explicit Bits(std::size_t cells)
+        : lines_(std::bit_ceil(cells) * 4 / 512), now_(lines_), before_(lines_) {}
     bool has(std::uint64_t hash) const { return in(now_, hash) || in(before_, hash); }
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&now_[hash & (lines_ - 1)]); }
     bool add(std::uint64_t hash) {
@@ -69,7 +70,8 @@ class Successes {
     using Line = std::array<std::uint64_t, 8>;  // both bits of a hash lie in one cache line
     bool in(const LazyArray<Line>& bits, std::uint64_t hash) const {
       const Line& line = bits[hash & (lines_ - 1)];
-      return (line[hash >> 61U] >> (hash >> 55U & 63U) & line[hash >> 52U & 7U] >> (hash >> 46U & 63U) & 1U) != 0;
+      return (line[hash >> 61U] >> (hash >> 55U & 63U) & line[hash >> 52U & 7U] >> (hash >> 46U & 63U) &
+              1U) != 0;
     }
 
     std::size_t lines_;

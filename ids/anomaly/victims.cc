@@ -221,7 +221,7 @@ VictimTable::Counted VictimTable::add(const Observation& o, std::uint64_t key, T
   // Of a network far beyond doubt one packet in four tells who takes part.
   if (!prefix_ || v.sum[index] < notable_ * kPlenty || (draw() & 3U) == 0) count_distinct(v, o);
   // Of what is far beyond doubt one packet in sixteen names its source, at random: patterns would show.
-  const std::uint32_t every = v.sum[index] >= notable_ * kPlenty                ? kSampled
+  const std::uint32_t every = v.sum[index] >= notable_ * kPlenty        ? kSampled
                               : prefix_ && v.sum[index] >= 2 * notable_ ? kSampled / 4
                                                                         : 1;
   if (every == 1 || draw() % every == 0) suspect(v, o, tally, every);

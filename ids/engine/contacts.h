@@ -42,7 +42,7 @@ class ContactTap {
   bool on() const { return sink_ != nullptr; }
 
  private:
-  struct Mark {  // a transaction as it was before
+  struct Mark {                       // a transaction as it was before
     const Transaction* tx = nullptr;  // to be compared only
     std::array<std::uint8_t, 2> progress{};
   };
