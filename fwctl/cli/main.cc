@@ -1,5 +1,7 @@
 // fwctl: the command.
 #include <fmt/format.h>
+#include <linux/netfilter.h>
+#include <net/if.h>
 
 #include "core/cli.h"
 #include "core/json.h"
@@ -9,6 +11,7 @@
 #include "fwctl/control/control.h"
 #include "fwctl/model/build.h"
 #include "fwctl/model/print.h"
+#include "fwctl/prove/decide.h"
 #include "site/load/load.h"
 
 namespace {
@@ -193,6 +196,44 @@ Result<int> run_status(const Args& args) {
   return (with_site ? report.in_force : report.present) ? core::kExitDone : core::kExitNo;
 }
 
+prove::Interfaces interfaces_here() {
+  prove::Interfaces out;
+  if (struct if_nameindex* all = if_nameindex(); all != nullptr) {
+    for (const struct if_nameindex* i = all; i->if_name != nullptr; ++i)
+      out.emplace_back(i->if_name, i->if_index);
+    if_freenameindex(all);
+  }
+  return out;
+}
+
+// The ruleset in the kernel, or the one that `apply` would put there.
+Result<LiveRuleset> ruleset_of(const Policy& policy, bool planned) {
+  if (planned) {
+    LiveRuleset out;
+    out.tables.push_back({NFPROTO_INET, compile(policy.ruleset)});
+    return out;
+  }
+  GH_TRY(Kernel kernel, Kernel::open());
+  return kernel.read_all();
+}
+
+Result<int> run_prove(const Args& args) {
+  GH_TRY(const Policy policy, load_policy(args));
+  const bool planned = args.has("--planned");
+  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, planned));
+  const prove::Interfaces interfaces = planned ? prove::Interfaces{} : interfaces_here();
+  const prove::Proof proof = prove::decide(policy.site, ruleset, interfaces);
+  std::string out;
+  if (args.json()) {
+    prove::append_proof_json(out, proof);
+    out += '\n';
+  } else {
+    out = prove::print_proof(proof);
+  }
+  GH_CHECK(core::print_result(out));
+  return proof.overall() == prove::Answer::holds ? core::kExitDone : core::kExitNo;
+}
+
 const core::ToolSpec kTool = {
     .name = "fwctl",
     .summary = "the firewall controller: one site policy, in force in the kernel",
@@ -233,6 +274,14 @@ const core::ToolSpec kTool = {
              "is the policy in force, and what was counted; exit 1 when not",
              {},
              run_status},
+            {"prove",
+             "SITE",
+             1,
+             1,
+             "decide for every packet whether all live tables together do what the policy says; exit 1 when "
+             "not",
+             {{"--planned", "", "judge what `apply` would put into force, not what is", false, false}},
+             run_prove},
             {"export",
              "SITE",
              1,

@@ -43,6 +43,28 @@ const KernelChain* KernelTable::find_chain(std::string_view chain_name) const {
   return named(chains, chain_name);
 }
 
+std::string_view family_name(std::uint32_t family) {
+  switch (family) {
+    case NFPROTO_INET:
+      return "inet";
+    case NFPROTO_IPV4:
+      return "ip";
+    case NFPROTO_IPV6:
+      return "ip6";
+    case NFPROTO_ARP:
+      return "arp";
+    case NFPROTO_BRIDGE:
+      return "bridge";
+    case NFPROTO_NETDEV:
+      return "netdev";
+    default:
+      return "other";
+  }
+}
+std::string LiveTable::name() const {
+  return std::string(family_name(family)) + " " + table.name;
+}
+
 Bytes host_order(std::uint32_t value) {
   Bytes out(sizeof value);
   std::memcpy(out.data(), &value, sizeof value);

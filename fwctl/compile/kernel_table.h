@@ -92,9 +92,38 @@ struct SetVerdict {
   KernelVerdict verdict;
   friend bool operator==(const SetVerdict&, const SetVerdict&) = default;
 };
+// What the proof can make of an expression that we never send.
+enum class Meaning : std::uint8_t {
+  nothing_known,  // any effect: another verdict, another packet
+  neutral,        // no effect on what becomes of the packet
+  chance,         // matches or not, by state that the ruleset does not show (quota, full set)
+  in_range,       // low <= register <= high; `negated`
+  byte_order,     // to = from with the bytes of each `size` swapped
+  constant,       // to = low
+  unknown_value,  // to = something this version cannot know
+  map_value,      // to = what the map `set` has for the register; no entry: no match
+  write,          // changes a field of the packet or of its metadata, see `target`
+  not_tracked,    // the packet leaves connection tracking
+  reject,         // dropped, and the sender is told
+  source_nat,     // accepted; what changes is no field that a later hook decides by
+};
+// What a Meaning::write changes.
+enum class WriteTarget : std::uint8_t { meta, ct, payload };
+
 // An expression this version never sends. It makes a live rule differ from every rule of ours.
 struct Foreign {
   std::string text;
+  Meaning meaning = Meaning::nothing_known;
+  Slot from = 0;
+  Slot to = 0;
+  std::uint32_t length = 0;  // bytes
+  std::uint32_t size = 0;    // byte_order: 2, 4 or 8
+  Bytes low{}, high{};
+  bool negated = false;
+  std::string set{};
+  WriteTarget target = WriteTarget::meta;
+  std::uint32_t key = 0;     // write: the meta or ct key, or the payload base
+  std::uint32_t offset = 0;  // write to payload
   friend bool operator==(const Foreign&, const Foreign&) = default;
 };
 using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit, Log,
@@ -118,6 +147,8 @@ struct KernelElement {
   std::string foreign;  // a timeout, expression or object reference, which ours never have
   std::string comment;
   core::SourcePos where;
+  bool catch_all = false;  // foreign: stands for every key that is not in the set
+  bool uncertain = false;  // foreign: is there for a time, or matches by a state of its own
 
   bool same_effect(const KernelElement& o) const {
     return first == o.first && last == o.last && verdict == o.verdict && foreign == o.foreign;
@@ -144,7 +175,8 @@ struct BaseHook {
   std::string type = "filter";
   std::uint32_t hook = 0;  // NF_INET_*
   std::int32_t priority = 0;
-  std::uint32_t policy = 0;  // NF_DROP or NF_ACCEPT
+  std::uint32_t policy = 0;            // NF_DROP or NF_ACCEPT
+  std::vector<std::string> devices{};  // of the hooks that belong to an interface; ours have none
 
   friend bool operator==(const BaseHook&, const BaseHook&) = default;
 };
@@ -165,6 +197,20 @@ struct KernelTable {
   const KernelSet* find_set(std::string_view set_name) const;
   const KernelChain* find_chain(std::string_view chain_name) const;
 };
+
+// A table of any family.
+struct LiveTable {
+  std::uint32_t family = 0;  // NFPROTO_*
+  KernelTable table;
+
+  std::string name() const;  // "inet filter"
+};
+// Everything nf_tables holds in one network namespace.
+struct LiveRuleset {
+  std::uint32_t generation = 0;
+  std::vector<LiveTable> tables;
+};
+std::string_view family_name(std::uint32_t family);
 
 // The bytes of a number in the host's order, as the kernel keeps meta and ct values.
 Bytes host_order(std::uint32_t value);

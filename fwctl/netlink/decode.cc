@@ -1,7 +1,9 @@
 #include "fwctl/netlink/decode.h"
 
+#include <endian.h>
 #include <fmt/format.h>
 #include <libnftnl/udata.h>
+#include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
 #include <array>
@@ -41,38 +43,68 @@ std::string text_of(const char* text) {
   return text == nullptr ? std::string() : std::string(text);
 }
 
-Foreign foreign(const nftnl_expr* e) {
+Foreign foreign(const nftnl_expr* e, Meaning meaning = Meaning::nothing_known) {
   std::array<char, 512> text{};
   nftnl_expr_snprintf(text.data(), text.size() - 1, e, NFTNL_OUTPUT_DEFAULT, 0);
   const std::string name = text_of(nftnl_expr_get_str(e, NFTNL_EXPR_NAME));
-  return {name + " " + text.data()};
+  Foreign out;
+  out.text = name + " " + text.data();
+  out.meaning = meaning;
+  return out;
 }
 
 std::uint32_t u32(const nftnl_expr* e, std::uint16_t attribute) {
   return nftnl_expr_get_u32(e, attribute);
 }
 
+// Some value of at most 16 bytes in the register that attribute `to` names.
+Foreign unknown_value(const nftnl_expr* e, std::uint16_t to, std::uint32_t length = 16) {
+  Foreign out = foreign(e, Meaning::unknown_value);
+  out.to = slot_of(u32(e, to));
+  out.length = length;
+  if (out.to >= kSlots) out.meaning = Meaning::nothing_known;
+  return out;
+}
+
+Foreign written(const nftnl_expr* e, WriteTarget target, std::uint32_t key) {
+  Foreign out = foreign(e, Meaning::write);
+  out.target = target;
+  out.key = key;
+  return out;
+}
+
 Expression decode_meta(const nftnl_expr* e) {
-  if (!nftnl_expr_is_set(e, NFTNL_EXPR_META_DREG)) return foreign(e);
+  if (!nftnl_expr_is_set(e, NFTNL_EXPR_META_DREG)) {
+    const std::uint32_t key = u32(e, NFTNL_EXPR_META_KEY);
+    if (key == NFT_META_NFTRACE) return foreign(e, Meaning::neutral);
+    return written(e, WriteTarget::meta, key);
+  }
   return LoadMeta{u32(e, NFTNL_EXPR_META_KEY), slot_of(u32(e, NFTNL_EXPR_META_DREG))};
 }
 
 Expression decode_payload(const nftnl_expr* e) {
-  if (!nftnl_expr_is_set(e, NFTNL_EXPR_PAYLOAD_DREG)) return foreign(e);
+  if (!nftnl_expr_is_set(e, NFTNL_EXPR_PAYLOAD_DREG)) {
+    Foreign out = written(e, WriteTarget::payload, u32(e, NFTNL_EXPR_PAYLOAD_BASE));
+    out.offset = u32(e, NFTNL_EXPR_PAYLOAD_OFFSET);
+    out.length = u32(e, NFTNL_EXPR_PAYLOAD_LEN);
+    return out;
+  }
   return LoadPayload{u32(e, NFTNL_EXPR_PAYLOAD_BASE), u32(e, NFTNL_EXPR_PAYLOAD_OFFSET),
                      u32(e, NFTNL_EXPR_PAYLOAD_LEN), slot_of(u32(e, NFTNL_EXPR_PAYLOAD_DREG))};
 }
 
 Expression decode_ct(const nftnl_expr* e) {
+  if (!nftnl_expr_is_set(e, NFTNL_EXPR_CT_DREG))
+    return written(e, WriteTarget::ct, u32(e, NFTNL_EXPR_CT_KEY));
   // A direction narrows what is loaded; ours have none.
-  if (!nftnl_expr_is_set(e, NFTNL_EXPR_CT_DREG) || nftnl_expr_is_set(e, NFTNL_EXPR_CT_DIR)) return foreign(e);
+  if (nftnl_expr_is_set(e, NFTNL_EXPR_CT_DIR)) return unknown_value(e, NFTNL_EXPR_CT_DREG);
   return LoadCt{u32(e, NFTNL_EXPR_CT_KEY), slot_of(u32(e, NFTNL_EXPR_CT_DREG))};
 }
 
 Expression decode_bitwise(const nftnl_expr* e) {
   constexpr std::uint32_t kBoolean = 0;  // NFT_BITWISE_BOOL; shifts are other operations
   if (nftnl_expr_is_set(e, NFTNL_EXPR_BITWISE_OP) && u32(e, NFTNL_EXPR_BITWISE_OP) != kBoolean)
-    return foreign(e);
+    return unknown_value(e, NFTNL_EXPR_BITWISE_DREG);
   return Mask{slot_of(u32(e, NFTNL_EXPR_BITWISE_SREG)), slot_of(u32(e, NFTNL_EXPR_BITWISE_DREG)),
               data_of(e, NFTNL_EXPR_BITWISE_MASK), data_of(e, NFTNL_EXPR_BITWISE_XOR)};
 }
@@ -82,7 +114,13 @@ Expression decode_lookup(const nftnl_expr* e) {
   out.from = slot_of(u32(e, NFTNL_EXPR_LOOKUP_SREG));
   out.set = text_of(nftnl_expr_get_str(e, NFTNL_EXPR_LOOKUP_SET));
   if (nftnl_expr_is_set(e, NFTNL_EXPR_LOOKUP_DREG)) {
-    if (u32(e, NFTNL_EXPR_LOOKUP_DREG) != NFT_REG_VERDICT) return foreign(e);
+    if (u32(e, NFTNL_EXPR_LOOKUP_DREG) != NFT_REG_VERDICT) {
+      Foreign value = unknown_value(e, NFTNL_EXPR_LOOKUP_DREG);
+      value.meaning = Meaning::map_value;
+      value.from = out.from;
+      value.set = out.set;
+      return value;
+    }
     out.verdict = true;
   }
   out.negated = nftnl_expr_is_set(e, NFTNL_EXPR_LOOKUP_FLAGS) &&
@@ -100,15 +138,95 @@ Expression decode_log(const nftnl_expr* e) {
   const bool tuned = (nftnl_expr_is_set(e, NFTNL_EXPR_LOG_SNAPLEN) && u32(e, NFTNL_EXPR_LOG_SNAPLEN) != 0) ||
                      (nftnl_expr_is_set(e, NFTNL_EXPR_LOG_QTHRESHOLD) &&
                       nftnl_expr_get_u16(e, NFTNL_EXPR_LOG_QTHRESHOLD) > 1);
-  if (!to_group || tuned) return foreign(e);
+  if (!to_group || tuned) return foreign(e, Meaning::neutral);
   return Log{nftnl_expr_get_u16(e, NFTNL_EXPR_LOG_GROUP),
              text_of(nftnl_expr_get_str(e, NFTNL_EXPR_LOG_PREFIX))};
 }
 
 Expression decode_immediate(const nftnl_expr* e) {
-  if (u32(e, NFTNL_EXPR_IMM_DREG) != NFT_REG_VERDICT) return foreign(e);
+  if (u32(e, NFTNL_EXPR_IMM_DREG) != NFT_REG_VERDICT) {
+    Foreign out = foreign(e, Meaning::constant);
+    out.to = slot_of(u32(e, NFTNL_EXPR_IMM_DREG));
+    out.low = data_of(e, NFTNL_EXPR_IMM_DATA);
+    return out;
+  }
   return SetVerdict{{static_cast<std::int32_t>(u32(e, NFTNL_EXPR_IMM_VERDICT)),
                      text_of(nftnl_expr_get_str(e, NFTNL_EXPR_IMM_CHAIN))}};
+}
+
+Expression decode_range(const nftnl_expr* e) {
+  Foreign out = foreign(e, Meaning::in_range);
+  out.from = slot_of(u32(e, NFTNL_EXPR_RANGE_SREG));
+  out.low = data_of(e, NFTNL_EXPR_RANGE_FROM_DATA);
+  out.high = data_of(e, NFTNL_EXPR_RANGE_TO_DATA);
+  out.negated = u32(e, NFTNL_EXPR_RANGE_OP) == NFT_RANGE_NEQ;
+  return out;
+}
+
+Expression decode_byte_order(const nftnl_expr* e) {
+  Foreign out = foreign(e, Meaning::byte_order);
+  out.from = slot_of(u32(e, NFTNL_EXPR_BYTEORDER_SREG));
+  out.to = slot_of(u32(e, NFTNL_EXPR_BYTEORDER_DREG));
+  out.length = u32(e, NFTNL_EXPR_BYTEORDER_LEN);
+  out.size = u32(e, NFTNL_EXPR_BYTEORDER_SIZE);
+  return out;
+}
+
+// A named object used by the rule; one picked from a map by key is not told.
+Expression decode_object(const nftnl_expr* e) {
+  if (!nftnl_expr_is_set(e, NFTNL_EXPR_OBJREF_IMM_TYPE)) return foreign(e);
+  switch (u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE)) {
+    case NFT_OBJECT_COUNTER:
+    case NFT_OBJECT_CT_HELPER:
+    case NFT_OBJECT_CT_TIMEOUT:
+    case NFT_OBJECT_SECMARK:
+      return foreign(e, Meaning::neutral);
+    case NFT_OBJECT_QUOTA:
+    case NFT_OBJECT_LIMIT:
+    case NFT_OBJECT_CONNLIMIT:
+      return foreign(e, Meaning::chance);
+    default:
+      return foreign(e);
+  }
+}
+
+Expression decode_nat(const nftnl_expr* e) {
+  return foreign(e,
+                 u32(e, NFTNL_EXPR_NAT_TYPE) == NFT_NAT_SNAT ? Meaning::source_nat : Meaning::nothing_known);
+}
+
+// What is never ours, by name.
+Expression decode_other(const nftnl_expr* e, const std::string& name) {
+  struct Row {
+    std::string_view name;
+    Meaning meaning;
+  };
+  static constexpr std::array<Row, 8> kRows = {{{"quota", Meaning::chance},
+                                                {"connlimit", Meaning::chance},
+                                                {"dynset", Meaning::chance},
+                                                {"last", Meaning::neutral},
+                                                {"dup", Meaning::neutral},
+                                                {"notrack", Meaning::not_tracked},
+                                                {"reject", Meaning::reject},
+                                                {"masq", Meaning::source_nat}}};
+  for (const Row& r : kRows) {
+    if (name == r.name) return foreign(e, r.meaning);
+  }
+  if (name == "range") return decode_range(e);
+  if (name == "byteorder") return decode_byte_order(e);
+  if (name == "objref") return decode_object(e);
+  if (name == "nat") return decode_nat(e);
+  if (name == "rt") return unknown_value(e, NFTNL_EXPR_RT_DREG);
+  if (name == "socket") return unknown_value(e, NFTNL_EXPR_SOCKET_DREG);
+  if (name == "numgen") return unknown_value(e, NFTNL_EXPR_NG_DREG);
+  if (name == "hash") return unknown_value(e, NFTNL_EXPR_HASH_DREG);
+  if (name == "osf") return unknown_value(e, NFTNL_EXPR_OSF_DREG);
+  if (name == "xfrm") return unknown_value(e, NFTNL_EXPR_XFRM_DREG);
+  if (name == "exthdr" && nftnl_expr_is_set(e, NFTNL_EXPR_EXTHDR_DREG))
+    return unknown_value(e, NFTNL_EXPR_EXTHDR_DREG, 64);
+  // Writing an option touches none of the fields that this version reads.
+  if (name == "exthdr") return foreign(e, Meaning::neutral);
+  return foreign(e);
 }
 
 Expression decode_expression(const nftnl_expr* e) {
@@ -133,7 +251,12 @@ Expression decode_expression(const nftnl_expr* e) {
     return Counter{nftnl_expr_get_u64(e, NFTNL_EXPR_CTR_PACKETS),
                    nftnl_expr_get_u64(e, NFTNL_EXPR_CTR_BYTES)};
   }
-  return foreign(e);
+  return decode_other(e, name);
+}
+
+int note_state(nftnl_expr* e, void* uncertain) {
+  if (text_of(nftnl_expr_get_str(e, NFTNL_EXPR_NAME)) != "counter") *static_cast<bool*>(uncertain) = true;
+  return 0;
 }
 
 struct RawElement {
@@ -156,6 +279,7 @@ RawElement decode_element(nftnl_set_elem* e) {
     out.end = (flags & NFT_SET_ELEM_INTERVAL_END) != 0;
     if ((flags & ~std::uint32_t{NFT_SET_ELEM_INTERVAL_END}) != 0)
       out.element.foreign = fmt::format("flags {:#x}", flags);
+    out.element.catch_all = (flags & NFT_SET_ELEM_CATCHALL) != 0;
   }
   if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_VERDICT)) {
     out.element.verdict =
@@ -177,6 +301,8 @@ RawElement decode_element(nftnl_set_elem* e) {
     if (nftnl_set_elem_is_set(e, x.attribute))
       out.element.foreign += (out.element.foreign.empty() ? "" : ", ") + std::string(x.name);
   }
+  out.element.uncertain = nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_TIMEOUT);
+  nftnl_set_elem_expr_foreach(e, note_state, &out.element.uncertain);
   if (nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_USERDATA)) {
     const void* data = nftnl_set_elem_get(e, NFTNL_SET_ELEM_USERDATA, &length);
     out.element.comment =
@@ -234,6 +360,29 @@ KernelRule decode_rule(nftnl_rule* rule) {
   return out;
 }
 
+LocatedRule decode_rule_message(const nlmsghdr* message) {
+  LocatedRule out;
+  RuleHandle r(nftnl_rule_alloc());
+  if (r && nftnl_rule_nlmsg_parse(message, r.get()) >= 0) {
+    out.table = text_of(nftnl_rule_get_str(r.get(), NFTNL_RULE_TABLE));
+    out.chain = text_of(nftnl_rule_get_str(r.get(), NFTNL_RULE_CHAIN));
+    out.rule = decode_rule(r.get());
+    return out;
+  }
+  // An expression that libnftnl does not know: the rule is there and must not be passed over.
+  const auto* a = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(message, sizeof(nfgenmsg)));
+  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(message));
+  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a)) {
+    if (mnl_attr_get_type(a) == NFTA_RULE_TABLE) out.table = text_of(mnl_attr_get_str(a));
+    if (mnl_attr_get_type(a) == NFTA_RULE_CHAIN) out.chain = text_of(mnl_attr_get_str(a));
+    if (mnl_attr_get_type(a) == NFTA_RULE_HANDLE) out.rule.handle = be64toh(mnl_attr_get_u64(a));
+  }
+  Foreign unread;
+  unread.text = "an expression that libnftnl cannot read";
+  out.rule.expressions.emplace_back(std::move(unread));
+  return out;
+}
+
 KernelChain decode_chain(const nftnl_chain* chain) {
   KernelChain out;
   out.name = text_of(nftnl_chain_get_str(chain, NFTNL_CHAIN_NAME));
@@ -243,6 +392,12 @@ KernelChain decode_chain(const nftnl_chain* chain) {
     base.hook = nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM);
     base.priority = nftnl_chain_get_s32(chain, NFTNL_CHAIN_PRIO);
     base.policy = nftnl_chain_get_u32(chain, NFTNL_CHAIN_POLICY);
+    if (nftnl_chain_is_set(chain, NFTNL_CHAIN_DEV))
+      base.devices.push_back(text_of(nftnl_chain_get_str(chain, NFTNL_CHAIN_DEV)));
+    if (nftnl_chain_is_set(chain, NFTNL_CHAIN_DEVICES)) {
+      const char* const* names = nftnl_chain_get_array(chain, NFTNL_CHAIN_DEVICES);
+      for (; names != nullptr && *names != nullptr; ++names) base.devices.emplace_back(*names);
+    }
     out.base = std::move(base);
   }
   return out;

@@ -7,6 +7,12 @@
 namespace gatehouse::fwctl {
 
 KernelRule decode_rule(nftnl_rule* rule);
+// A rule with its place. One that libnftnl cannot read becomes a rule of unknown effect.
+struct LocatedRule {
+  std::string table, chain;
+  KernelRule rule;
+};
+LocatedRule decode_rule_message(const nlmsghdr* message);
 KernelChain decode_chain(const nftnl_chain* chain);
 // The definition; elements come from another dump.
 KernelSet decode_set(const nftnl_set* set);

@@ -27,29 +27,14 @@ constexpr std::size_t kReceiveBytes = 64 * 1024;
 constexpr int kReadAttempts = 20;
 constexpr int kErrnoStaleGeneration = 85;  // ERESTART: not in errno.h's user-space half everywhere
 
-std::string_view family_name(std::uint32_t family) {
-  switch (family) {
-    case NFPROTO_INET:
-      return "inet";
-    case NFPROTO_IPV4:
-      return "ip";
-    case NFPROTO_IPV6:
-      return "ip6";
-    case NFPROTO_ARP:
-      return "arp";
-    case NFPROTO_BRIDGE:
-      return "bridge";
-    case NFPROTO_NETDEV:
-      return "netdev";
-    default:
-      return "other";
-  }
-}
-
 using Visitor = std::function<bool(const nlmsghdr*)>;  // false: the message makes no sense
 
 int visit_message(const nlmsghdr* h, void* visitor) {
   return (*static_cast<Visitor*>(visitor))(h) ? MNL_CB_OK : MNL_CB_ERROR;
+}
+
+std::uint16_t family_of(const LiveTable& table) {
+  return static_cast<std::uint16_t>(table.family);
 }
 
 std::string explain_errno(int err) {
@@ -113,27 +98,25 @@ struct Kernel::State {
     return out;
   }
 
-  tl::expected<void, int> read_tables(const std::string& name, LiveState& out) {
+  tl::expected<void, int> read_tables(LiveRuleset& out) {
     return exchange(request(NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NLM_F_DUMP), [&](const nlmsghdr* h) {
       TableHandle t(nftnl_table_alloc());
       if (!t || nftnl_table_nlmsg_parse(h, t.get()) < 0) return false;
       const char* found = nftnl_table_get_str(t.get(), NFTNL_TABLE_NAME);
-      const std::uint32_t family = nftnl_table_get_u32(t.get(), NFTNL_TABLE_FAMILY);
       if (found == nullptr) return false;
-      if (family == NFPROTO_INET && name == found) {
-        out.table.emplace();
-        out.table->name = name;
-        // Owner and persist say who may write, not what the table does.
-        out.table->flags = nftnl_table_get_u32(t.get(), NFTNL_TABLE_FLAGS) & NFT_TABLE_F_DORMANT;
-      } else {
-        out.other_tables.push_back(fmt::format("{} {}", family_name(family), found));
-      }
+      LiveTable table;
+      table.family = nftnl_table_get_u32(t.get(), NFTNL_TABLE_FAMILY);
+      table.table.name = found;
+      // Owner and persist say who may write, not what the table does.
+      table.table.flags = nftnl_table_get_u32(t.get(), NFTNL_TABLE_FLAGS) & NFT_TABLE_F_DORMANT;
+      out.tables.push_back(std::move(table));
       return true;
     });
   }
 
-  tl::expected<void, int> read_chains(KernelTable& table) {
-    return exchange(request(NFT_MSG_GETCHAIN, NFPROTO_INET, NLM_F_DUMP), [&](const nlmsghdr* h) {
+  tl::expected<void, int> read_chains(LiveTable& live) {
+    KernelTable& table = live.table;
+    return exchange(request(NFT_MSG_GETCHAIN, family_of(live), NLM_F_DUMP), [&](const nlmsghdr* h) {
       ChainHandle c(nftnl_chain_alloc());
       if (!c || nftnl_chain_nlmsg_parse(h, c.get()) < 0) return false;
       const char* in = nftnl_chain_get_str(c.get(), NFTNL_CHAIN_TABLE);
@@ -142,31 +125,34 @@ struct Kernel::State {
     });
   }
 
-  tl::expected<void, int> read_rules(KernelTable& table) {
+  tl::expected<void, int> read_rules(LiveTable& live) {
+    KernelTable& table = live.table;
     RuleHandle filter(nftnl_rule_alloc());
     if (!filter) return tl::make_unexpected(ENOMEM);
     nftnl_rule_set_str(filter.get(), NFTNL_RULE_TABLE, table.name.c_str());
-    nlmsghdr* h = request(NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP);
+    nlmsghdr* h = request(NFT_MSG_GETRULE, family_of(live), NLM_F_DUMP);
     nftnl_rule_nlmsg_build_payload(h, filter.get());
+    KernelChain* last = nullptr;  // rules come chain by chain
     return exchange(h, [&](const nlmsghdr* answer) {
-      RuleHandle r(nftnl_rule_alloc());
-      if (!r || nftnl_rule_nlmsg_parse(answer, r.get()) < 0) return false;
-      const char* in = nftnl_rule_get_str(r.get(), NFTNL_RULE_TABLE);
-      const char* chain = nftnl_rule_get_str(r.get(), NFTNL_RULE_CHAIN);
-      if (in == nullptr || chain == nullptr || table.name != in) return true;
-      const auto at = std::find_if(table.chains.begin(), table.chains.end(),
-                                   [&](const KernelChain& c) { return c.name == chain; });
-      if (at == table.chains.end()) return true;  // a commit came between; the generation tells
-      at->rules.push_back(decode_rule(r.get()));
+      const LocatedRule located = decode_rule_message(answer);
+      if (located.table != table.name) return true;
+      if (last == nullptr || last->name != located.chain) {
+        const auto at = std::find_if(table.chains.begin(), table.chains.end(),
+                                     [&](const KernelChain& c) { return c.name == located.chain; });
+        if (at == table.chains.end()) return true;  // a commit came between; the generation tells
+        last = &*at;
+      }
+      last->rules.push_back(located.rule);
       return true;
     });
   }
 
-  tl::expected<void, int> read_sets(KernelTable& table) {
+  tl::expected<void, int> read_sets(LiveTable& live) {
+    KernelTable& table = live.table;
     SetHandle filter(nftnl_set_alloc());
     if (!filter) return tl::make_unexpected(ENOMEM);
     nftnl_set_set_str(filter.get(), NFTNL_SET_TABLE, table.name.c_str());
-    nlmsghdr* h = request(NFT_MSG_GETSET, NFPROTO_INET, NLM_F_DUMP);
+    nlmsghdr* h = request(NFT_MSG_GETSET, family_of(live), NLM_F_DUMP);
     nftnl_set_nlmsg_build_payload(h, filter.get());
     const auto done = exchange(h, [&](const nlmsghdr* answer) {
       SetHandle s(nftnl_set_alloc());
@@ -177,17 +163,17 @@ struct Kernel::State {
     });
     if (!done) return done;
     for (KernelSet& s : table.sets) {
-      if (const auto elements = read_elements(table.name, s); !elements) return elements;
+      if (const auto elements = read_elements(live, s); !elements) return elements;
     }
     return {};
   }
 
-  tl::expected<void, int> read_elements(const std::string& table, KernelSet& set) {
+  tl::expected<void, int> read_elements(const LiveTable& live, KernelSet& set) {
     SetHandle dump(nftnl_set_alloc());
     if (!dump) return tl::make_unexpected(ENOMEM);
-    nftnl_set_set_str(dump.get(), NFTNL_SET_TABLE, table.c_str());
+    nftnl_set_set_str(dump.get(), NFTNL_SET_TABLE, live.table.name.c_str());
     nftnl_set_set_str(dump.get(), NFTNL_SET_NAME, set.name.c_str());
-    nlmsghdr* h = request(NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_DUMP);
+    nlmsghdr* h = request(NFT_MSG_GETSETELEM, family_of(live), NLM_F_DUMP);
     nftnl_set_elems_nlmsg_build_payload(h, dump.get());
     const auto done = exchange(
         h, [&](const nlmsghdr* answer) { return nftnl_set_elems_nlmsg_parse(answer, dump.get()) == 0; });
@@ -197,18 +183,35 @@ struct Kernel::State {
   }
 
   // The four dumps are separate: they are one picture only when the generation stood still.
-  tl::expected<bool, int> read_once(const std::string& name, LiveState& out) {
+  // `wanted` picks the tables whose content is read.
+  tl::expected<bool, int> read_once(LiveRuleset& out, const std::function<bool(const LiveTable&)>& wanted) {
     const auto before = generation();
     if (!before) return tl::make_unexpected(before.error());
     out.generation = *before;
-    auto done = read_tables(name, out);
-    if (done && out.table) done = read_chains(*out.table);
-    if (done && out.table) done = read_rules(*out.table);
-    if (done && out.table) done = read_sets(*out.table);
+    auto done = read_tables(out);
+    for (LiveTable& t : out.tables) {
+      if (!wanted(t)) continue;
+      if (done) done = read_chains(t);
+      if (done) done = read_rules(t);
+      if (done) done = read_sets(t);
+    }
     if (!done) return tl::make_unexpected(done.error());
     const auto after = generation();
     if (!after) return tl::make_unexpected(after.error());
     return *before == *after;
+  }
+
+  core::Result<LiveRuleset> read_until_whole(const std::function<bool(const LiveTable&)>& wanted,
+                                             const std::string& what) {
+    for (int i = 0; i < kReadAttempts; ++i) {
+      LiveRuleset out;
+      const auto whole = read_once(out, wanted);
+      if (whole && *whole) return out;
+      const bool overtaken = whole ? true : whole.error() == EINTR || whole.error() == ENOENT;
+      if (!overtaken) return core::fail_errno(whole.error(), "read " + what);
+      usleep(1000U << std::min(i, 6));
+    }
+    return fail(Errc::conflict, "the ruleset kept changing while it was read");
   }
 };
 
@@ -240,15 +243,22 @@ core::Result<std::uint32_t> Kernel::generation() {
 }
 
 core::Result<LiveState> Kernel::read(const std::string& table) {
-  for (int i = 0; i < kReadAttempts; ++i) {
-    LiveState out;
-    const auto whole = state_->read_once(table, out);
-    if (whole && *whole) return out;
-    const bool overtaken = whole ? true : whole.error() == EINTR || whole.error() == ENOENT;
-    if (!overtaken) return core::fail_errno(whole.error(), "read the table inet " + table);
-    usleep(1000U << std::min(i, 6));
+  const auto ours = [&](const LiveTable& t) { return t.family == NFPROTO_INET && t.table.name == table; };
+  GH_TRY(LiveRuleset all, state_->read_until_whole(ours, "the table inet " + table));
+  LiveState out;
+  out.generation = all.generation;
+  for (LiveTable& t : all.tables) {
+    if (ours(t)) {
+      out.table = std::move(t.table);
+    } else {
+      out.other_tables.push_back(t.name());
+    }
   }
-  return fail(Errc::conflict, "the ruleset kept changing while it was read");
+  return out;
+}
+
+core::Result<LiveRuleset> Kernel::read_all() {
+  return state_->read_until_whole([](const LiveTable&) { return true; }, "the ruleset");
 }
 
 namespace {

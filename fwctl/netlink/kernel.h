@@ -33,6 +33,8 @@ class Kernel {
   core::Result<std::uint32_t> generation();
   // Errc::conflict when others keep committing while we read.
   core::Result<LiveState> read(const std::string& table);
+  // The tables of all families with everything in them.
+  core::Result<LiveRuleset> read_all();
   // All or nothing. With a generation given, nothing is done unless it is still the current one
   // (Errc::conflict). A refusal by the kernel carries the policy line of the first bad operation.
   core::Status commit(const Transaction& transaction, std::optional<std::uint32_t> expected_generation);

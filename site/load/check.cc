@@ -20,6 +20,10 @@ class Checker {
         error("flow-inside-zone", flow.where, "a flow inside one zone does not pass the gatehouse");
     }
     for (const Endpoint& e : site_.firewall.ping_from) check_endpoint(e);
+    for (const Assertion& a : site_.assertions) {
+      check_endpoint(a.from);
+      check_endpoint(a.to);
+    }
     check_administration();
     check_people();
     check_mac();

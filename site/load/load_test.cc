@@ -209,5 +209,38 @@ TEST(HostileText, NeverCrashesAndNeverLoads) {
   }
 }
 
+TEST(Assert, EveryMistakeIsShownWhereItIs) {
+  struct Row {
+    const char* sentence;
+    std::uint32_t column;
+    const char* message;
+  };
+  const Row rows[] = {
+      {"outside may reach servers", 13, "expected `can reach` or `cannot reach`, not `may`"},
+      {"outside cannot touch servers", 20, "expected `reach`, not `touch`"},
+      {"outside cannot reach server", 26, "there is no zone `server`"},
+      {"outside cannot reach servers/frnt", 26, "has no host `frnt`"},
+      {"outside cannot reach servers but 80", 34, "expected `except`, not `but`"},
+      {"outside cannot reach servers except", 40, "expected a port"},
+      {"outside cannot reach servers except 80, 70000", 45, "`tcp/70000` is not a port"},
+      {"outside can reach servers", 30, "expected `on`"},
+      {"servers can reach servers/front on 80", 23, "both ends are in one zone"},
+      {"outside cannot", 19, "expected `reach`"},
+      {"outside cannot reach", 25, "expected a zone"},
+      {"'outside cannot reach servers except sctp/1'", 42, "`sctp/1` is not a port"},
+  };
+  const auto text = core::read_file(kRules + "web-mail.yaml");
+  ASSERT_TRUE(text.has_value());
+  for (const Row& row : rows) {
+    core::Diagnostics diagnostics;
+    EXPECT_FALSE(load(*text + "\nassert:\n  - " + row.sentence + "\n", diagnostics).has_value())
+        << row.sentence;
+    ASSERT_EQ(diagnostics.error_count(), 1U) << row.sentence << diagnostics.render_all();
+    EXPECT_EQ(diagnostics.all()[0].where.column, row.column) << row.sentence;
+    EXPECT_NE(diagnostics.all()[0].message.find(row.message), std::string::npos)
+        << diagnostics.all()[0].message;
+  }
+}
+
 }  // namespace
 }  // namespace gatehouse::site

@@ -23,6 +23,10 @@ std::vector<Endpoint> read_endpoints(MapReader& map, std::string_view key);
 // An absolute path without `.`, `..`, empty components or control characters.
 bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 
+// The `assert` list; `internet` stands for the untrusted zone.
+std::vector<Assertion> read_assertions(const std::vector<const YamlNode*>& nodes,
+                                       const std::vector<Zone>& zones, Diagnostics& diagnostics);
+
 // The `mac` section.
 Mac read_mac(const YamlNode& node, Diagnostics& diagnostics);
 

@@ -88,6 +88,17 @@ struct Flow {
   SourcePos where;
 };
 
+// A sentence about reachability that must be true of the ruleset in force.
+struct Assertion {
+  Endpoint from;
+  Endpoint to;
+  bool can = false;              // "can reach TO on PORTS"; else "cannot reach TO except PORTS"
+  std::vector<PortRange> ports;  // what can be reached, or the exceptions
+  bool ping = false;             // echo requests too
+  std::string text;              // as written
+  SourcePos where;
+};
+
 struct Firewall {
   std::vector<Endpoint> ping_from;      // who may send echo requests, through or to the gatehouse
   std::uint16_t log_group = 7;          // NFLOG group of logged drops
@@ -276,6 +287,7 @@ struct Site {
   std::vector<Zone> zones;
   std::vector<Service> services;
   std::vector<Flow> flows;
+  std::vector<Assertion> assertions;
   Firewall firewall;
   std::optional<Administration> administration;
   std::vector<Group> groups;

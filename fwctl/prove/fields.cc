@@ -1,0 +1,265 @@
+#include "fwctl/prove/fields.h"
+
+#include <fmt/format.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+
+#include "fwctl/model/field.h"
+
+namespace gatehouse::fwctl::prove {
+namespace {
+
+using Kind = ByteKey::Kind;
+
+// The order of the fixed fields: protocol and ports stand above the addresses. Rules that name a port name a
+// protocol, so rules of different services share no path; below them each service keeps its own addresses.
+constexpr Variable kState = 0, kProtocol = 136, kDport = 144, kSport = 160, kFlags = 176, kHopLimit = 184,
+                   kIifname = 192, kOifname = 320, kSource = 448, kDestination = 576;
+constexpr Variable kEarlyEnd = kProtocol;
+constexpr Variable kLastVariable = 60'000;
+
+}  // namespace
+
+std::string_view to_string(Path path) {
+  switch (path) {
+    case Path::through:
+      return "through the gatehouse";
+    case Path::to_gatehouse:
+      return "to the gatehouse";
+    case Path::from_gatehouse:
+      break;
+  }
+  return "from the gatehouse";
+}
+
+std::uint32_t route_back_question() {
+  return fib_question(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
+}
+
+std::uint8_t Packet::byte(const ByteKey& key) const {
+  const auto at = bytes.find(key);
+  return at == bytes.end() ? 0 : at->second;
+}
+void Packet::set(Kind kind, const core::IpAddress& address) {
+  for (std::uint32_t i = 0; i < address.size(); ++i) bytes[{kind, 0, i}] = address.bytes[i];
+}
+void Packet::set(Kind kind, std::string_view interface) {
+  for (std::uint32_t i = 0; i < 16; ++i)
+    bytes[{kind, 0, i}] = i < interface.size() ? static_cast<std::uint8_t>(interface[i]) : 0;
+}
+core::IpAddress Packet::address(Kind kind) const {
+  std::array<std::uint8_t, 16> out{};
+  for (std::uint32_t i = 0; i < 16; ++i) out[i] = byte({kind, 0, i});
+  return core::IpAddress::from_bytes(core::ByteView(out).first(family == 4 ? 4 : 16));
+}
+std::string Packet::interface(Kind kind) const {
+  std::string out;
+  for (std::uint32_t i = 0; i < 16 && byte({kind, 0, i}) != 0; ++i)
+    out += static_cast<char>(byte({kind, 0, i}));
+  return out;
+}
+std::uint16_t Packet::port(std::uint32_t offset) const {
+  return static_cast<std::uint16_t>(byte({Kind::transport, 0, offset}) << 8U |
+                                    byte({Kind::transport, 0, offset + 1}));
+}
+void Packet::set_port(std::uint32_t offset, std::uint16_t port) {
+  bytes[{Kind::transport, 0, offset}] = static_cast<std::uint8_t>(port >> 8U);
+  bytes[{Kind::transport, 0, offset + 1}] = static_cast<std::uint8_t>(port);
+}
+
+std::string protocol_name(std::uint8_t protocol) {
+  return Value::of_u8(protocol).to_string(ValueType::protocol);
+}
+
+std::string state_name(std::uint8_t state) {
+  switch (state) {
+    case kStateInvalid:
+      return "invalid";
+    case kStateEstablished:
+      return "established";
+    case kStateRelated:
+      return "related";
+    case kStateNew:
+      return "new";
+    case kStateUntracked:
+      return "untracked";
+    default:
+      return fmt::format("state {:#x}", state);
+  }
+}
+
+namespace {
+
+std::string printable(const std::string& interface) {
+  std::string out;
+  for (const char c : interface) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+  }
+  return out;
+}
+
+std::string tcp_flags(std::uint8_t flags) {
+  static constexpr std::array<std::string_view, 8> kNames = {"FIN", "SYN", "RST", "PSH",
+                                                             "ACK", "URG", "ECE", "CWR"};
+  std::string out;
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    if ((flags >> i & 1) != 0) out += (out.empty() ? "" : "|") + std::string(kNames[i]);
+  }
+  return out.empty() ? "no flags" : out;
+}
+
+}  // namespace
+
+std::string Packet::to_string() const {
+  std::string out(prove::to_string(path));
+  const std::string in = printable(interface(Kind::iifname));
+  const std::string away = printable(interface(Kind::oifname));
+  if (path == Path::through) out += fmt::format(", {} to {}", in, away);
+  if (path == Path::to_gatehouse) out += fmt::format(", in {}", in);
+  if (path == Path::from_gatehouse) out += fmt::format(", out {}", away);
+  const std::uint8_t p = protocol();
+  const std::string from = address(Kind::source).to_string();
+  const std::string to = address(Kind::destination).to_string();
+  out += ": " + protocol_name(p) + ' ';
+  if (p == kProtocolTcp || p == kProtocolUdp) {
+    const auto end = [&](const std::string& a, std::uint32_t offset) {
+      return fmt::format(fmt::runtime(family == 4 ? "{}:{}" : "[{}]:{}"), a, port(offset));
+    };
+    out += end(from, kSourcePort) + " > " + end(to, kDestinationPort);
+  } else {
+    out += from + " > " + to;
+  }
+  if (p == kProtocolTcp) out += ' ' + tcp_flags(byte({Kind::transport, 0, kTcpFlags}));
+  if (p == kProtocolIcmp || p == kProtocolIcmpv6) {
+    const Value type = Value::of_u8(byte({Kind::transport}));
+    out += ' ' + type.to_string(p == kProtocolIcmp ? ValueType::icmp_type : ValueType::icmpv6_type);
+  }
+  out += ", " + state_name(byte({Kind::ct_state}));
+  if (bytes.count({Kind::hop_limit}) != 0) out += fmt::format(", hop limit {}", byte({Kind::hop_limit}));
+  for (const auto& [key, value] : bytes) {
+    if (key.kind == Kind::fib && key.a == route_back_question() && value == 0 && key.b == 0)
+      out += ", no route back";
+    if (key.kind == Kind::fib && key.a != route_back_question() && value != 0)
+      out += fmt::format(", fib {:#x} byte {} is {}", key.a, key.b, value);
+    if ((key.kind == Kind::meta || key.kind == Kind::ct) && value != 0)
+      out += fmt::format(", {} {} byte {} is {:#x}", key.kind == Kind::meta ? "meta" : "ct", key.a, key.b,
+                         value);
+    if (key.kind == Kind::network && value != 0)
+      out += fmt::format(", header byte {} is {:#x}", key.b, value);
+  }
+  return out;
+}
+
+bool Fields::has_early_place() const {
+  return next_early_ < kEarlyEnd;
+}
+
+Variable Fields::variable(const ByteKey& key) {
+  const auto b = static_cast<Variable>(key.b * 8);
+  switch (key.kind) {
+    case Kind::ct_state:
+      return kState;
+    case Kind::iifname:
+      return static_cast<Variable>(kIifname + b);
+    case Kind::oifname:
+      return static_cast<Variable>(kOifname + b);
+    case Kind::source:
+      return static_cast<Variable>(kSource + b);
+    case Kind::destination:
+      return static_cast<Variable>(kDestination + b);
+    case Kind::protocol:
+      return kProtocol;
+    case Kind::hop_limit:
+      return kHopLimit;
+    case Kind::transport:
+      if (key.b < 2) return static_cast<Variable>(kSport + b);
+      if (key.b < 4) return static_cast<Variable>(kDport + b - 16);
+      if (key.b == kTcpFlags) return kFlags;
+      break;
+    default:
+      break;
+  }
+  if (const auto at = places_.find(key); at != places_.end()) return at->second;
+  const bool early = (key.kind == Kind::fib || key.kind == Kind::member) && has_early_place();
+  Variable& next = early ? next_early_ : next_;
+  if (next > kLastVariable) throw TooLarge{};
+  const Variable out = next;
+  next = static_cast<Variable>(next + 8);
+  places_.emplace(key, out);
+  keys_.emplace(out, key);
+  return out;
+}
+
+void Fields::append(Word& word, const ByteKey& key) {
+  const Variable v = variable(key);
+  for (Variable i = 0; i < 8; ++i) word.push_back(Bit::of(static_cast<Variable>(v + i)));
+}
+
+Word Fields::word(Kind kind, std::size_t bytes) {
+  Word out;
+  for (std::uint32_t i = 0; i < bytes; ++i) append(out, {kind, 0, i});
+  return out;
+}
+
+namespace {
+
+struct Fixed {
+  Variable first;
+  std::uint32_t bytes;
+  Kind kind;
+  std::uint32_t offset;
+};
+constexpr std::array<Fixed, 10> kFixed = {{{kState, 1, Kind::ct_state, 0},
+                                           {kIifname, 16, Kind::iifname, 0},
+                                           {kOifname, 16, Kind::oifname, 0},
+                                           {kSource, 16, Kind::source, 0},
+                                           {kDestination, 16, Kind::destination, 0},
+                                           {kProtocol, 1, Kind::protocol, 0},
+                                           {kDport, 2, Kind::transport, 2},
+                                           {kSport, 2, Kind::transport, 0},
+                                           {kHopLimit, 1, Kind::hop_limit, 0},
+                                           {kFlags, 1, Kind::transport, kTcpFlags}}};
+
+bool fixed_key(Variable v, ByteKey& key) {
+  for (const Fixed& f : kFixed) {
+    if (v < f.first || v >= f.first + f.bytes * 8) continue;
+    key = {f.kind, 0, f.offset + (v - f.first) / 8U};
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool Fields::bit(const Packet& packet, Variable v) const {
+  ByteKey key{Kind::ct_state};
+  const auto first = static_cast<Variable>(v - v % 8);  // every block begins at a multiple of 8
+  if (!fixed_key(v, key)) {
+    const auto at = keys_.find(first);
+    if (at == keys_.end()) return false;
+    key = at->second;
+  }
+  return (packet.byte(key) >> (7 - v % 8) & 1) != 0;
+}
+
+Packet Fields::packet(Path path, const std::vector<std::int8_t>& decisions) const {
+  Packet out;
+  out.path = path;
+  out.family = family_;
+  for (std::size_t v = 0; v < decisions.size(); ++v) {
+    if (decisions[v] < 0) continue;
+    ByteKey key{Kind::ct_state};
+    if (!fixed_key(static_cast<Variable>(v), key)) {
+      const auto at = keys_.find(static_cast<Variable>(v - v % 8));
+      if (at == keys_.end()) continue;
+      key = at->second;
+    }
+    std::uint8_t& byte = out.bytes[key];
+    if (decisions[v] == 1) byte = static_cast<std::uint8_t>(byte | 0x80U >> (v % 8));
+  }
+  return out;
+}
+
+}  // namespace gatehouse::fwctl::prove

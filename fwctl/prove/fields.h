@@ -1,0 +1,103 @@
+// Which bit of a packet is which variable; and packets as values.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/ip.h"
+#include "fwctl/compile/kernel_table.h"
+#include "fwctl/prove/diagram/relation.h"
+
+namespace gatehouse::fwctl::prove {
+
+// What netfilter makes of a packet: the hooks it passes.
+enum class Path : std::uint8_t { through, to_gatehouse, from_gatehouse };
+std::string_view to_string(Path path);
+
+// One byte of what a ruleset can look at.
+struct ByteKey {
+  enum class Kind : std::uint8_t {
+    ct_state,  // the one byte of the state that is used
+    fib,       // a = result << 16 | flags; byte b of the answer
+    iifname,   // byte b, padded with zeros to 16
+    oifname,
+    source,  // byte b of the address
+    destination,
+    protocol,  // meta l4proto
+    hop_limit,
+    transport,  // byte b from the transport header's start
+    network,    // byte b from the network header's start, what is not one of the above
+    meta,       // byte b of key a
+    ct,         // byte b of key a
+    member,     // a = number of a large set: is the packet in it?
+  };
+  Kind kind;
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+  friend auto operator<=>(const ByteKey&, const ByteKey&) = default;
+};
+
+constexpr std::uint32_t fib_question(std::uint32_t result, std::uint32_t flags) {
+  return result << 16U | flags;
+}
+// The question of strict reverse path filtering: is there a route back out of the interface?
+std::uint32_t route_back_question();
+
+// A packet with everything that decides about it. What is not in `bytes` is zero.
+struct Packet {
+  Path path = Path::through;
+  std::uint8_t family = 4;  // 4 or 6
+  std::map<ByteKey, std::uint8_t> bytes;
+
+  std::uint8_t byte(const ByteKey& key) const;
+  void set(ByteKey::Kind kind, const core::IpAddress& address);
+  void set(ByteKey::Kind kind, std::string_view interface);
+  void set(const ByteKey& key, std::uint8_t value) { bytes[key] = value; }
+  core::IpAddress address(ByteKey::Kind kind) const;
+  std::string interface(ByteKey::Kind kind) const;
+  std::uint8_t protocol() const { return byte({ByteKey::Kind::protocol}); }
+  std::uint16_t port(std::uint32_t offset) const;
+  void set_port(std::uint32_t offset, std::uint16_t port);
+  // "through the gatehouse, wan0 to srv0: tcp 198.51.100.2:1024 > 10.66.1.10:80 SYN, new"
+  std::string to_string() const;
+};
+inline constexpr std::uint32_t kSourcePort = 0, kDestinationPort = 2, kTcpFlags = 13;
+
+std::string protocol_name(std::uint8_t protocol);
+std::string state_name(std::uint8_t state);
+inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRelated = 4, kStateNew = 8,
+                              kStateUntracked = 64;
+
+// The variables of the packets of one family. Fields that rulesets ask for most have fixed places, chosen
+// so that the keys of common sets ascend; others get theirs when they are asked for.
+class Fields {
+ public:
+  explicit Fields(std::uint8_t family) : family_(family) {}
+
+  std::uint8_t family() const { return family_; }
+  // The variable of the byte's most significant bit; the other seven follow.
+  Variable variable(const ByteKey& key);
+  // True while there is room near the root, where a single bit that decides much belongs.
+  bool has_early_place() const;
+  // Eight bits for each byte.
+  void append(Word& word, const ByteKey& key);
+  Word word(ByteKey::Kind kind, std::size_t bytes);
+  // An address of this family.
+  Word address(ByteKey::Kind kind) { return word(kind, family_ == 4 ? 4 : 16); }
+
+  bool bit(const Packet& packet, Variable v) const;
+  // The packet of a path through a diagram; what the path leaves open is clear.
+  Packet packet(Path path, const std::vector<std::int8_t>& decisions) const;
+
+ private:
+  std::uint8_t family_;
+  std::map<ByteKey, Variable> places_;
+  std::map<Variable, ByteKey> keys_;
+  Variable next_ = 704;
+  Variable next_early_ = 8;
+};
+
+}  // namespace gatehouse::fwctl::prove

@@ -1,0 +1,187 @@
+#include "fwctl/prove/load.h"
+
+#include <fmt/format.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+namespace gatehouse::fwctl::prove {
+namespace {
+
+using Kind = ByteKey::Kind;
+
+LoadedByte constant(std::uint8_t value) {
+  LoadedByte out;
+  out.constant = value;
+  return out;
+}
+LoadedByte from(Kind kind, std::uint32_t a = 0, std::uint32_t b = 0) {
+  LoadedByte out;
+  out.key = ByteKey{kind, a, b};
+  return out;
+}
+
+Loaded unknown(std::string why) {
+  Loaded out;
+  out.kind = Loaded::Kind::unknown;
+  out.why = std::move(why);
+  return out;
+}
+
+Loaded run(Kind kind, std::uint32_t a, std::uint32_t count, bool present = true) {
+  Loaded out;
+  for (std::uint32_t i = 0; i < count; ++i) out.bytes.push_back(present ? from(kind, a, i) : constant(0));
+  return out;
+}
+
+// Sizes of the metadata that is an input like any other; 0: not one of these.
+std::uint32_t free_meta_size(std::uint32_t key) {
+  switch (key) {
+    case NFT_META_PKTTYPE:
+      return 1;
+    case NFT_META_IIFTYPE:
+    case NFT_META_OIFTYPE:
+      return 2;
+    case NFT_META_LEN:
+    case NFT_META_PRIORITY:
+    case NFT_META_MARK:
+    case NFT_META_CPU:
+    case NFT_META_IIFGROUP:
+    case NFT_META_OIFGROUP:
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+std::uint32_t free_ct_size(std::uint32_t key) {
+  switch (key) {
+    case NFT_CT_DIRECTION:
+      return 1;
+    case NFT_CT_ZONE:
+      return 2;
+    case NFT_CT_STATUS:
+    case NFT_CT_MARK:
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+LoadedByte network_byte(std::uint8_t family, std::uint32_t offset) {
+  if (offset == 0) {
+    LoadedByte out = from(Kind::network, 0, 0);
+    out.is_protocol_version = true;
+    out.constant = static_cast<std::uint8_t>(family << 4U);
+    return out;
+  }
+  if (family == 4) {
+    if (offset == 8) return from(Kind::hop_limit);
+    if (offset == 9) return from(Kind::protocol);
+    if (offset >= 12 && offset < 16) return from(Kind::source, 0, offset - 12);
+    if (offset >= 16 && offset < 20) return from(Kind::destination, 0, offset - 16);
+  } else {
+    if (offset == 7) return from(Kind::hop_limit);
+    if (offset >= 8 && offset < 24) return from(Kind::source, 0, offset - 8);
+    if (offset >= 24 && offset < 40) return from(Kind::destination, 0, offset - 24);
+  }
+  return from(Kind::network, 0, offset);
+}
+
+}  // namespace
+
+Loaded load(const LoadMeta& e, const Place& place, const Writes& writes) {
+  if (writes.meta.count(e.key) != 0)
+    return unknown(fmt::format("meta key {} is set by one rule and read by another", e.key));
+  Loaded out;
+  switch (e.key) {
+    case NFT_META_NFPROTO:
+      out.bytes = {constant(place.family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6)};
+      return out;
+    case NFT_META_PROTOCOL:
+      out.bytes = place.family == 4 ? std::vector<LoadedByte>{constant(0x08), constant(0x00)}
+                                    : std::vector<LoadedByte>{constant(0x86), constant(0xdd)};
+      return out;
+    case NFT_META_L4PROTO:
+      if (place.fragments) return unknown("meta l4proto before reassembly");
+      out.bytes = {from(Kind::protocol)};
+      return out;
+    case NFT_META_IIFNAME:
+      return run(Kind::iifname, 0, 16, place.in);
+    case NFT_META_OIFNAME:
+      return run(Kind::oifname, 0, 16, place.out);
+    case NFT_META_IIF:
+      return run(Kind::meta, e.key, 4, place.in);
+    case NFT_META_OIF:
+      return run(Kind::meta, e.key, 4, place.out);
+    case NFT_META_IIFTYPE:
+    case NFT_META_IIFGROUP:
+    case NFT_META_OIFTYPE:
+    case NFT_META_OIFGROUP: {
+      const bool in = e.key == NFT_META_IIFTYPE || e.key == NFT_META_IIFGROUP;
+      if (in ? place.in : place.out) return run(Kind::meta, e.key, free_meta_size(e.key));
+      out.kind = Loaded::Kind::no_match;  // there is no such interface to ask
+      return out;
+    }
+    default:
+      break;
+  }
+  if (const std::uint32_t size = free_meta_size(e.key); size != 0) return run(Kind::meta, e.key, size);
+  return unknown(fmt::format("meta key {}", e.key));
+}
+
+Loaded load(const LoadCt& e, const Place& place, const Writes& writes, bool taken_out) {
+  if (place.at_tracking) return unknown("connection state at connection tracking's own priority");
+  Loaded out;
+  if (e.key == NFT_CT_STATE) {
+    out.bytes.assign(4, constant(0));  // host order: the used bits are in the first byte
+    out.bytes[0] = taken_out       ? constant(kStateUntracked)
+                   : place.tracked ? from(Kind::ct_state)
+                                   : constant(kStateInvalid);
+    return out;
+  }
+  if (taken_out || !place.tracked) {
+    out.kind = Loaded::Kind::no_match;
+    return out;
+  }
+  if (writes.ct.count(e.key) != 0)
+    return unknown(fmt::format("ct key {} is set by one rule and read by another", e.key));
+  const std::uint32_t size = free_ct_size(e.key);
+  if (size == 0) return unknown(fmt::format("ct key {}", e.key));
+  out = run(Kind::ct, e.key, size);
+  out.needs_connection = true;
+  return out;
+}
+
+Loaded load(const LoadFib& e, const Place& place) {
+  if (place.fragments) return unknown("fib before reassembly");
+  const std::uint32_t question = fib_question(e.result, e.flags);
+  Loaded out;
+  if ((e.flags & NFTA_FIB_F_PRESENT) != 0 || e.result == NFT_FIB_RESULT_ADDRTYPE) {
+    out.bytes.assign(4, constant(0));
+    out.bytes[0] = from(Kind::fib, question);
+    out.bytes[0].lowest_bit_only = (e.flags & NFTA_FIB_F_PRESENT) != 0;
+    return out;
+  }
+  return run(Kind::fib, question, e.result == NFT_FIB_RESULT_OIFNAME ? 16 : 4);
+}
+
+Loaded load(const LoadPayload& e, const Place& place, const Writes& writes) {
+  const bool network = e.base == NFT_PAYLOAD_NETWORK_HEADER;
+  if (!network && e.base != NFT_PAYLOAD_TRANSPORT_HEADER)
+    return unknown(e.base == NFT_PAYLOAD_LL_HEADER ? "the link layer header" : "an inner header");
+  if (!network && place.fragments) return unknown("a transport header before reassembly");
+  // Beyond the headers that every packet of the protocol has, the load may fail.
+  if (e.offset + e.length > (network ? (place.family == 4 ? 20U : 40U) : 20U))
+    return unknown(fmt::format("bytes {} to {} of the {} header", e.offset, e.offset + e.length - 1,
+                               network ? "network" : "transport"));
+  Loaded out;
+  for (std::uint32_t i = 0; i < e.length; ++i) {
+    if (writes.payload.count({e.base, e.offset + i}) != 0)
+      return unknown("a header field that is written by one rule and read by another");
+    out.bytes.push_back(network ? network_byte(place.family, e.offset + i)
+                                : from(Kind::transport, 0, e.offset + i));
+  }
+  return out;
+}
+
+}  // namespace gatehouse::fwctl::prove

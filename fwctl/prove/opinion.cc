@@ -1,0 +1,200 @@
+// The policy's meaning for one packet.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "fwctl/prove/policy.h"
+#include "fwctl/prove/policy_facts.h"
+#include "fwctl/prove/symbolic.h"
+
+namespace gatehouse::fwctl::prove {
+
+using core::IpAddress;
+using core::IpPrefix;
+using Kind = ByteKey::Kind;
+
+Wide wide_address(const IpAddress& address) {
+  Wide out = 0;
+  for (const std::uint8_t b : address.view()) out = out << 8U | b;
+  return out;
+}
+Wide wide_interface(std::string_view name) {
+  Wide out = 0;
+  for (std::size_t i = 0; i < 16; ++i)
+    out = out << 8U | (i < name.size() ? static_cast<std::uint8_t>(name[i]) : 0U);
+  return out;
+}
+
+const std::vector<IpPrefix>& nobodys_outside() {
+  static const std::vector<IpPrefix> all = [] {
+    std::vector<IpPrefix> out;
+    for (const char* text :
+         {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"})
+      out.push_back(*IpPrefix::parse(text));
+    return out;
+  }();
+  return all;
+}
+const std::vector<IpPrefix>& documentation_networks() {
+  static const std::vector<IpPrefix> all = {*IpPrefix::parse("198.51.100.0/24"),
+                                            *IpPrefix::parse("2001:db8:ff::/64")};
+  return all;
+}
+
+std::string limit_reason(const site::Site& site) {
+  return "rate " + rate_text(site.firewall.syn_per_second, 1, site.firewall.syn_burst, 0);
+}
+
+namespace {
+
+class OnePacket {
+ public:
+  OnePacket(const site::Site& site, const Packet& packet)
+      : site_(site),
+        p_(packet),
+        source_(packet.address(Kind::source)),
+        destination_(packet.address(Kind::destination)),
+        in_(packet.interface(Kind::iifname)),
+        out_(packet.interface(Kind::oifname)) {}
+
+  Opinion decide() {
+    if (p_.path != Path::from_gatehouse && !source_belongs())
+      return no("the source does not belong to the interface (docs/fwctl.md, prerouting)");
+    if (p_.path == Path::to_gatehouse && in_ == "lo") return yes("loopback");
+    if (p_.path == Path::from_gatehouse && out_ == "lo") return yes("loopback");
+    const std::uint8_t state = p_.byte({Kind::ct_state});
+    if (state == kStateEstablished) return yes("an established connection");
+    if (state == kStateRelated && error()) return yes("an error of a known connection");
+    if (state == kStateInvalid) return no("no valid connection state");
+    constexpr std::uint8_t kSyn = 2, kFinSynRstAck = 23;
+    if (state == kStateNew && p_.protocol() == kTcp && (type(kTcpFlags) & kFinSynRstAck) != kSyn)
+      return no("new TCP that does not begin with SYN alone");
+    return kept_by_path();
+  }
+
+ private:
+  static Opinion yes(std::string why) { return {true, false, std::move(why)}; }
+  static Opinion no(std::string why) { return {false, false, std::move(why)}; }
+  static std::string at(const core::SourcePos& where, const std::string& what) {
+    if (where.line == 0) return what;
+    const std::size_t slash = where.file.rfind('/');
+    return fmt::format("{}:{} {}", slash == std::string::npos ? where.file : where.file.substr(slash + 1),
+                       where.line, what);
+  }
+
+  std::uint8_t type(std::uint32_t offset = 0) const { return p_.byte({Kind::transport, 0, offset}); }
+  std::uint8_t hops() const { return p_.byte({Kind::hop_limit}); }
+  bool icmpv6() const { return p_.family == 6 && p_.protocol() == kIcmpv6; }
+  bool error() const {
+    if (p_.family == 4) return p_.protocol() == kIcmp && (type() == 3 || type() == 11 || type() == 12);
+    return icmpv6() && type() >= 1 && type() <= 4;
+  }
+  bool discovery() const { return icmpv6() && type() >= 133 && type() <= 136 && hops() == 255; }
+  bool listener_query() const { return icmpv6() && type() == 130 && hops() == 1; }
+  static bool inside(const std::vector<IpPrefix>& all, const IpAddress& a) {
+    return std::any_of(all.begin(), all.end(), [&](const IpPrefix& p) { return p.contains(a); });
+  }
+  bool never_outside(const IpAddress& a) const {
+    if (inside(nobodys_outside(), a)) return true;
+    return std::any_of(site_.zones.begin(), site_.zones.end(),
+                       [&](const site::Zone& z) { return inside(z.networks, a); });
+  }
+  const site::Zone* zone_of(const std::string& interface) const {
+    for (const site::Zone& z : site_.zones) {
+      if (z.interface == interface) return &z;
+    }
+    return nullptr;
+  }
+
+  bool source_belongs() const {
+    if (in_ == "lo") return true;
+    static const std::vector<IpPrefix> on_link = {*IpPrefix::parse("::/128"), *IpPrefix::parse("fe80::/10")};
+    if (p_.family == 6 && inside(on_link, source_) && (discovery() || listener_query())) return true;
+    if ((p_.byte({Kind::fib, route_back_question(), 0}) & 1) == 0) return false;
+    const site::Zone* zone = zone_of(in_);
+    if (zone == nullptr) return false;
+    return zone->untrusted ? !never_outside(source_) : inside(zone->networks, source_);
+  }
+
+  bool echo() const {
+    return p_.family == 4 ? p_.protocol() == kIcmp && type() == 8 : icmpv6() && type() == 128;
+  }
+  bool covers(const site::Endpoint& e, const std::string& interface, const IpAddress& a, bool source) const {
+    if (e.is_gatehouse()) return interface.empty();
+    const site::Zone* zone = site_.find_zone(e.zone);
+    if (zone == nullptr || zone->interface != interface) return false;
+    if (e.host.empty() && (source || zone->untrusted)) return true;
+    return inside(site_.networks_of(e), a);
+  }
+
+  Opinion kept_by_path() const {
+    if (p_.path == Path::to_gatehouse) {
+      const site::Zone* zone = zone_of(in_);
+      if (discovery() && zone != nullptr && (type() != 134 || zone->untrusted))
+        return yes("neighbour discovery, RFC 4890 4.4.1");
+      if (listener_query()) return yes("a multicast listener query");
+    } else if (p_.path == Path::through) {
+      const site::Zone* zone = zone_of(out_);
+      if (zone != nullptr && zone->untrusted && never_outside(destination_))
+        return no("the destination is not outside (docs/fwctl.md, forward)");
+    } else {
+      if (discovery()) return yes("neighbour discovery, RFC 4890 4.4.1");
+      if (icmpv6() && hops() == 1 && (type() == 131 || type() == 132 || type() == 143))
+        return yes("a multicast listener report");
+    }
+    for (const site::Endpoint& e : site_.firewall.ping_from) {
+      const bool from = e.is_gatehouse() ? p_.path == Path::from_gatehouse
+                                         : p_.path != Path::from_gatehouse && covers(e, in_, source_, true);
+      if (echo() && from) return yes(at(e.where, "ping-from " + e.to_string()));
+    }
+    return granted();
+  }
+
+  bool covers(const std::vector<site::PortRange>& ports, core::SourcePos& where) const {
+    const std::uint8_t protocol = p_.protocol();
+    if (protocol != kTcp && protocol != kUdp) return false;
+    const auto transport = protocol == kTcp ? site::Transport::tcp : site::Transport::udp;
+    for (const site::PortRange& r : ports) {
+      if (!r.covers(transport, p_.port(kDestinationPort))) continue;
+      where = r.where;
+      return true;
+    }
+    return false;
+  }
+
+  Opinion granted() const {
+    for (const site::Service& s : site_.services) {
+      core::SourcePos where;
+      if (!covers(s.ports, where)) continue;
+      for (const site::Endpoint& from : s.exposed_to) {
+        if (from.is_gatehouse() && s.host.is_gatehouse()) continue;
+        if (!covers(from, in_, source_, true) || !covers(s.host, out_, destination_, false)) continue;
+        Opinion out = yes(at(where.line != 0 ? where : s.where, "service " + s.name));
+        out.limited = p_.protocol() == kTcp && site_.firewall.syn_per_second != 0;
+        return out;
+      }
+    }
+    for (const site::Flow& f : site_.flows) {
+      core::SourcePos where;
+      if (f.from.is_gatehouse() && f.to.is_gatehouse()) continue;
+      if (covers(f.ports, where) && covers(f.from, in_, source_, true) &&
+          covers(f.to, out_, destination_, false))
+        return yes(at(where.line != 0 ? where : f.where,
+                      fmt::format("flow {} to {}", f.from.to_string(), f.to.to_string())));
+    }
+    return no("nothing in the policy grants it");
+  }
+
+  const site::Site& site_;
+  const Packet& p_;
+  const IpAddress source_, destination_;
+  const std::string in_, out_;
+};
+
+}  // namespace
+
+Opinion opinion_on(const site::Site& site, const Packet& packet) {
+  return OnePacket(site, packet).decide();
+}
+
+}  // namespace gatehouse::fwctl::prove

@@ -1,0 +1,329 @@
+#include "fwctl/prove/policy.h"
+
+#include <linux/netfilter/nf_tables.h>
+
+#include "fwctl/prove/policy_facts.h"
+#include "fwctl/prove/symbolic.h"
+
+namespace gatehouse::fwctl::prove {
+
+using core::IpPrefix;
+using Kind = ByteKey::Kind;
+
+Policy::Policy(Diagrams& diagrams, Fields& fields, const site::Site& site)
+    : d_(diagrams), f_(fields), site_(site) {}
+
+Node Policy::interface_is(Kind kind, std::string_view name) {
+  const Wide value = wide_interface(name);
+  return in_range(d_, f_.word(kind, 16), value, value);
+}
+
+Node Policy::address_in(Kind kind, const std::vector<IpPrefix>& prefixes) {
+  Table table(1);
+  for (const IpPrefix& p : prefixes) {
+    if (p.address.version != f_.family()) continue;
+    const Wide low = wide_address(p.address);
+    const Wide high = wide_address(p.last());
+    table.add({&low, 1}, {&high, 1}, d_.yes());
+  }
+  return lookup(d_, {f_.address(kind)}, table, d_.no());
+}
+
+Node Policy::is(Kind kind, std::uint8_t value, std::uint32_t b) {
+  Word word;
+  f_.append(word, {kind, 0, b});
+  return in_range(d_, word, value, value);
+}
+Node Policy::among(Kind kind, std::initializer_list<std::uint8_t> values) {
+  Node out = d_.no();
+  for (const std::uint8_t v : values) out = d_.either(out, is(kind, v));
+  return out;
+}
+Node Policy::all(std::initializer_list<Node> conditions) {
+  Node out = d_.yes();
+  for (const Node n : conditions) out = d_.both(out, n);
+  return out;
+}
+Node Policy::any(const std::vector<Node>& conditions) {
+  Node out = d_.no();
+  for (const Node n : conditions) out = d_.either(out, n);
+  return out;
+}
+
+Node Policy::icmp(std::uint8_t type) {
+  return all({is(Kind::protocol, f_.family() == 4 ? kIcmp : kIcmpv6), is(Kind::transport, type)});
+}
+
+Node Policy::neighbour_discovery() {
+  if (f_.family() == 4) return d_.no();
+  return all(
+      {is(Kind::protocol, kIcmpv6), among(Kind::transport, {133, 134, 135, 136}), is(Kind::hop_limit, 255)});
+}
+
+Node Policy::never_outside(Kind kind) {
+  std::vector<IpPrefix> all_of_them = nobodys_outside();
+  for (const site::Zone& z : site_.zones)
+    all_of_them.insert(all_of_them.end(), z.networks.begin(), z.networks.end());
+  return address_in(kind, all_of_them);
+}
+
+// docs/fwctl.md, row "prerouting".
+Node Policy::source_belongs() {
+  std::vector<Node> zones;
+  for (const site::Zone& z : site_.zones) {
+    const Node here = interface_is(Kind::iifname, z.interface);
+    const Node fits =
+        z.untrusted ? d_.negate(never_outside(Kind::source)) : address_in(Kind::source, z.networks);
+    zones.push_back(d_.both(here, fits));
+  }
+  Word answer;
+  f_.append(answer, {Kind::fib, route_back_question(), 0});
+  const Node route_back = in_range(d_, {answer.back()}, 1, 1);
+  Node on_link = d_.no();
+  if (f_.family() == 6) {
+    const Node listener_query =
+        all({is(Kind::protocol, kIcmpv6), is(Kind::transport, 130), is(Kind::hop_limit, 1)});
+    on_link = d_.both(address_in(Kind::source, {*IpPrefix::parse("::/128"), *IpPrefix::parse("fe80::/10")}),
+                      d_.either(neighbour_discovery(), listener_query));
+  }
+  return any({interface_is(Kind::iifname, "lo"), on_link, d_.both(route_back, any(zones))});
+}
+
+// The rows common to input, forward and output.
+Node Policy::tracked(Node rest) {
+  const Node tcp = is(Kind::protocol, kTcp);
+  Word flags;
+  f_.append(flags, {Kind::transport, 0, kTcpFlags});
+  // FIN, SYN, RST, ACK: bits 0, 1, 2 and 4, so places 7, 6, 5 and 3.
+  const Word looked_at = {flags[3], flags[5], flags[6], flags[7]};
+  const Node opens = in_range(d_, looked_at, 0b0010, 0b0010);
+  const Node error = f_.family() == 4
+                         ? d_.both(is(Kind::protocol, kIcmp), among(Kind::transport, {3, 11, 12}))
+                         : d_.both(is(Kind::protocol, kIcmpv6), among(Kind::transport, {1, 2, 3, 4}));
+  Node out = refuse(all({state(kStateNew), tcp, d_.negate(opens)}), rest);
+  out = refuse(state(kStateInvalid), out);
+  out = decide(d_.both(state(kStateRelated), error), out);
+  return decide(state(kStateEstablished), out);
+}
+
+Node Policy::pings() {
+  std::vector<Node> from;
+  for (const site::Endpoint& e : site_.firewall.ping_from) {
+    const site::Zone* zone = site_.find_zone(e.zone);
+    if (zone == nullptr) continue;  // the gatehouse's own are on another path
+    const std::vector<IpPrefix> networks = site_.networks_of(e);
+    const Node source = networks.empty() ? d_.yes() : address_in(Kind::source, networks);
+    from.push_back(d_.both(interface_is(Kind::iifname, zone->interface), source));
+  }
+  return d_.both(icmp(f_.family() == 4 ? 8 : 128), any(from));
+}
+
+namespace {
+
+constexpr Wide kAnything = ~Wide{0};
+
+}  // namespace
+
+Node Policy::grants(Path path) {
+  Table limited(6);
+  Table free(6);
+  const auto add = [&](const site::Endpoint& from, const site::Endpoint& to, const site::PortRange& port,
+                       bool rate) {
+    const Path way = from.is_gatehouse() ? Path::from_gatehouse
+                     : to.is_gatehouse() ? Path::to_gatehouse
+                                         : Path::through;
+    if (way != path || (from.is_gatehouse() && to.is_gatehouse())) return;
+    const auto interface = [&](const site::Endpoint& e) {
+      const site::Zone* zone = site_.find_zone(e.zone);
+      return zone == nullptr ? Wide{0} : wide_interface(zone->interface);
+    };
+    const auto places = [&](const site::Endpoint& e, bool source) {
+      std::vector<std::pair<Wide, Wide>> out;
+      const site::Zone* zone = site_.find_zone(e.zone);
+      const bool anywhere = zone == nullptr || (e.host.empty() && (source || zone->untrusted));
+      if (anywhere)
+        return std::vector<std::pair<Wide, Wide>>{{0, f_.family() == 4 ? Wide{0xffff'ffff} : kAnything}};
+      for (const IpPrefix& p : site_.networks_of(e)) {
+        if (p.address.version == f_.family())
+          out.emplace_back(wide_address(p.address), wide_address(p.last()));
+      }
+      return out;
+    };
+    const Wide in = interface(from);
+    const Wide away = interface(to);
+    const Wide protocol = port.transport == site::Transport::tcp ? kTcp : kUdp;
+    for (const auto& [source, source_end] : places(from, true)) {
+      for (const auto& [destination, destination_end] : places(to, false)) {
+        const std::array<Wide, 6> low = {in, away, source, destination, protocol, port.first};
+        const std::array<Wide, 6> high = {in, away, source_end, destination_end, protocol, port.last};
+        (rate && port.transport == site::Transport::tcp ? limited : free).add(low, high, d_.yes());
+      }
+    }
+  };
+  for (const site::Service& s : site_.services) {
+    for (const site::Endpoint& from : s.exposed_to) {
+      for (const site::PortRange& p : s.ports) add(from, s.host, p, site_.firewall.syn_per_second != 0);
+    }
+  }
+  for (const site::Flow& flow : site_.flows) {
+    for (const site::PortRange& p : flow.ports) add(flow.from, flow.to, p, false);
+  }
+  Word ports;
+  f_.append(ports, {Kind::transport, 0, 2});
+  f_.append(ports, {Kind::transport, 0, 3});
+  const Word absent(128, Bit::constant(false));
+  const std::vector<Word> key = {path == Path::from_gatehouse ? absent : f_.word(Kind::iifname, 16),
+                                 path == Path::to_gatehouse ? absent : f_.word(Kind::oifname, 16),
+                                 f_.address(Kind::source),
+                                 f_.address(Kind::destination),
+                                 f_.word(Kind::protocol, 1),
+                                 ports};
+  const Reason rate = d_.reason(ReasonKind::rate, limit_reason(site_));
+  Leaf once{kAccept | kDrop, {rate}};
+  Leaf twice{kAccept | kDrop, {rate, may_be_limited()}};
+  std::sort(twice.reasons.begin(), twice.reasons.end());
+  const Node by_rate = lookup(d_, key, limited, d_.no());
+  const Node without = lookup(d_, key, free, d_.no());
+  return d_.choose(by_rate, d_.choose(without, d_.leaf(twice), d_.leaf(once)),
+                   d_.choose(without, d_.leaf(kAccept), d_.leaf(kDrop)));
+}
+
+Node Policy::path(Path path) {
+  Node out = grants(path);
+  if (path == Path::from_gatehouse) {
+    for (const site::Endpoint& e : site_.firewall.ping_from) {
+      if (e.is_gatehouse()) out = decide(icmp(f_.family() == 4 ? 8 : 128), out);
+    }
+    if (f_.family() == 6) {
+      out = decide(
+          all({is(Kind::protocol, kIcmpv6), among(Kind::transport, {131, 132, 143}), is(Kind::hop_limit, 1)}),
+          out);
+    }
+    out = decide(neighbour_discovery(), out);
+    return decide(interface_is(Kind::oifname, "lo"), tracked(out));
+  }
+  out = decide(pings(), out);
+  if (path == Path::through) {
+    std::vector<Node> strays;  // for an address that is not outside, by an untrusted way out
+    for (const site::Zone& z : site_.zones) {
+      if (z.untrusted) strays.push_back(interface_is(Kind::oifname, z.interface));
+    }
+    out = tracked(refuse(d_.both(any(strays), never_outside(Kind::destination)), out));
+  } else {
+    if (f_.family() == 6) {
+      out = decide(all({is(Kind::protocol, kIcmpv6), is(Kind::transport, 130), is(Kind::hop_limit, 1)}), out);
+      std::vector<Node> heard;
+      for (const site::Zone& z : site_.zones) {
+        const Node here = interface_is(Kind::iifname, z.interface);
+        heard.push_back(z.untrusted ? here : d_.both(here, d_.negate(is(Kind::transport, 134))));
+      }
+      out = decide(d_.both(neighbour_discovery(), any(heard)), out);
+    }
+    out = decide(interface_is(Kind::iifname, "lo"), tracked(out));
+  }
+  return refuse(d_.negate(source_belongs()), out);
+}
+
+// --- which packets there are -------------------------------------------------------------------------
+
+Node Policy::possible(Path path) {
+  const Node states =
+      among(Kind::ct_state, {kStateInvalid, kStateEstablished, kStateRelated, kStateNew, kStateUntracked});
+  // Connection tracking leaves neighbour discovery and listener messages alone, and nothing else.
+  Node out = states;
+  if (f_.family() == 4) {
+    out = d_.both(out, d_.negate(state(kStateUntracked)));
+  } else {
+    const Node left_alone = d_.both(is(Kind::protocol, kIcmpv6),
+                                    among(Kind::transport, {130, 131, 132, 133, 134, 135, 136, 143}));
+    out = d_.both(out, d_.choose(left_alone, state(kStateUntracked), d_.negate(state(kStateUntracked))));
+  }
+  for (const Kind kind : {Kind::iifname, Kind::oifname}) {
+    const bool there = kind == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
+    if (!there) continue;
+    // Printable bytes, then zeros, at least one byte and at most 15.
+    Node valid = is(kind, 0, 15);
+    for (std::uint32_t b = 15; b-- > 0;) {
+      Word byte;
+      f_.append(byte, {kind, 0, b});
+      Node zeros = d_.yes();
+      for (std::uint32_t rest = 15; rest >= b && rest > 0; --rest) zeros = d_.both(is(kind, 0, rest), zeros);
+      const Node printable = d_.both(in_range(d_, byte, 0x21, 0x7e), valid);
+      valid = b == 0 ? printable : d_.either(zeros, printable);
+    }
+    out = d_.both(out, valid);
+    if (path == Path::through) out = d_.both(out, d_.negate(interface_is(kind, "lo")));
+  }
+  return out;
+}
+
+std::vector<Node> Policy::wishes(Path path) {
+  std::vector<Node> out;
+  for (const Kind kind : {Kind::iifname, Kind::oifname}) {
+    const bool there = kind == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
+    if (!there) continue;
+    std::vector<Node> zones;
+    for (const site::Zone& z : site_.zones) zones.push_back(interface_is(kind, z.interface));
+    out.push_back(any(zones));
+  }
+  if (path == Path::through) {
+    std::vector<Node> turning;  // out where it came in
+    for (const site::Zone& z : site_.zones)
+      turning.push_back(
+          d_.both(interface_is(Kind::iifname, z.interface), interface_is(Kind::oifname, z.interface)));
+    out.push_back(d_.negate(any(turning)));
+  }
+  for (const site::Zone& z : site_.zones) {
+    if (z.untrusted && path != Path::from_gatehouse) out.push_back(interface_is(Kind::iifname, z.interface));
+  }
+  out.push_back(state(kStateNew));
+  Word answer;
+  f_.append(answer, {Kind::fib, route_back_question(), 0});
+  if (path != Path::from_gatehouse) out.push_back(in_range(d_, {answer.back()}, 1, 1));
+  const Node tcp_syn = d_.both(is(Kind::protocol, kTcp), is(Kind::transport, 2, kTcpFlags));
+  const Node udp = is(Kind::protocol, kUdp);
+  out.push_back(any({tcp_syn, udp, icmp(f_.family() == 4 ? 8 : 128)}));
+  out.push_back(d_.either(tcp_syn, udp));
+  // Addresses that hosts have: first any ordinary one, then a host of the site, then the nearest guess.
+  for (const Kind kind : {Kind::source, Kind::destination})
+    out.push_back(d_.negate(address_in(kind, nobodys_outside())));
+  for (const bool known_only : {false, true}) {
+    for (const Kind kind : {Kind::source, Kind::destination}) {
+      const Kind side = kind == Kind::source ? Kind::iifname : Kind::oifname;
+      const bool there = side == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
+      if (!there) continue;
+      std::vector<Node> places;
+      for (const site::Zone& z : site_.zones) {
+        std::vector<IpPrefix> networks = z.networks;
+        if (z.untrusted) networks = documentation_networks();
+        if (known_only && !z.hosts.empty()) {
+          networks.clear();
+          for (const site::Host& h : z.hosts) {
+            for (const core::IpAddress& a : h.addresses)
+              networks.push_back({a, static_cast<std::uint8_t>(a.size() * 8)});
+          }
+        }
+        places.push_back(d_.both(interface_is(side, z.interface), address_in(kind, networks)));
+      }
+      out.push_back(any(places));
+    }
+  }
+  Word source_port;
+  f_.append(source_port, {Kind::transport, 0, 0});
+  f_.append(source_port, {Kind::transport, 0, 1});
+  out.push_back(in_range(d_, source_port, 1024, 65535));
+  out.push_back(is(Kind::hop_limit, 64));
+  // Not a network's first address, and a port that is one.
+  Word last_byte;
+  for (const Kind kind : {Kind::source, Kind::destination}) {
+    last_byte.clear();
+    f_.append(last_byte, {kind, 0, f_.family() == 4 ? 3U : 15U});
+    out.push_back(in_range(d_, last_byte, 2, 250));
+  }
+  Word port;
+  f_.append(port, {Kind::transport, 0, 3});
+  out.push_back(in_range(d_, port, 1, 255));
+  return out;
+}
+
+}  // namespace gatehouse::fwctl::prove

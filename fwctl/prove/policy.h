@@ -1,0 +1,62 @@
+// What the site policy means for every packet, written from docs/fwctl.md: independent of the normal form,
+// the compiler and the kernel's expressions, so that a mistake in those shows as a difference.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fwctl/prove/fields.h"
+#include "site/model/site.h"
+
+namespace gatehouse::fwctl::prove {
+
+// What the policy says about one packet, and which line says it.
+struct Opinion {
+  bool accept = false;
+  bool limited = false;  // accepted while new connections come no faster than syn-per-second
+  std::string why;       // "web-mail.yaml:30 service web", "docs: no valid state"
+};
+
+class Policy {
+ public:
+  Policy(Diagrams& diagrams, Fields& fields, const site::Site& site);
+
+  // Leaves: accept, drop, both with the rate, and both with the rate and may_be_limited().
+  Node path(Path path);
+  // Marks a leaf where the policy grants the same twice, once limited and once not: either will do.
+  Reason may_be_limited() { return d_.reason(ReasonKind::rate, "granted twice"); }
+
+  // The packets that can exist on this path, as far as headers and connection tracking say.
+  // `notrack` rules do not change it: the state is the one that tracking alone would give.
+  Node possible(Path path);
+  // Narrower and narrower choices of an example, the most wished for first.
+  std::vector<Node> wishes(Path path);
+
+  Node interface_is(ByteKey::Kind kind, std::string_view name);
+  Node address_in(ByteKey::Kind kind, const std::vector<core::IpPrefix>& prefixes);
+
+ private:
+  Node is(ByteKey::Kind kind, std::uint8_t value, std::uint32_t b = 0);
+  Node among(ByteKey::Kind kind, std::initializer_list<std::uint8_t> values);
+  Node state(std::uint8_t state) { return is(ByteKey::Kind::ct_state, state); }
+  Node all(std::initializer_list<Node> conditions);
+  Node any(const std::vector<Node>& conditions);
+  Node source_belongs();
+  Node never_outside(ByteKey::Kind kind);
+  Node icmp(std::uint8_t type);
+  Node neighbour_discovery();
+  Node pings();
+  Node grants(Path path);
+  Node tracked(Node rest);
+  Node decide(Node condition, Node rest) { return d_.choose(condition, d_.leaf(kAccept), rest); }
+  Node refuse(Node condition, Node rest) { return d_.choose(condition, d_.leaf(kDrop), rest); }
+
+  Diagrams& d_;
+  Fields& f_;
+  const site::Site& site_;
+};
+
+// The same meaning for one packet, without diagrams.
+Opinion opinion_on(const site::Site& site, const Packet& packet);
+
+}  // namespace gatehouse::fwctl::prove

@@ -1,0 +1,25 @@
+// Constants of the policy's meaning, and conversions that both forms of it use.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ip.h"
+#include "fwctl/prove/diagram/relation.h"
+#include "site/model/site.h"
+
+namespace gatehouse::fwctl::prove {
+
+inline constexpr std::uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
+
+Wide wide_address(const core::IpAddress& address);
+Wide wide_interface(std::string_view name);
+// Addresses that exist nowhere outside, whatever the site (RFC 6890; RFC 4291 2.5 and 2.7).
+const std::vector<core::IpPrefix>& nobodys_outside();
+// RFC 5737 and RFC 3849: examples of addresses outside.
+const std::vector<core::IpPrefix>& documentation_networks();
+// The words for the rate that limits new connections to a service.
+std::string limit_reason(const site::Site& site);
+
+}  // namespace gatehouse::fwctl::prove

@@ -1,0 +1,132 @@
+// The order in which a packet meets base chains.
+#include <fmt/format.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+
+#include "fwctl/prove/symbolic.h"
+
+namespace gatehouse::fwctl::prove {
+namespace {
+
+constexpr std::int32_t kDefragmentation = -400;
+constexpr std::int32_t kConnectionTracking = -200;
+
+enum class Stage : std::uint8_t { ingress, prerouting, input, forward, output, postrouting, egress };
+
+std::vector<Stage> stages_of(Path path) {
+  switch (path) {
+    case Path::through:
+      return {Stage::ingress, Stage::prerouting, Stage::forward, Stage::postrouting, Stage::egress};
+    case Path::to_gatehouse:
+      return {Stage::ingress, Stage::prerouting, Stage::input};
+    case Path::from_gatehouse:
+      break;
+  }
+  return {Stage::output, Stage::postrouting, Stage::egress};
+}
+
+std::optional<Stage> stage_of(std::uint32_t table_family, std::uint32_t hook) {
+  if (table_family == NFPROTO_NETDEV) {
+    if (hook == NF_NETDEV_INGRESS) return Stage::ingress;
+    if (hook == NF_NETDEV_EGRESS) return Stage::egress;
+    return std::nullopt;
+  }
+  switch (hook) {
+    case NF_INET_PRE_ROUTING:
+      return Stage::prerouting;
+    case NF_INET_LOCAL_IN:
+      return Stage::input;
+    case NF_INET_FORWARD:
+      return Stage::forward;
+    case NF_INET_LOCAL_OUT:
+      return Stage::output;
+    case NF_INET_POST_ROUTING:
+      return Stage::postrouting;
+    case NF_INET_INGRESS:
+      return Stage::ingress;
+    default:
+      return std::nullopt;
+  }
+}
+
+Place place_of(Path path, Stage stage, std::uint8_t family, std::int32_t priority) {
+  Place out;
+  out.family = family;
+  out.in = path != Path::from_gatehouse && stage != Stage::egress;
+  out.out = stage == Stage::forward || stage == Stage::output || stage == Stage::postrouting ||
+            stage == Stage::egress;
+  const bool early = stage == Stage::prerouting || stage == Stage::output;
+  out.tracked = stage != Stage::ingress && !(early && priority < kConnectionTracking);
+  out.at_tracking = early && priority == kConnectionTracking;
+  out.fragments = stage == Stage::ingress || (early && priority < kDefragmentation);
+  return out;
+}
+
+bool covers(std::uint32_t table_family, std::uint8_t family) {
+  if (table_family == NFPROTO_INET || table_family == NFPROTO_NETDEV) return true;
+  return table_family == (family == 4 ? std::uint32_t{NFPROTO_IPV4} : std::uint32_t{NFPROTO_IPV6});
+}
+
+}  // namespace
+
+std::string_view hook_name(std::uint32_t table_family, std::uint32_t hook) {
+  static constexpr std::array<std::string_view, 7> kNames = {"ingress", "prerouting",  "input", "forward",
+                                                             "output",  "postrouting", "egress"};
+  const auto stage = stage_of(table_family, hook);
+  return stage ? kNames.at(static_cast<std::size_t>(*stage)) : "another hook";
+}
+
+std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8_t family) {
+  std::vector<BaseStep> out;
+  for (const Stage stage : stages_of(path)) {
+    std::vector<BaseStep> here;
+    for (const LiveTable& t : ruleset.tables) {
+      if ((t.table.flags & NFT_TABLE_F_DORMANT) != 0 || !covers(t.family, family)) continue;
+      for (const KernelChain& c : t.table.chains) {
+        if (!c.base || stage_of(t.family, c.base->hook) != stage) continue;
+        BaseStep step;
+        step.table = &t;
+        step.chain = &c;
+        step.place = place_of(path, stage, family, c.base->priority);
+        step.inbound_device = stage == Stage::ingress;
+        step.outbound_device = stage == Stage::egress;
+        here.push_back(step);
+      }
+    }
+    std::stable_sort(here.begin(), here.end(), [](const BaseStep& a, const BaseStep& b) {
+      return a.chain->base->priority < b.chain->base->priority;
+    });
+    out.insert(out.end(), here.begin(), here.end());
+  }
+  return out;
+}
+
+std::string rate_text(std::uint64_t rate, std::uint64_t unit_s, std::uint32_t burst, std::uint32_t type) {
+  return fmt::format("{} {} per {} s, burst {}", rate, type == NFT_LIMIT_PKTS ? "packets" : "bytes", unit_s,
+                     burst);
+}
+
+Writes writes_of(const LiveRuleset& ruleset) {
+  Writes out;
+  for (const LiveTable& t : ruleset.tables) {
+    for (const KernelChain& c : t.table.chains) {
+      for (const KernelRule& r : c.rules) {
+        for (const Expression& e : r.expressions) {
+          const auto* x = std::get_if<Foreign>(&e);
+          if (x == nullptr) continue;
+          out.untracks |= x->meaning == Meaning::not_tracked;
+          if (x->meaning != Meaning::write) continue;
+          if (x->target == WriteTarget::meta) out.meta.insert(x->key);
+          if (x->target == WriteTarget::ct) out.ct.insert(x->key);
+          for (std::uint32_t i = 0; x->target == WriteTarget::payload && i < x->length; ++i)
+            out.payload.emplace(x->key, x->offset + i);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace gatehouse::fwctl::prove

@@ -1,0 +1,99 @@
+// A ruleset as diagrams: for each path of a family, what becomes of every packet.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fwctl/compile/kernel_table.h"
+#include "fwctl/prove/fields.h"
+
+namespace gatehouse::fwctl::prove {
+
+// Where a chain runs, as far as its expressions can tell.
+struct Place {
+  std::uint8_t family = 4;
+  bool in = false;           // there is an input interface
+  bool out = false;          // there is an output interface
+  bool tracked = true;       // connection tracking has looked at the packet
+  bool at_tracking = false;  // the chain has connection tracking's own priority
+  bool fragments = false;    // before reassembly
+  friend auto operator<=>(const Place&, const Place&) = default;
+};
+
+// A base chain in the order in which a path meets it.
+struct BaseStep {
+  const LiveTable* table = nullptr;
+  const KernelChain* chain = nullptr;
+  Place place;
+  bool inbound_device = false;  // an ingress hook: only for packets from `devices`
+  bool outbound_device = false;
+};
+std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8_t family);
+
+// The words of a rate, the same for a rule of the kernel and for the policy.
+std::string rate_text(std::uint64_t rate, std::uint64_t unit_s, std::uint32_t burst, std::uint32_t type);
+std::string_view hook_name(std::uint32_t table_family, std::uint32_t hook);
+
+// What rules change that rules also look at, over a whole ruleset.
+struct Writes {
+  std::set<std::uint32_t> meta, ct;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> payload;  // base, offset of each byte
+  bool untracks = false;
+};
+Writes writes_of(const LiveRuleset& ruleset);
+
+class Symbolic {
+ public:
+  ~Symbolic();
+  // The ruleset must outlive this.
+  Symbolic(Diagrams& diagrams, Fields& fields, const LiveRuleset& ruleset);
+
+  // Leaves: accept, drop, reject and mixtures.
+  Node path(Path path);
+  // A chain as its packets see it: accept, drop, reject, return and mixtures.
+  Node chain(const LiveTable& table, const std::string& name, const Place& place);
+  // One rule: what it decides, and continue.
+  Node rule(const LiveTable& table, const KernelRule& rule, const Place& place);
+  Node interface_is(ByteKey::Kind kind, std::string_view name);
+
+  // Whether a packet is in a large set is one variable in the diagrams, decided near the root: two rulesets
+  // that are equal whatever the set holds are equal, and need not know. This is what the set holds: where
+  // diagrams differ, only packets for which it is yes exist.
+  Node link();
+
+ private:
+  // For packets as they come, and for those a rule has taken out of connection tracking: the outcomes of
+  // the second are all marked, so that what follows is asked for such packets too.
+  struct Flow {
+    Node tracked = 0;
+    Node untracked = 0;
+  };
+  struct Condition;
+  struct Step;
+  class RuleReader;
+
+  Flow chain_flow(const LiveTable& table, const std::string& name, const Place& place);
+  Flow rule_flow(const LiveTable& table, const KernelRule& rule, const Place& place);
+  Flow sequence(const std::vector<Flow>& rules, std::size_t from, std::size_t to);
+  Flow base_flow(const BaseStep& step);
+  Node verdict_node(const LiveTable& table, const KernelVerdict& verdict, const Place& place, bool untracked);
+
+  Diagrams& d_;
+  Fields& f_;
+  const LiveRuleset& ruleset_;
+  Writes writes_;
+  std::map<std::pair<const KernelChain*, Place>, Flow> chains_;
+  std::map<std::pair<const LiveTable*, std::string>, const KernelChain*> by_name_;
+  std::map<std::pair<const LiveTable*, std::string>, const KernelSet*> sets_;
+  struct LargeSet;
+  std::vector<LargeSet> large_;
+  std::size_t linked_ = 0;  // how many of them are in link_
+  Node link_;
+  int depth_ = 0;
+};
+
+}  // namespace gatehouse::fwctl::prove
