@@ -115,6 +115,7 @@ struct DetectionFields {
   std::span<const core::IpAddress> sources, targets;
   std::uint64_t sources_total = 0, targets_total = 0;                    // may be more than listed
   std::span<const std::pair<std::string_view, std::uint64_t>> evidence;  // "unanswered" -> 17
+  std::span<const std::pair<std::string_view, std::uint64_t>> limits;    // what of it had to be reached
   std::int64_t window_us = 0;                                            // time the evidence spans
   double confidence = 0;                                                 // 0 .. 1
   std::uint32_t update = 0;                // 0: first event of this attack, then counting up

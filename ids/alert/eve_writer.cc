@@ -267,6 +267,11 @@ void EveWriter::detection(const DetectionFields& fields) {
   json.key("evidence").begin_object();
   for (const auto& [name, count] : fields.evidence) json.field(name, count);
   json.end_object();
+  if (!fields.limits.empty()) {
+    json.key("limits").begin_object();
+    for (const auto& [name, count] : fields.limits) json.field(name, count);
+    json.end_object();
+  }
   if (!fields.reason.empty()) json.field("reason", fields.reason);
   json.field("window_ms", fields.window_us / 1000);
   if (fields.first_us != 0) {
@@ -301,6 +306,7 @@ void append_detection(MetadataRows& rows, const DetectionFields& fields) {
   number("sources_total", fields.sources_total);
   number("targets_total", fields.targets_total);
   for (const auto& [name, count] : fields.evidence) text("evidence", fmt::format("{}={}", name, count));
+  for (const auto& [name, count] : fields.limits) text("limits", fmt::format("{}={}", name, count));
   text("reason", fields.reason);
   number("window_ms", fields.window_us / 1000);
   if (fields.first_us != 0) {

@@ -212,6 +212,7 @@ void AttackLog::emit(const Attack& attack, Phase phase) {
   d.sources_total = f.sources_total;
   d.targets_total = f.targets_total;
   d.evidence = std::span(f.figures).first(f.figure_count);
+  d.limits = std::span(f.limits).first(f.limit_count);
   d.reason = reason_of(f.verdict);
   d.window_us = f.window_us;
   d.confidence = f.confidence;

@@ -12,6 +12,7 @@
 namespace gatehouse::ids::anomaly {
 
 inline constexpr std::size_t kMostFigures = 8;
+inline constexpr std::size_t kMostLimits = 4;
 inline constexpr std::size_t kMostTargets = 16;
 
 // What a detector says of an attack; fixed size, kept until the attack has ended.
@@ -27,11 +28,17 @@ struct Finding {
   std::uint64_t sources_total = 0, targets_total = 0;
   std::array<Figure, kMostFigures> figures{};
   std::size_t figure_count = 0;
+  std::array<Figure, kMostLimits> limits{};
+  std::size_t limit_count = 0;
   std::int64_t window_us = 0;
   double confidence = 0;
 
   void figure(std::string_view name, std::uint64_t value) {
     if (figure_count < kMostFigures) figures[figure_count++] = {name, value};
+  }
+  // What the figure of that name had to reach (figures named *_percent are computed by who explains).
+  void limit(std::string_view name, std::uint64_t value) {
+    if (limit_count < kMostLimits) limits[limit_count++] = {name, value};
   }
   // The sources that were counted, unless they look forged: naming those would accuse the innocent.
   void name_sources(const AddressCounts& counts, std::uint32_t least);

@@ -32,6 +32,7 @@ struct Detection {
   std::span<const IpAddress> sources, targets;
   std::uint64_t sources_total = 0, targets_total = 0;
   std::span<const Figure> evidence;
+  std::span<const Figure> limits;  // what figures of `evidence` had to reach
   std::string_view reason;  // one sentence: why, and what would have prevented it
   std::int64_t window_us = 0;
   double confidence = 0;

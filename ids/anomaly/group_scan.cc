@@ -84,6 +84,8 @@ class GroupScan : public AnomalyDetector {
     f.figure("pairs", pairs);
     f.figure("ports", ports);
     f.figure("sources", sources);
+    f.limit("ports", scaled(decoy ? kDecoyPorts : kSharedPorts));
+    f.limit("sources", decoy ? kDecoySources : kSharedSources);
     f.window_us = o.time_us - s.first_us;
     f.confidence = 1.0 - 1.0 / static_cast<double>(1 + ports);
     c_.log.absorb(f);

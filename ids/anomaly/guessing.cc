@@ -67,6 +67,7 @@ class Guessing : public AnomalyDetector {
     f.name_target(o.server, o.server_port);
     f.figure("failed", bad);
     f.figure("opened", good);
+    f.limit("failed", c_.config.scaled(kAttempts, o.server));
     f.window_us = o.time_us - k.first_us;
     f.confidence = std::min(0.99, 1.0 - 2.0 / bad);
     c_.log.report(subject, f);

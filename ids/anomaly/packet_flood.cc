@@ -34,21 +34,22 @@ class PacketFlood : public AnomalyDetector {
     const std::uint32_t udp = less(v[Tally::udp], v[Tally::udp_answered]);
     // Whether a service's answer was asked for is an exact test, and nothing benign fails it often.
     if (udp * kReflectedFactor >= most && v[Tally::reflected] * 2 >= v[Tally::udp]) {
-      raise(v, now_us, reflected_verdict(v), udp, "unasked_per_second");
+      raise(v, now_us, reflected_verdict(v), udp, "unasked_per_second", most / kReflectedFactor);
     } else if (udp >= most && !is_udp_scan(v)) {
-      raise(v, now_us, Verdict::udp_flood, udp, "unanswered_per_second");
+      raise(v, now_us, Verdict::udp_flood, udp, "unanswered_per_second", most);
     }
-    if (v[Tally::icmp] >= base) raise(v, now_us, Verdict::icmp_flood, v[Tally::icmp], "icmp_per_second");
+    if (v[Tally::icmp] >= base)
+      raise(v, now_us, Verdict::icmp_flood, v[Tally::icmp], "icmp_per_second", base);
     const std::uint32_t stray = less(v[Tally::stray], v[Tally::stray_answered]);
     if (stray >= most && stray_is_refused(v, now_us) && !is_port_scan(v))
-      raise(v, now_us, Verdict::ack_flood, stray, "stray_per_second");
+      raise(v, now_us, Verdict::ack_flood, stray, "stray_per_second", most);
     if (v[Tally::reset] >= 2 * most)
-      raise(v, now_us, Verdict::rst_flood, v[Tally::reset], "resets_per_second");
+      raise(v, now_us, Verdict::rst_flood, v[Tally::reset], "resets_per_second", 2 * most);
     if (v[Tally::syn_ack] >= most)
-      raise(v, now_us, Verdict::amplification, v[Tally::syn_ack], "syn_acks_per_second");
+      raise(v, now_us, Verdict::amplification, v[Tally::syn_ack], "syn_acks_per_second", most);
     const std::uint32_t fragments = less(v[Tally::fragment], v[Tally::defragmented]);
     if (fragments * kFragmentShare >= base && v.older(Tally::fragment) > 2 * v[Tally::defragmented])
-      raise(v, now_us, Verdict::fragment_flood, fragments, "incomplete_per_second");
+      raise(v, now_us, Verdict::fragment_flood, fragments, "incomplete_per_second", base / kFragmentShare);
   }
 
   void on_prefix(Victim& v, std::int64_t now_us) override {
@@ -74,6 +75,10 @@ class PacketFlood : public AnomalyDetector {
     f.target_port = 0;
     f.targets_total = v.host_count();
     f.figure("hosts", v.host_count());
+    f.limit("unasked_per_second", by_udp || by_syn
+                                      ? limit(v.address)
+                                      : 2 * c_.config.scaled(c_.config.flood_packets_per_second, v.address));
+    f.limit("hosts", kCarpetHosts);
     f.protocol = by_udp ? 17 : by_syn ? 6 : v.last_protocol;
     if (merged || merge) f.name_target(wide.address, 0);
     if (merge) c_.log.merge_carpets(wide);
@@ -137,10 +142,11 @@ class PacketFlood : public AnomalyDetector {
   }
 
   void raise(const Victim& v, std::int64_t now_us, Verdict verdict, std::uint32_t amount,
-             std::string_view what) {
+             std::string_view what, std::uint32_t least) {
     const std::uint64_t subject = c_.log.subject(verdict, v.address);
     if (!c_.log.due(subject, now_us, amount)) return;
-    const Finding f = finding(v, c_.victims, now_us, verdict, amount, what);
+    Finding f = finding(v, c_.victims, now_us, verdict, amount, what);
+    f.limit(what, least);
     c_.log.absorb(f);
     c_.log.report(subject, f);
   }

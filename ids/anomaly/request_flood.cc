@@ -110,10 +110,12 @@ class RequestFlood : public AnomalyDetector {
     s.machines.add(o.client_key, o.client, count);
     const bool many =
         s.machines.distinct() >= kMachines && s.requests >= c_.config.scaled(kOfMachines, o.server);
-    if (a.requests >= c_.config.scaled(kOfOne, o.server) || many) report_http(s, o);
+    const std::uint32_t of_one = c_.config.scaled(kOfOne, o.server);
+    if (a.requests >= of_one || many)
+      report_http(s, o, many ? c_.config.scaled(kOfMachines, o.server) : of_one);
   }
 
-  void report_http(const Asked& s, const Observation& o) {
+  void report_http(const Asked& s, const Observation& o, std::uint32_t least) {
     const std::uint64_t subject = c_.log.subject(Verdict::http_flood, o.server);
     if (!c_.log.due(subject, o.time_us, s.requests)) return;
     Finding f;
@@ -126,6 +128,7 @@ class RequestFlood : public AnomalyDetector {
     f.sources_total = s.machines.distinct();
     f.figure("same_page_requests", s.requests);
     f.figure("machines", s.machines.distinct());
+    f.limit("same_page_requests", least);
     f.window_us = o.time_us - s.first_us;
     f.confidence = 0.9;
     c_.log.report(subject, f);
@@ -166,6 +169,7 @@ class RequestFlood : public AnomalyDetector {
     f.figure("distinct_names", n.names.estimate());
     f.figure("answers", n.answers);
     f.figure("no_such_name", n.missing);
+    f.limit("queries", c_.config.scaled(kQueries, o.server));
     f.window_us = o.time_us - n.window_us;
     f.confidence = 0.9;
     c_.log.report(subject, f);

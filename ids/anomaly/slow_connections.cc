@@ -220,6 +220,7 @@ class SlowConnections : public AnomalyDetector {
     f.figure("body_unfinished", s.stuck[2]);
     f.figure("not_reading", s.stuck[3]);
     f.figure("silent", s.stuck[4]);
+    f.limit("held", one ? scaled(kind == Kind::silent ? kSilentOfOne : kStuckOfOne) : scaled(kStuckOfMany));
     f.window_us = now_us - s.first_us;
     f.confidence = std::min(0.99, 1.0 - 2.0 / amount);
     c_.log.report(subject, f);

@@ -226,7 +226,21 @@ class SourceScan : public AnomalyDetector {
     const std::uint64_t subject = c_.log.subject(Verdict::scan_vertical, s.address);
     if (!c_.log.active(subject) && c_.log.explained(s.address, o.server)) return;
     if (!c_.log.due(subject, o.time_us, s.failed)) return;
-    report(s, o, subject, vertical, wide || sweep || protocols);
+    Finding f;
+    if (vertical) {
+      f.limit("evidence", static_cast<std::uint64_t>(units_of(c_.config.scan_ports)));
+    } else if (sweep) {
+      f.limit("failed", scaled(kDeadHosts));
+    } else if (protocols) {
+      f.limit("failed", scaled(kProtocols));
+    } else if (wide) {
+      f.limit("evidence", static_cast<std::uint64_t>(units_of(c_.config.scan_hosts)));
+      f.limit("failed_percent", 80);
+    } else {
+      f.limit("failed", scaled(kSlowTargets));
+      f.limit("failed_percent", 90);
+    }
+    report(s, o, subject, vertical, wide || sweep || protocols, f);
   }
 
   // UDP that is not answered is usual: only one port asked of many hosts is a sweep.
@@ -267,8 +281,8 @@ class SourceScan : public AnomalyDetector {
     return ports <= 2 || hosts >= 2 * ports ? Verdict::scan_horizontal : Verdict::scan_block;
   }
 
-  void report(const Source& s, const Outcome& o, std::uint64_t subject, bool vertical, bool fast) {
-    Finding f;
+  void report(const Source& s, const Outcome& o, std::uint64_t subject, bool vertical, bool fast,
+              Finding& f) {
     // Eight ports of one host within the window are no slow scan.
     fast = fast || (vertical && o.time_us - s.focus_first_us <= c_.config.scan_window_us);
     f.verdict = verdict(s, fast);

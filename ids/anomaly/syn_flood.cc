@@ -56,6 +56,7 @@ class SynFlood : public AnomalyDetector {
     f.figure("refused", v[Tally::syn_refused]);
     f.figure("usual_per_second", static_cast<std::uint64_t>(v.usual_syn));
     f.figure("sources", sources);
+    f.limit("syn_per_second", std::max<std::uint64_t>(most, static_cast<std::uint64_t>(2 * v.usual_syn)));
     f.window_us = 1'000'000;
     f.confidence = std::min(0.99, static_cast<double>(lost) / static_cast<double>(older + 1));
     c_.log.absorb(f);
@@ -80,6 +81,8 @@ class SynFlood : public AnomalyDetector {
     f.figure("retried_per_second", v[Tally::syn_retried]);
     f.figure("new_per_second", v[Tally::syn]);
     f.figure("clients", clients);
+    f.limit("retried_per_second", kDeadSyn);
+    f.limit("clients", kDeadClients);
     f.window_us = 1'000'000;
     f.confidence = 0.9;
     c_.log.report(subject, f);

@@ -91,6 +91,19 @@ core::VerbSpec explain_verb() {
   return v;
 }
 
+core::VerbSpec anomaly_explain_verb() {
+  core::VerbSpec v;
+  v.name = "anomaly explain";
+  v.arguments = "EVENT";
+  v.least_arguments = v.most_arguments = 1;
+  v.summary = "tell why an attack was called one, and what would have prevented that";
+  v.options = {
+      option("--log-dir", "DIR", "EVENT is the id of an attack in DIR/eve.json; else a file of events, or -"),
+  };
+  v.run = verb_anomaly_explain;
+  return v;
+}
+
 core::VerbSpec plain_verb(std::string name, std::string summary, core::Result<int> (*run)(const core::Args&),
                           std::vector<core::OptionSpec> options) {
   core::VerbSpec v;
@@ -127,6 +140,7 @@ core::ToolSpec ids_tool() {
       plain_verb("keywords", "list the rule keywords and buffers", verb_keywords, {}),
       plain_verb("config", "print the settings in force, each with its origin", verb_config,
                  settings_options()),
+      anomaly_explain_verb(),
       plain_verb("anomaly classes", "list what the detectors can find: gid, sid, class, severity",
                  verb_anomaly_classes, {}),
   };

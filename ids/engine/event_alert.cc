@@ -196,6 +196,7 @@ void EventLog::detection(const anomaly::Detection& d, const triage::Decision& de
   detection.sources_total = d.sources_total;
   detection.targets_total = d.targets_total;
   detection.evidence = d.evidence;
+  detection.limits = d.limits;
   detection.reason = d.reason;
   detection.technique = attack.technique;
   detection.window_us = d.window_us;
