@@ -73,6 +73,12 @@ class BucketTable {
       return;
     }
   }
+  template <class F>
+  void each(F&& f) const {
+    for (std::size_t i = 0; i < tags_.size(); ++i) {
+      if (tags_[i] != 0) f(entries_[i]);
+    }
+  }
   std::uint64_t evicted() const { return evicted_; }
   std::size_t capacity() const { return entries_.size(); }
   LazyArray<Entry>& entries() { return entries_; }

@@ -33,7 +33,7 @@ struct Detection {
   std::uint64_t sources_total = 0, targets_total = 0;
   std::span<const Figure> evidence;
   std::span<const Figure> limits;  // what figures of `evidence` had to reach
-  std::string_view reason;  // one sentence: why, and what would have prevented it
+  std::string_view reason;         // one sentence: why, and what would have prevented it
   std::int64_t window_us = 0;
   double confidence = 0;
   std::uint32_t update = 0;  // 0: first event of this attack

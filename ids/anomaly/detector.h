@@ -11,6 +11,7 @@
 #include "ids/anomaly/contact_tracker.h"
 #include "ids/anomaly/successes.h"
 #include "ids/anomaly/victims.h"
+#include "ids/anomaly/view.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -39,6 +40,8 @@ class AnomalyDetector {
   virtual void on_prefix(Victim&, std::int64_t /*now_us*/) {}
   // Time has come to `now_us`; every 50 ms of packet time while packets come.
   virtual void on_tick(std::int64_t /*now_us*/) {}
+  // Whom it suspects, for people who look.
+  virtual void describe(MonitorView&) const {}
 };
 
 constexpr std::uint32_t contact_bit(Contact contact) {

@@ -281,4 +281,10 @@ void Monitor::finish(std::int64_t now_us) {
   log_.finish();
 }
 
+void Monitor::describe(MonitorView& view) const {
+  victims_.describe(view);
+  prefixes_.describe(view);
+  for (const auto& detector : detectors_) detector->describe(view);
+}
+
 }  // namespace gatehouse::ids::anomaly

@@ -29,6 +29,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   // The capture is over: attacks that still go on end now.
   void finish(std::int64_t now_us);
 
+  void describe(MonitorView& view) const;
   // What the tables take, all of it from the start.
   std::uint64_t memory_bytes() const;
   const AttackLog& log() const { return log_; }

@@ -92,6 +92,27 @@ class SourceScan : public AnomalyDetector {
     }
   }
 
+  void describe(MonitorView& view) const override {
+    sources_.each([&](const Source& s) {
+      if (s.failed == 0 || view.now_us() - s.last_us > kEvidenceLivesUs) return;
+      Suspect row;
+      row.address = s.address;
+      row.failed = s.failed;
+      row.succeeded = good(s);
+      row.ports = s.ports.estimate();
+      row.hosts = s.hosts.estimate();
+      row.last_us = s.last_us;
+      const auto share = [&](std::int32_t units, std::uint32_t limit) {
+        const IpAddress& host = s.sample_count == 0 ? s.address : s.samples[0];
+        const auto wanted = static_cast<std::int64_t>(c_.config.scaled(limit, host)) * kRefused;
+        return static_cast<std::uint32_t>(std::int64_t{units} * 100 / wanted);
+      };
+      row.percent =
+          std::max(share(s.focus_units, c_.config.scan_ports), share(s.window_units, c_.config.scan_hosts));
+      view.add(row);
+    });
+  }
+
  private:
   Source* find(std::uint64_t key) { return maybe_known(key) ? sources_.find(key) : nullptr; }
   // Most who succeed never failed: a bitmap that stays in the cache says so.

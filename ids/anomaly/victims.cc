@@ -233,4 +233,23 @@ VictimTable::Counted VictimTable::add(const Observation& o, std::uint64_t key, T
   return {found, true};
 }
 
+void VictimTable::describe(MonitorView& view) const {
+  constexpr std::int64_t kRecentUs = 2'000'000;
+  table_.each([&](const Victim& v) {
+    if (view.now_us() - v.last_us > kRecentUs) return;
+    VictimView row;
+    row.address = v.address;
+    row.prefix_bits = prefix_ ? v.prefix_bits : 0;
+    row.syn = v[Tally::syn];
+    row.completed = v[Tally::syn_completed];
+    row.udp = v[Tally::udp];
+    row.icmp = v[Tally::icmp];
+    row.stray = v[Tally::stray];
+    row.fragments = v[Tally::fragment];
+    row.sources = v.source_count();
+    row.last_us = v.last_us;
+    if (row.unasked() != 0) view.add(row);
+  });
+}
+
 }  // namespace gatehouse::ids::anomaly

@@ -10,6 +10,7 @@
 #include "ids/anomaly/bucket_table.h"
 #include "ids/anomaly/keyed_hash.h"
 #include "ids/anomaly/observation.h"
+#include "ids/anomaly/view.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -126,6 +127,8 @@ class VictimTable {
   bool spread(const Victim& network) const {
     return network.busiest() >= notable_ * 4 && !network.is_one() && network.host_count() >= kSpreadHosts;
   }
+  // Those something came to within the last two seconds.
+  void describe(MonitorView& view) const;
   // Null: nothing is known.
   const Suspicion* suspicion(const Victim& victim) const {
     return victim.suspicion < 0 ? nullptr : &pool_[static_cast<std::size_t>(victim.suspicion)];

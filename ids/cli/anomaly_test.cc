@@ -104,5 +104,22 @@ TEST_F(Anomaly, ExplainOfWhatIsNoEventSaysNo) {
   EXPECT_EQ(out_.find('\x1b'), std::string::npos);
 }
 
+TEST_F(Anomaly, TopShowsWhoIsSuspectedAtTheEndOfACapture) {
+  ASSERT_EQ(run({"anomaly", "top", "--pcap", "@scan.pcap"}), 0) << err_;
+  EXPECT_TRUE(says("1 attack(s), 1 suspect(s)")) << out_;
+  EXPECT_TRUE(says("scan.syn.vertical")) << out_;
+  ASSERT_EQ(run({"anomaly", "top", "--pcap", "@scan.pcap", "--json"}), 0) << err_;
+  const json top = json::parse(out_);
+  EXPECT_EQ(top["suspects"][0]["source"], "192.0.2.1");
+  EXPECT_GE(top["suspects"][0]["evidence_percent"], 100);
+  EXPECT_EQ(top["attacks"][0]["fate"], "told");
+  write("except.yaml",
+        "anomaly.exceptions: [{source: 192.0.2.0/24, class: scan.*, until: 2099-01-01, reason: pentest}]\n");
+  ASSERT_EQ(run({"anomaly", "top", "--config", "@except.yaml", "--pcap", "@scan.pcap"}), 0) << err_;
+  EXPECT_TRUE(says("excepted: pentest")) << out_;
+  EXPECT_EQ(run({"anomaly", "top"}), 2);
+  EXPECT_EQ(run({"anomaly", "top", "--socket", "@nobody.sock"}), 2);
+}
+
 }  // namespace
 }  // namespace gatehouse::ids::cli

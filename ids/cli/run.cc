@@ -82,6 +82,7 @@ Result<int> on_interfaces(const core::Args& args, const Loaded& loaded, engine::
   run.log_directory = args.value("--log-dir");
   run.spool = args.value("--spool");
   run.user = args.value("--user");
+  run.top_socket = args.value("--top-socket");
   run.sandbox = !args.has("--no-sandbox") && (!loaded.site || loaded.site->hardening.sandbox_daemons);
   if (!run.sandbox && !run.user.empty())
     return fail(Errc::invalid_input, "--user needs the sandbox, which is switched off");

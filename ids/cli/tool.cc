@@ -27,6 +27,7 @@ core::VerbSpec run_verb() {
       option("--spool", "DIR", "append events to the SOC spool DIR"),
       option("--workers", "N", "worker threads: for the file, or per interface (default 1)"),
       option("--user", "NAME", "account to become after the captures are open"),
+      option("--top-socket", "PATH", "answer `ids anomaly top` on this local socket"),
       option("--profile", "", "at the end, rank rules and literal sets by what they cost (with --pcap)"),
       option("--no-sandbox", "", "stay unrestricted (live capture restricts itself otherwise)"),
   });
@@ -104,6 +105,20 @@ core::VerbSpec anomaly_explain_verb() {
   return v;
 }
 
+core::VerbSpec anomaly_top_verb() {
+  core::VerbSpec v;
+  v.name = "anomaly top";
+  v.summary = "show attacks, suspects and victims of a running ids, or at the end of a capture";
+  v.options = with_settings({
+      option("--socket", "PATH", "of a running ids: what its --top-socket says"),
+      option("--pcap", "FILE", "a capture instead"),
+      option("--interval", "S", "show it again each S seconds (on a terminal 2)"),
+      option("--once", "", "show it once"),
+  });
+  v.run = verb_anomaly_top;
+  return v;
+}
+
 core::VerbSpec plain_verb(std::string name, std::string summary, core::Result<int> (*run)(const core::Args&),
                           std::vector<core::OptionSpec> options) {
   core::VerbSpec v;
@@ -141,6 +156,7 @@ core::ToolSpec ids_tool() {
       plain_verb("config", "print the settings in force, each with its origin", verb_config,
                  settings_options()),
       anomaly_explain_verb(),
+      anomaly_top_verb(),
       plain_verb("anomaly classes", "list what the detectors can find: gid, sid, class, severity",
                  verb_anomaly_classes, {}),
   };

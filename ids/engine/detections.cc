@@ -6,7 +6,28 @@ namespace gatehouse::ids::engine {
 
 void Detections::on_detection(const anomaly::Detection& detection) {
   const triage::Decision decision = desk_.decide(detection);
+  remember(detection, decision);
   if (decision.fate == triage::Fate::told) log_.detection(detection, decision);
+}
+
+void Detections::remember(const anomaly::Detection& d, const triage::Decision& decision) {
+  if (d.phase == anomaly::Phase::end) {
+    attacks_.erase(d.id);
+    return;
+  }
+  if (attacks_.size() >= kMostAttacks && attacks_.find(d.id) == attacks_.end())
+    attacks_.erase(attacks_.begin());
+  OpenAttack& a = attacks_[d.id];
+  a.verdict = d.verdict;
+  a.fate = decision.fate;
+  a.why_hidden = decision.exception == nullptr ? std::string() : decision.exception->reason;
+  a.first_us = d.first_us;
+  a.last_us = d.last_us;
+  a.source = d.source;
+  a.target = d.target;
+  a.sources = d.sources_total;
+  a.targets = d.targets_total;
+  a.confidence = d.confidence;
 }
 
 void log_hidden(const Settings& settings, const triage::DeskCounters& counters) {

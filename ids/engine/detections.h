@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "ids/engine/event_log.h"
+#include "ids/engine/top.h"
 #include "ids/triage/desk.h"
 
 namespace gatehouse::ids::engine {
@@ -21,11 +22,16 @@ class Detections : public anomaly::DetectionSink {
   }
   void on_detection(const anomaly::Detection& detection) override;
   const triage::DeskCounters& counters() const { return desk_.counters(); }
+  const OpenAttacks& attacks() const { return attacks_; }
 
  private:
+  static constexpr std::size_t kMostAttacks = 1024;
+  void remember(const anomaly::Detection& detection, const triage::Decision& decision);
+
   triage::Desk desk_;
   EventLog& log_;
   std::shared_ptr<const Engine> engine_;  // the desk looks into its rules
+  OpenAttacks attacks_;
 };
 
 // At the end of a run: what exceptions, zones and rules kept from being told.

@@ -37,6 +37,7 @@ struct LiveRun {
   std::uint64_t spool_cap_bytes = 1U << 30U;
   std::string user;  // account to become; empty: stay
   bool sandbox = true;
+  std::string top_socket;  // empty: none; see top.h
 };
 
 // Until SIGTERM or SIGINT. SIGHUP reloads the rules and reopens the log.

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <ctime>
 #include <filesystem>
 #include <mutex>
@@ -23,6 +25,7 @@ namespace gatehouse::ids::engine {
 namespace {
 
 constexpr unsigned kBatch = 256;                // frames between two looks at the control block
+constexpr std::size_t kTopRows = 40;            // suspects and victims, each
 constexpr std::int64_t kPublishUs = 1'000'000;  // how old the counters of a stats event may be
 
 // What the main thread tells a worker thread, and what it hears back.
@@ -54,6 +57,21 @@ class Control {
     for (const StatsSnapshot& part : stats_) sum.add(part);
     return sum;
   }
+  // The table of a worker's own detectors, which only its thread may read. Empty: it did not come in time.
+  std::string ask_top() {
+    std::unique_lock lock(mutex_);
+    top_.clear();
+    top_wanted_.store(true, std::memory_order_release);
+    constexpr auto kWait = std::chrono::seconds(1);
+    top_came_.wait_for(lock, kWait, [this] { return !top_.empty(); });
+    return std::move(top_);
+  }
+  bool top_wanted() { return top_wanted_.exchange(false, std::memory_order_acq_rel); }
+  void publish_top(std::string top) {
+    const std::lock_guard lock(mutex_);
+    top_ = std::move(top);
+    top_came_.notify_all();
+  }
   void fail(core::Error error) {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = std::move(error);
@@ -70,6 +88,9 @@ class Control {
   std::shared_ptr<const Engine> engine_;
   std::vector<StatsSnapshot> stats_;
   std::optional<core::Error> failure_;
+  std::atomic<bool> top_wanted_{false};
+  std::condition_variable top_came_;
+  std::string top_;
 };
 
 struct Lane {
@@ -88,6 +109,7 @@ void run_lane(Lane& lane, std::size_t number, Control& control, SharedMonitor* m
   };
   while (!control.stop) {
     if (auto engine = control.new_engine(engine_seen)) lane.worker->replace(std::move(engine));
+    if (monitor == nullptr && control.top_wanted()) control.publish_top(lane.worker->top(kTopRows));
     const core::Result<SourceState> state = lane.source->dispatch(*lane.worker, kBatch);
     if (!state) {
       control.fail(state.error());
@@ -213,7 +235,7 @@ void reload(const LiveRun& run, const Settings& settings, RuleSet& rules, Contro
 }
 
 void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output& output, std::size_t lanes,
-           Control& control, SharedMonitor* monitor, const sigset_t& signals) {
+           Control& control, SharedMonitor* monitor, TopSocket* top, const sigset_t& signals) {
   LiveStats stats(settings, output.port(lanes));
   std::int64_t next_stats_us = core::monotonic_us() + std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
   while (!control.stop) {
@@ -225,6 +247,8 @@ void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output&
       output.request_reopen();
       reload(run, settings, rules, control, monitor);
     }
+    if (top != nullptr && top->asked())
+      top->answer(monitor != nullptr ? monitor->top(kTopRows) : control.ask_top());
     if (core::monotonic_us() >= next_stats_us) {
       next_stats_us += std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
       stats.write(all_stats(control, monitor), rules);
@@ -260,6 +284,10 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   }
   SharedMonitor* const shared = monitor ? &*monitor : nullptr;
   GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output, store.get(), shared));
+  std::unique_ptr<TopSocket> top;
+  if (!run.top_socket.empty()) {
+    GH_TRY(top, TopSocket::open(run.top_socket));
+  }
   GH_CHECK(enter_sandbox(run, settings, rules));
   // The spool starts a thread of its own, so it comes after the sandbox.
   if (!run.spool.empty()) {
@@ -276,7 +304,7 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   core::log_info("ready: {} interface(s), {} worker(s) each, {} rules", run.interfaces.size(), run.workers,
                  rules.loaded);
 
-  serve(run, settings, rules, output, lane_count, control, shared, signals);
+  serve(run, settings, rules, output, lane_count, control, shared, top.get(), signals);
   for (std::thread& thread : threads) thread.join();
   if (monitor) monitor->finish(0);
   LiveStats(settings, output.port(lane_count)).write(all_stats(control, shared), rules);

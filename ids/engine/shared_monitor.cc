@@ -28,6 +28,13 @@ void SharedMonitor::snapshot(StatsSnapshot& out) {
   out.triage.add(detections_.counters());
 }
 
+std::string SharedMonitor::top(std::size_t most) {
+  const std::lock_guard lock(mutex_);
+  anomaly::MonitorView view(now_us_, most);
+  monitor_.describe(view);
+  return top_json(view, detections_.attacks());
+}
+
 anomaly::ObservationSink* SharedMonitor::lane(std::size_t index) {
   return monitor_.wanted() ? lanes_[index].get() : nullptr;
 }

@@ -37,6 +37,8 @@ class SharedMonitor {
   void finish(std::int64_t now_us);
   // What all lanes together found. Live: while a lane flushes, not.
   void snapshot(StatsSnapshot& out);
+  // Live: who is suspected and attacked now.
+  std::string top(std::size_t most);
 
  private:
   static constexpr std::size_t kAhead = 16;  // stretches a lane may be ahead of the detectors

@@ -262,6 +262,12 @@ void Worker::finish() {
   flows_.finish(FlowEndReason::shutdown);
 }
 
+std::string Worker::top(std::size_t most) const {
+  anomaly::MonitorView view(now_us_, most);
+  if (monitor_) monitor_->describe(view);
+  return top_json(view, detections_ ? detections_->attacks() : OpenAttacks{});
+}
+
 void Worker::snapshot(StatsSnapshot& out) const {
   out.decoder = path_.decoder().counters();
   out.defrag = path_.defrag().counters();

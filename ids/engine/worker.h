@@ -53,6 +53,8 @@ class Worker : public PacketSink, private PacketHandler, private StreamSink, pri
   // The capture is over: every flow ends, oldest first.
   void finish();
   void snapshot(StatsSnapshot& out) const;
+  // Who is suspected and attacked now, when the detectors are this worker's own.
+  std::string top(std::size_t most) const;
   // What rules and literal sets cost since the engine was taken.
   DetectorCosts costs() const { return detector_->costs(); }
   std::int64_t last_packet_us() const { return now_us_; }
