@@ -8,6 +8,7 @@
 
 #include "core/result.h"
 #include "fwctl/compile/transaction.h"
+#include "fwctl/netlink/kernel.h"
 
 namespace gatehouse::fwctl {
 
@@ -32,5 +33,10 @@ inline constexpr std::size_t kMaxElementBytesPerMessage = 32'768;
 
 core::Result<Batch> encode(const Transaction& transaction, std::uint32_t first_sequence,
                            std::optional<std::uint32_t> expected_generation);
+
+// A copied ruleset as a batch that makes it: without handles and positions, with fresh set numbers.
+core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_sequence);
+// See Kernel::add_trace_table().
+core::Result<Batch> encode_trace_table(std::uint32_t first_sequence);
 
 }  // namespace gatehouse::fwctl

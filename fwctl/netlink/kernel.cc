@@ -201,6 +201,49 @@ struct Kernel::State {
     return *before == *after;
   }
 
+  // The answers to one dump, as they came.
+  tl::expected<void, int> keep(const nlmsghdr* h, RulesetCopy& out) {
+    return exchange(h, [&](const nlmsghdr* answer) {
+      const auto* bytes = reinterpret_cast<const std::uint8_t*>(answer);
+      out.messages.emplace_back(bytes, bytes + answer->nlmsg_len);
+      return true;
+    });
+  }
+  tl::expected<void, int> keep_elements(RulesetCopy& out, const std::vector<std::uint8_t>& set_message) {
+    const auto* of = reinterpret_cast<const nlmsghdr*>(set_message.data());
+    SetHandle s(nftnl_set_alloc());
+    if (!s || nftnl_set_nlmsg_parse(of, s.get()) < 0) return tl::make_unexpected(EPROTO);
+    SetHandle dump(nftnl_set_alloc());
+    if (!dump) return tl::make_unexpected(ENOMEM);
+    nftnl_set_set_str(dump.get(), NFTNL_SET_TABLE, nftnl_set_get_str(s.get(), NFTNL_SET_TABLE));
+    nftnl_set_set_str(dump.get(), NFTNL_SET_NAME, nftnl_set_get_str(s.get(), NFTNL_SET_NAME));
+    const auto* general = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(of));
+    nlmsghdr* h = request(NFT_MSG_GETSETELEM, general->nfgen_family, NLM_F_DUMP);
+    nftnl_set_elems_nlmsg_build_payload(h, dump.get());
+    return keep(h, out);
+  }
+  tl::expected<bool, int> copy_once(RulesetCopy& out) {
+    const auto before = generation();
+    if (!before) return tl::make_unexpected(before.error());
+    out.generation = *before;
+    tl::expected<void, int> done;
+    std::size_t first_set = 0;
+    std::size_t end_of_sets = 0;
+    for (const std::uint16_t type :
+         {NFT_MSG_GETTABLE, NFT_MSG_GETOBJ, NFT_MSG_GETSET, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE}) {
+      if (type == NFT_MSG_GETSET) first_set = out.messages.size();
+      if (type == NFT_MSG_GETCHAIN) end_of_sets = out.messages.size();
+      // Elements lead to chains, and rules end a constant set.
+      for (std::size_t i = first_set; done && type == NFT_MSG_GETRULE && i < end_of_sets; ++i)
+        done = keep_elements(out, std::vector<std::uint8_t>(out.messages[i]));
+      if (done) done = keep(request(type, NFPROTO_UNSPEC, NLM_F_DUMP), out);
+    }
+    if (!done) return tl::make_unexpected(done.error());
+    const auto after = generation();
+    if (!after) return tl::make_unexpected(after.error());
+    return *before == *after;
+  }
+
   core::Result<LiveRuleset> read_until_whole(const std::function<bool(const LiveTable&)>& wanted,
                                              const std::string& what) {
     for (int i = 0; i < kReadAttempts; ++i) {
@@ -255,6 +298,18 @@ core::Result<LiveState> Kernel::read(const std::string& table) {
     }
   }
   return out;
+}
+
+core::Result<RulesetCopy> Kernel::copy() {
+  for (int i = 0; i < kReadAttempts; ++i) {
+    RulesetCopy out;
+    const auto whole = state_->copy_once(out);
+    if (whole && *whole) return out;
+    const bool overtaken = whole ? true : whole.error() == EINTR || whole.error() == ENOENT;
+    if (!overtaken) return core::fail_errno(whole.error(), "copy the ruleset");
+    usleep(1000U << std::min(i, 6));
+  }
+  return fail(Errc::conflict, "the ruleset kept changing while it was copied");
 }
 
 core::Result<LiveRuleset> Kernel::read_all() {
@@ -327,6 +382,21 @@ core::Status Kernel::commit(const Transaction& transaction,
                             std::optional<std::uint32_t> expected_generation) {
   if (transaction.empty()) return {};
   GH_TRY(const Batch batch, encode(transaction, state_->sequence, expected_generation));
+  return send(batch);
+}
+
+core::Status Kernel::paste(const RulesetCopy& copy) {
+  if (copy.messages.empty()) return {};
+  GH_TRY(const Batch batch, encode_copy(copy, state_->sequence));
+  return send(batch);
+}
+
+core::Status Kernel::add_trace_table() {
+  GH_TRY(const Batch batch, encode_trace_table(state_->sequence));
+  return send(batch);
+}
+
+core::Status Kernel::send(const Batch& batch) {
   state_->sequence += static_cast<std::uint32_t>(batch.origins.size()) + 2;
   GH_CHECK(reserve_send_buffer(state_->fd(), batch.bytes.size()));
   if (mnl_socket_sendto(state_->socket.get(), batch.bytes.data(), batch.bytes.size()) < 0) {

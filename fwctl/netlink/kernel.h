@@ -14,12 +14,24 @@
 
 namespace gatehouse::fwctl {
 
+struct Batch;
+
 // One consistent picture: nothing was committed while it was read.
 struct LiveState {
   std::uint32_t generation = 0;
   std::optional<KernelTable> table;       // the one asked for, of family inet
   std::vector<std::string> other_tables;  // "ip nat", "inet filter"
 };
+
+// A whole ruleset as the kernel's own messages, to be made again in another network namespace, also with
+// what this version does not understand. Handles do not survive; the order of rules does.
+struct RulesetCopy {
+  std::uint32_t generation = 0;
+  std::vector<std::vector<std::uint8_t>> messages;  // NFT_MSG_NEW* in the order of creation
+};
+
+inline constexpr std::string_view kTraceTable = "gatehouse-trace";
+inline constexpr std::uint32_t kTracePriority = 0x6761;
 
 // Talks to the network namespace that the calling thread was in at open().
 class Kernel {
@@ -35,12 +47,19 @@ class Kernel {
   core::Result<LiveState> read(const std::string& table);
   // The tables of all families with everything in them.
   core::Result<LiveRuleset> read_all();
+  core::Result<RulesetCopy> copy();
+  // Adds everything of the copy in one transaction.
+  core::Status paste(const RulesetCopy& copy);
+  // Adds the table `inet gatehouse-trace`: its chains come before and after all others. Packets that come
+  // in, and those sent with kTracePriority, are traced from the first to the last chain.
+  core::Status add_trace_table();
   // All or nothing. With a generation given, nothing is done unless it is still the current one
   // (Errc::conflict). A refusal by the kernel carries the policy line of the first bad operation.
   core::Status commit(const Transaction& transaction, std::optional<std::uint32_t> expected_generation);
 
  private:
   struct State;
+  core::Status send(const Batch& batch);
   explicit Kernel(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "fwctl/compile/describe.h"
+#include "fwctl/model/field.h"
 #include "fwctl/prove/load.h"
 
 namespace gatehouse::fwctl::prove {
@@ -47,7 +48,8 @@ class Interpreter {
   bool asked(const BaseStep& step) const {
     if (step.chain->base->type != "nat") return true;
     const std::uint8_t state = packet_.byte({Kind::ct_state});
-    return !taken_out_ && (state == kStateNew || state == kStateRelated);
+    const bool icmp = packet_.protocol() == (packet_.family == 4 ? kProtocolIcmp : kProtocolIcmpv6);
+    return !taken_out_ && (state == kStateNew || (state == kStateRelated && !icmp));
   }
 
   Flow base_chain(const BaseStep& step) {

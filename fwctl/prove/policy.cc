@@ -224,6 +224,22 @@ Node Policy::path(Path path) {
   return refuse(d_.negate(source_belongs()), out);
 }
 
+// What connection tracking takes for the first packet of a connection: of TCP a SYN, or an ACK in the middle
+// of one (nf_conntrack_proto_tcp.c: tcp_valid_flags, and the row of a connection that is not there), of ICMP
+// and ICMPv6 a question. Anything else of these is invalid or belongs to a connection.
+Node Policy::first_packets() {
+  Word flags;
+  f_.append(flags, {Kind::transport, 0, kTcpFlags});
+  const Word looked_at = {flags[3], flags[5], flags[6], flags[7]};  // ACK, RST, SYN, FIN
+  const Node begins =
+      d_.either(in_range(d_, looked_at, 0b0010, 0b0010), in_range(d_, looked_at, 0b1000, 0b1000));
+  const Node question =
+      f_.family() == 4 ? among(Kind::transport, {8, 13, 15, 17}) : among(Kind::transport, {128, 139});
+  const Node icmp_here = is(Kind::protocol, f_.family() == 4 ? kIcmp : kIcmpv6);
+  const Node fits = d_.choose(is(Kind::protocol, kTcp), begins, d_.choose(icmp_here, question, d_.yes()));
+  return d_.choose(state(kStateNew), fits, d_.yes());
+}
+
 // --- which packets there are -------------------------------------------------------------------------
 
 Node Policy::possible(Path path) {
@@ -238,6 +254,7 @@ Node Policy::possible(Path path) {
                                     among(Kind::transport, {130, 131, 132, 133, 134, 135, 136, 143}));
     out = d_.both(out, d_.choose(left_alone, state(kStateUntracked), d_.negate(state(kStateUntracked))));
   }
+  out = d_.both(out, first_packets());
   for (const Kind kind : {Kind::iifname, Kind::oifname}) {
     const bool there = kind == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
     if (!there) continue;
@@ -289,14 +306,16 @@ std::vector<Node> Policy::wishes(Path path) {
     out.push_back(d_.negate(address_in(kind, nobodys_outside())));
   for (const bool known_only : {false, true}) {
     for (const Kind kind : {Kind::source, Kind::destination}) {
-      const Kind side = kind == Kind::source ? Kind::iifname : Kind::oifname;
-      const bool there = side == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
-      if (!there) continue;
+      // The gatehouse has an address in each of its networks.
+      Kind side = kind == Kind::source ? Kind::iifname : Kind::oifname;
+      if (path == Path::to_gatehouse) side = Kind::iifname;
+      if (path == Path::from_gatehouse) side = Kind::oifname;
+      const bool own = path == (kind == Kind::source ? Path::from_gatehouse : Path::to_gatehouse);
       std::vector<Node> places;
       for (const site::Zone& z : site_.zones) {
         std::vector<IpPrefix> networks = z.networks;
         if (z.untrusted) networks = documentation_networks();
-        if (known_only && !z.hosts.empty()) {
+        if (known_only && !own && !z.hosts.empty()) {
           networks.clear();
           for (const site::Host& h : z.hosts) {
             for (const core::IpAddress& a : h.addresses)

@@ -47,6 +47,7 @@ class Policy {
   Node neighbour_discovery();
   Node pings();
   Node grants(Path path);
+  Node first_packets();
   Node tracked(Node rest);
   Node decide(Node condition, Node rest) { return d_.choose(condition, d_.leaf(kAccept), rest); }
   Node refuse(Node condition, Node rest) { return d_.choose(condition, d_.leaf(kDrop), rest); }

@@ -64,6 +64,7 @@ void append_proof_json(std::string& out, const Proof& proof) {
   core::JsonWriter json(out);
   json.begin_object().field("answer", to_string(proof.overall())).field("ruleset", to_string(proof.answer));
   json.field("rules", proof.rules).field("elements", proof.elements).field("seconds", proof.seconds);
+  json.field("nodes", proof.nodes);
   json.key("differences").begin_array();
   for (const Example& e : proof.differences) example_json(json, e);
   json.end_array().key("cannot_decide_because").begin_array();

@@ -95,6 +95,8 @@ std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8
         here.push_back(step);
       }
     }
+    // Of chains with one priority the kernel runs the newest first.
+    std::reverse(here.begin(), here.end());
     std::stable_sort(here.begin(), here.end(), [](const BaseStep& a, const BaseStep& b) {
       return a.chain->base->priority < b.chain->base->priority;
     });

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "fwctl/model/field.h"
 #include "fwctl/prove/load.h"
 
 namespace gatehouse::fwctl::prove {
@@ -569,10 +570,13 @@ Symbolic::Flow Symbolic::base_flow(const BaseStep& step) {
   out = {d_.bind(out.tracked, kReturn, policy, policy_untracked),
          d_.bind(out.untracked, kReturn, policy, policy_untracked)};
   if (base.type == "nat") {
-    // Translation is asked for the first packet of a connection and for what is related to one.
+    // Translation is asked for the first packet of a connection; an ICMP error about one follows it.
     const Word state = f_.word(ByteKey::Kind::ct_state, 1);
-    const Node asked = d_.either(in_range(d_, state, kStateNew, kStateNew),
-                                 in_range(d_, state, kStateRelated, kStateRelated));
+    const Word protocol = f_.word(ByteKey::Kind::protocol, 1);
+    const std::uint8_t icmp = f_.family() == 4 ? kProtocolIcmp : kProtocolIcmpv6;
+    const Node related = d_.both(in_range(d_, state, kStateRelated, kStateRelated),
+                                 d_.negate(in_range(d_, protocol, icmp, icmp)));
+    const Node asked = d_.either(in_range(d_, state, kStateNew, kStateNew), related);
     out = {d_.choose(asked, out.tracked, d_.leaf(kAccept)), d_.leaf(kAcceptUntracked)};
   }
   if (step.inbound_device || step.outbound_device) {

@@ -1,0 +1,286 @@
+#include "fwctl/replay/replay.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "fwctl/model/field.h"
+#include "fwctl/plan/diff.h"
+#include "fwctl/replay/wire.h"
+
+namespace gatehouse::fwctl {
+namespace {
+
+using core::Errc;
+using core::fail;
+using prove::Packet;
+using prove::Path;
+using Kind = prove::ByteKey::Kind;
+
+constexpr std::uint16_t kRelatedPort = 40'999;
+constexpr std::int32_t kNfDrop = 0;  // linux/netfilter.h, which cannot stand beside netinet/in.h
+
+core::Status write_setting(const std::string& path, const char* value) {
+  const core::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd.valid() || ::write(fd.get(), value, std::strlen(value)) < 0) return core::fail_errno(errno, path);
+  return {};
+}
+
+bool ordinary(const core::IpAddress& a) {
+  if (a.is_v4()) return a.bytes[0] != 0 && a.bytes[0] != 127 && a.bytes[0] < 224;
+  const bool unspecified =
+      std::all_of(a.bytes.begin(), a.bytes.end() - 1, [](std::uint8_t b) { return b == 0; });
+  return !unspecified && a.bytes[0] != 0xff && !(a.bytes[0] == 0xfe && (a.bytes[1] & 0xc0) == 0x80);
+}
+
+std::string verdict_word(std::int32_t code, const std::string& target) {
+  return KernelVerdict{code, code == NFT_JUMP || code == NFT_GOTO ? target : std::string()}.to_string();
+}
+
+}  // namespace
+
+std::vector<std::string> steps_of(const prove::Trace& trace) {
+  std::vector<std::string> out;
+  for (const prove::TraceStep& s : trace.steps) {
+    const std::string place = s.table->name() + ' ' + s.chain->name;
+    // To the kernel a reject is a drop with a side effect.
+    const std::string verdict = s.verdict == "reject" ? "drop" : s.verdict;
+    out.push_back(s.rule == nullptr ? place + ": " + verdict
+                                    : fmt::format("{} rule {}: {}", place, s.number, verdict));
+  }
+  return out;
+}
+
+core::Status Replay::enter_namespace() {
+  if (unshare(CLONE_NEWNET) != 0) return core::fail_errno(errno, "make a network namespace");
+  return {};
+}
+
+core::Result<Replay> Replay::make(const std::vector<std::pair<std::string, std::uint32_t>>& interfaces) {
+  GH_TRY(Kernel kernel, Kernel::open());
+  GH_TRY(TraceListener listener, TraceListener::open());
+  GH_TRY(Network network, Network::open());
+  Replay out(std::move(kernel), std::move(listener), std::move(network));
+  GH_CHECK(out.settle());
+  for (const auto& [name, index] : interfaces) {
+    if (name != "lo") GH_CHECK(out.open_device(name, index));
+  }
+  return out;
+}
+
+// No address of its own making, no filter but the rules.
+core::Status Replay::settle() {
+  const std::string v4 = "/proc/sys/net/ipv4/";
+  const std::string v6 = "/proc/sys/net/ipv6/conf/";
+  GH_CHECK(write_setting(v4 + "ip_forward", "1"));
+  for (const char* which : {"all", "default"}) {
+    GH_CHECK(write_setting(v4 + "conf/" + which + "/rp_filter", "0"));
+    GH_CHECK(write_setting(v4 + "conf/" + which + "/accept_local", "1"));
+    GH_CHECK(write_setting(v6 + which + "/forwarding", "1"));
+    GH_CHECK(write_setting(v6 + which + "/accept_dad", "0"));
+  }
+  GH_CHECK(write_setting(v6 + "default/addr_gen_mode", "1"));
+  GH_CHECK(network_.link_up("lo"));
+  raw4_.reset(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  raw6_.reset(socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  if (!raw4_.valid() || !raw6_.valid()) return core::fail_errno(errno, "open a raw socket");
+  const int priority = kTracePriority;
+  for (const core::UniqueFd* fd : {&raw4_, &raw6_}) {
+    if (setsockopt(fd->get(), SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority) != 0)
+      return core::fail_errno(errno, "mark a raw socket");
+  }
+  return {};
+}
+
+core::Status Replay::open_device(const std::string& name, std::uint32_t index) {
+  Device d;
+  d.name = name;
+  d.fd.reset(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!d.fd.valid()) return core::fail_errno(errno, "open /dev/net/tun");
+  if (index > 1) {
+    const unsigned wanted = index;
+    (void)ioctl(d.fd.get(), TUNSETIFINDEX, &wanted);  // a rule that asks for it will show if it failed
+  }
+  ifreq request{};
+  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (ioctl(d.fd.get(), TUNSETIFF, &request) != 0) return core::fail_errno(errno, "make the device " + name);
+  GH_CHECK(network_.link_up(name));
+  devices_.push_back(std::move(d));
+  return {};
+}
+
+const Replay::Device* Replay::device(const std::string& name) const {
+  const auto at =
+      std::find_if(devices_.begin(), devices_.end(), [&](const Device& d) { return d.name == name; });
+  return at == devices_.end() ? nullptr : &*at;
+}
+
+core::Status Replay::load(const KernelTable& table) {
+  GH_TRY(RulesetCopy before, kernel_.copy());
+  if (!before.messages.empty()) return fail(Errc::unsupported, "a ruleset is loaded already");
+  GH_CHECK(kernel_.commit(make_plan(nullptr, table).transaction, std::nullopt));
+  return load(RulesetCopy{});
+}
+
+core::Status Replay::load(const RulesetCopy& copy) {
+  GH_CHECK(kernel_.paste(copy));
+  GH_TRY(loaded_, kernel_.read_all());
+  GH_CHECK(kernel_.add_trace_table());
+  for (const LiveTable& t : loaded_.tables) {
+    for (const KernelChain& c : t.table.chains) {
+      for (std::size_t i = 0; i < c.rules.size(); ++i)
+        rules_[c.rules[i].handle][t.name() + ' ' + c.name] = i + 1;
+    }
+  }
+  return {};
+}
+
+// Routes so that the packet takes its path and `fib` answers as it says; or their removal.
+core::Status Replay::prepare(const Packet& p, bool set_up) {
+  const core::IpAddress source = p.address(Kind::source);
+  const core::IpAddress destination = p.address(Kind::destination);
+  const auto route = [&](const core::IpAddress& to, const std::string& interface,
+                         bool local) -> core::Status {
+    if (set_up) return network_.add_route(to, interface, local);
+    (void)network_.delete_route(to, interface, local);
+    return {};
+  };
+  if (p.path == Path::to_gatehouse) GH_CHECK(route(destination, "lo", true));
+  if (p.path != Path::to_gatehouse) GH_CHECK(route(destination, p.interface(Kind::oifname), false));
+  const bool back = (p.byte({Kind::fib, prove::route_back_question(), 0}) & 1) != 0;
+  if (p.path != Path::from_gatehouse && back) GH_CHECK(route(source, p.interface(Kind::iifname), false));
+  return {};
+}
+
+core::Status Replay::put_on_path(const Packet& p, const std::vector<std::uint8_t>& bytes) {
+  if (p.path != Path::from_gatehouse) {
+    if (::write(device(p.interface(Kind::iifname))->fd.get(), bytes.data(), bytes.size()) < 0)
+      return core::fail_errno(errno, "send the packet");
+    return {};
+  }
+  const core::IpAddress to = p.address(Kind::destination);
+  sockaddr_storage address{};
+  socklen_t length = sizeof(sockaddr_in);
+  if (p.family == 4) {
+    auto* in = reinterpret_cast<sockaddr_in*>(&address);
+    in->sin_family = AF_INET;
+    std::memcpy(&in->sin_addr, to.bytes.data(), 4);
+  } else {
+    auto* in6 = reinterpret_cast<sockaddr_in6*>(&address);
+    in6->sin6_family = AF_INET6;
+    std::memcpy(&in6->sin6_addr, to.bytes.data(), 16);
+    length = sizeof *in6;
+  }
+  // A rule that drops in the output hook makes sendto() fail with EPERM: that is an answer, not an error.
+  if (sendto((p.family == 4 ? raw4_ : raw6_).get(), bytes.data(), bytes.size(), 0,
+             reinterpret_cast<const sockaddr*>(&address), length) < 0 &&
+      errno != EPERM)
+    return core::fail_errno(errno, "send the packet");
+  return {};
+}
+
+core::Result<KernelTrace> Replay::send(const Packet& p) {
+  const core::IpAddress source = p.address(Kind::source);
+  const core::IpAddress destination = p.address(Kind::destination);
+  const std::string in = p.interface(Kind::iifname);
+  const std::string out = p.interface(Kind::oifname);
+  const bool inbound = p.path != Path::from_gatehouse;
+  if (inbound && device(in) == nullptr) return fail(Errc::unsupported, "no device for the interface " + in);
+  if (p.path != Path::to_gatehouse && device(out) == nullptr)
+    return fail(Errc::unsupported, "no device for the interface " + out);
+  if (source == destination) return fail(Errc::unsupported, "the source is the destination");
+  if (!ordinary(destination)) return fail(Errc::unsupported, "no route leads to " + destination.to_string());
+  const bool back = (p.byte({Kind::fib, prove::route_back_question(), 0}) & 1) != 0;
+  if (inbound && back && !ordinary(source))
+    return fail(Errc::unsupported, "no route leads back to " + source.to_string());
+
+  const std::uint8_t state = p.byte({Kind::ct_state});
+  const std::uint8_t protocol = p.protocol();
+  WireOptions options;
+  std::optional<Connection> connection;
+  if (state == prove::kStateInvalid) {
+    if (!inbound) return fail(Errc::unsupported, "nothing that is sent from here is invalid");
+    options.wrong_checksum = true;
+  } else if (state == prove::kStateEstablished) {
+    connection = Connection{source, destination, protocol, p.port(0), p.port(2), 0};
+    if (protocol == kProtocolIcmp || protocol == kProtocolIcmpv6) {
+      connection->icmp_type = p.byte({Kind::transport, 0, 0});
+      if (connection->icmp_type != (protocol == kProtocolIcmp ? 8 : 128))
+        return fail(Errc::unsupported, "only an echo request is of an ICMP connection");
+      connection->source_port =
+          static_cast<std::uint16_t>(p.byte({Kind::transport, 0, 4}) << 8U | p.byte({Kind::transport, 0, 5}));
+    }
+  } else if (state == prove::kStateRelated) {
+    if (protocol != kProtocolIcmp && protocol != kProtocolIcmpv6)
+      return fail(Errc::unsupported, "only an ICMP error is related to a connection here");
+    options.about_port = kRelatedPort;
+    connection = Connection{destination, source, kProtocolUdp, kRelatedPort, kRelatedPort, 0};
+  }
+  (void)network_.forget_connections();
+  if (connection) GH_CHECK(network_.add_connection(*connection));
+  for (const Device& d : devices_) {
+    std::array<char, 2048> old{};
+    while (::read(d.fd.get(), old.data(), old.size()) > 0) {
+    }
+  }
+  (void)listener_.read(0);
+  core::Status done = prepare(p, true);
+  if (done) done = put_on_path(p, wire_form(p, options));
+  core::Result<KernelTrace> trace = KernelTrace{};
+  if (done) trace = collect(p);
+  (void)prepare(p, false);
+  if (!done) return tl::make_unexpected(done.error());
+  return trace;
+}
+
+std::string Replay::place_of(const TraceEvent& e) const {
+  return fmt::format("{} {} {}", family_name(e.family), e.table, e.chain);
+}
+
+core::Result<KernelTrace> Replay::collect(const Packet& p) {
+  KernelTrace out;
+  const std::string start = p.path == Path::from_gatehouse ? "start-output" : "start";
+  const std::string end = p.path == Path::to_gatehouse ? "end-input" : "end";
+  std::optional<std::uint32_t> number;
+  GH_TRY(const std::vector<TraceEvent> events, listener_.read(100));
+  for (const TraceEvent& e : events) {
+    if (!number && e.table == kTraceTable && e.chain == start) number = e.packet;
+    if (!number || e.packet != *number || out.finished) continue;
+    if (e.table == kTraceTable) {
+      out.finished = e.chain == end && e.kind == TraceEvent::Kind::policy;
+      continue;
+    }
+    if (e.kind == TraceEvent::Kind::returned) continue;
+    const std::string place = place_of(e);
+    if (e.kind == TraceEvent::Kind::policy) {
+      out.steps.push_back(fmt::format("{}: policy {}", place, verdict_word(e.verdict, {})));
+      out.dropped = e.verdict == kNfDrop;
+    } else {
+      if (e.verdict == NFT_CONTINUE) continue;
+      std::size_t rule = 0;
+      if (const auto at = rules_.find(e.rule); at != rules_.end()) {
+        if (const auto here = at->second.find(place); here != at->second.end()) rule = here->second;
+      }
+      out.steps.push_back(fmt::format("{} rule {}: {}", place, rule, verdict_word(e.verdict, e.target)));
+      out.dropped = e.verdict == kNfDrop;
+    }
+    out.finished = out.dropped;
+  }
+  if (!number) return fail(Errc::unsupported, "the kernel dropped the packet before the first rule");
+  return out;
+}
+
+}  // namespace gatehouse::fwctl

@@ -1,0 +1,121 @@
+#include "fwctl/replay/wire.h"
+
+#include "fwctl/model/field.h"
+
+namespace gatehouse::fwctl {
+namespace {
+
+using Octets = std::vector<std::uint8_t>;
+using Kind = prove::ByteKey::Kind;
+
+void put16(Octets& out, std::size_t at, std::size_t value) {
+  out[at] = static_cast<std::uint8_t>(value >> 8U);
+  out[at + 1] = static_cast<std::uint8_t>(value);
+}
+
+// RFC 1071.
+std::uint16_t checksum(const Octets& bytes) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < bytes.size(); i += 2)
+    sum += static_cast<std::uint32_t>(bytes[i] << 8) + (i + 1 < bytes.size() ? bytes[i + 1] : 0U);
+  while (sum >> 16U != 0) sum = (sum & 0xffffU) + (sum >> 16U);
+  return static_cast<std::uint16_t>(~sum);
+}
+
+std::uint16_t transport_checksum(const core::IpAddress& from, const core::IpAddress& to,
+                                 std::uint8_t protocol, const Octets& payload) {
+  Octets all;
+  all.insert(all.end(), from.view().begin(), from.view().end());
+  all.insert(all.end(), to.view().begin(), to.view().end());
+  all.resize(all.size() + 8);
+  put16(all, all.size() - 6, payload.size());
+  all.back() = protocol;
+  all.insert(all.end(), payload.begin(), payload.end());
+  return checksum(all);
+}
+
+Octets ip_header(const core::IpAddress& from, const core::IpAddress& to, std::uint8_t protocol,
+                 std::uint8_t hops, std::size_t payload) {
+  Octets out(from.is_v4() ? 20 : 40);
+  if (from.is_v4()) {
+    out[0] = 0x45;
+    put16(out, 2, 20 + payload);
+    put16(out, 4, 1);
+    out[6] = 0x40;  // do not fragment
+    out[8] = hops;
+    out[9] = protocol;
+    std::copy_n(from.bytes.begin(), 4, out.begin() + 12);
+    std::copy_n(to.bytes.begin(), 4, out.begin() + 16);
+    put16(out, 10, checksum(out));
+  } else {
+    out[0] = 0x60;
+    put16(out, 4, payload);
+    out[6] = protocol;
+    out[7] = hops;
+    std::copy_n(from.bytes.begin(), 16, out.begin() + 8);
+    std::copy_n(to.bytes.begin(), 16, out.begin() + 24);
+  }
+  return out;
+}
+
+std::size_t checksum_place(std::uint8_t protocol) {
+  switch (protocol) {
+    case kProtocolTcp:
+      return 16;
+    case kProtocolUdp:
+      return 6;
+    case kProtocolIcmp:
+    case kProtocolIcmpv6:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+Octets wire_form(const prove::Packet& p, const WireOptions& options) {
+  const core::IpAddress from = p.address(Kind::source);
+  const core::IpAddress to = p.address(Kind::destination);
+  const std::uint8_t protocol = p.protocol();
+  Octets payload(protocol == kProtocolUdp ? 24 : 20);
+  for (std::uint32_t i = 0; i < payload.size(); ++i) payload[i] = p.byte({Kind::transport, 0, i});
+  const bool icmp = protocol == kProtocolIcmp || protocol == kProtocolIcmpv6;
+  if (protocol == kProtocolTcp) {
+    put16(payload, 4, 1);  // sequence number
+    payload[12] = 0x50;    // five words of header
+    put16(payload, 14, 8192);
+  } else if (protocol == kProtocolUdp) {
+    put16(payload, 4, payload.size());
+  } else if (icmp) {
+    payload.resize(8);
+    if (options.about_port != 0) {
+      Octets inner(8);
+      put16(inner, 0, options.about_port);
+      put16(inner, 2, options.about_port);
+      put16(inner, 4, 8);
+      put16(inner, 6, 0xffff);
+      const Octets header = ip_header(to, from, kProtocolUdp, 64, inner.size());
+      payload.insert(payload.end(), header.begin(), header.end());
+      payload.insert(payload.end(), inner.begin(), inner.end());
+    } else if (payload[0] >= 133 && payload[0] <= 136) {
+      payload.resize(8 + 32);  // a target, and no options
+    } else if (payload[0] == 130 || payload[0] == 131 || payload[0] == 132) {
+      payload.resize(24);
+    }
+  }
+  if (const std::size_t at = checksum_place(protocol); at != 0) {
+    put16(payload, at, 0);
+    std::uint16_t sum =
+        protocol == kProtocolIcmp ? checksum(payload) : transport_checksum(from, to, protocol, payload);
+    if (options.wrong_checksum) sum = static_cast<std::uint16_t>(sum ^ 0x5555U);
+    if (sum == 0) sum = 0xffff;
+    put16(payload, at, sum);
+  }
+  const std::uint8_t hops = p.bytes.count({Kind::hop_limit}) != 0 ? p.byte({Kind::hop_limit}) : 64;
+  Octets out = ip_header(from, to, protocol, hops, payload.size());
+  out.insert(out.end(), payload.begin(), payload.end());
+  return out;
+}
+
+}  // namespace gatehouse::fwctl
