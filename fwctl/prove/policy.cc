@@ -301,6 +301,18 @@ std::vector<Node> Policy::wishes(Path path) {
   const Node udp = is(Kind::protocol, kUdp);
   out.push_back(any({tcp_syn, udp, icmp(f_.family() == 4 ? 8 : 128)}));
   out.push_back(d_.either(tcp_syn, udp));
+  // Two different hosts, told apart by the last byte of their addresses.
+  Word from_byte;
+  Word to_byte;
+  f_.append(from_byte, {Kind::source, 0, f_.family() == 4 ? 3U : 15U});
+  f_.append(to_byte, {Kind::destination, 0, f_.family() == 4 ? 3U : 15U});
+  Node differ = d_.no();
+  for (std::size_t i = 0; i < 8; ++i) {
+    const Node a = in_range(d_, {from_byte[i]}, 1, 1);
+    const Node b = in_range(d_, {to_byte[i]}, 1, 1);
+    differ = d_.either(differ, d_.choose(a, d_.negate(b), b));
+  }
+  out.push_back(differ);
   // Addresses that hosts have: first any ordinary one, then a host of the site, then the nearest guess.
   for (const Kind kind : {Kind::source, Kind::destination})
     out.push_back(d_.negate(address_in(kind, nobodys_outside())));

@@ -229,11 +229,12 @@ TEST(Assert, EveryMistakeIsShownWhereItIs) {
       {"outside cannot reach", 25, "expected a zone"},
       {"'outside cannot reach servers except sctp/1'", 42, "`sctp/1` is not a port"},
   };
-  const auto text = core::read_file(kRules + "web-mail.yaml");
-  ASSERT_TRUE(text.has_value());
+  const auto shipped = core::read_file(kRules + "web-mail.yaml");
+  ASSERT_TRUE(shipped.has_value());
+  const std::string text = shipped->substr(0, shipped->find("\nassert:"));
   for (const Row& row : rows) {
     core::Diagnostics diagnostics;
-    EXPECT_FALSE(load(*text + "\nassert:\n  - " + row.sentence + "\n", diagnostics).has_value())
+    EXPECT_FALSE(load(text + "\nassert:\n  - " + row.sentence + "\n", diagnostics).has_value())
         << row.sentence;
     ASSERT_EQ(diagnostics.error_count(), 1U) << row.sentence << diagnostics.render_all();
     EXPECT_EQ(diagnostics.all()[0].where.column, row.column) << row.sentence;

@@ -5,6 +5,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -382,6 +383,7 @@ TEST_F(FwctlProve, MutantsOfTheLiveRulesetAreJudgedAsTheKernelJudges) {
   Random random(static_cast<unsigned>(amount("GATEHOUSE_PROVE_SEED", 2)));
   const int wanted = amount("GATEHOUSE_PROVE_MUTATIONS", 40);
   int made = 0, differ = 0, hold = 0, undecided = 0, shown = 0, confirmed = 0, partly = 0, rates = 0;
+  std::map<std::string, int> refused;
   while (made < wanted) {
     begin_anew();
     if (HasFatalFailure()) return;
@@ -411,6 +413,7 @@ TEST_F(FwctlProve, MutantsOfTheLiveRulesetAreJudgedAsTheKernelJudges) {
         const auto kernel = replay.send(e.packet);
         if (!kernel) {
           ASSERT_EQ(kernel.error().code, core::Errc::unsupported) << kernel.error().to_string();
+          ++refused[kernel.error().text];
           continue;
         }
         std::vector<std::string> expected = steps_of(e.live);
@@ -438,6 +441,7 @@ TEST_F(FwctlProve, MutantsOfTheLiveRulesetAreJudgedAsTheKernelJudges) {
       "as "
       "the kernel let them go, %d about rates or refusals, %d cannot be sent\n",
       made, differ, hold, undecided, shown, confirmed, partly, rates, shown - confirmed - partly - rates);
+  for (const auto& [why, count] : refused) std::printf("%6d cannot be sent: %s\n", count, why.c_str());
   EXPECT_GT(confirmed, shown / 2);
 }
 
