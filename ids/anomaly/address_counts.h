@@ -7,6 +7,7 @@
 
 #include "core/ip.h"
 #include "ids/anomaly/distinct.h"
+#include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -69,6 +70,11 @@ class AddressCounts {
   std::uint64_t again() const { return total_ - used_ - unnamed_; }
   std::uint64_t total() const { return total_; }
   std::size_t named() const { return used_; }
+  bool sound() const {
+    const auto used = std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) { return s.count != 0; });
+    return static_cast<std::size_t>(used) == used_ && used_ <= kMost && distinct_.sound() &&
+           std::all_of(slots_.begin(), slots_.end(), [](const Slot& s) { return anomaly::sound(s.address); });
+  }
   void clear() { *this = AddressCounts{}; }
 
  private:

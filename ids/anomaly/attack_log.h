@@ -8,6 +8,7 @@
 #include "ids/anomaly/address_counts.h"
 #include "ids/anomaly/detection.h"
 #include "ids/anomaly/keyed_hash.h"
+#include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -73,6 +74,7 @@ class AttackLog {
   // A reported scan by `source` of `target` turns out to be part of something else.
   void absorb(const Finding& finding);
 
+  void archive(StateArchive& a);
   void at_packet(std::uint64_t number) { packet_ = number; }
   void tick(std::int64_t now_us);
   void finish();
@@ -89,6 +91,7 @@ class AttackLog {
     std::int64_t reported_us = 0, last_us = 0;
     std::uint32_t updates = 0;
   };
+  void archive(StateArchive& a, Attack& attack) const;
   static bool event_due(const Attack& attack, std::int64_t now_us, std::uint64_t amount);
   static std::int64_t quiet_us(const Attack& attack);
   bool find_flood(const IpAddress& target) const;

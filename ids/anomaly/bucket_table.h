@@ -4,7 +4,9 @@
 
 #include <bit>
 #include <cstdint>
+
 #include "ids/anomaly/lazy_array.h"
+#include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -60,19 +62,14 @@ class BucketTable {
     return entry;
   }
 
+  void archive(StateArchive& a) {
+    a.array(tags_);
+    a.array(entries_);
+    a.value(evicted_);
+    a.value(shy_);
+  }
   // For a find() that comes soon.
   void prefetch(std::uint64_t hash) const { __builtin_prefetch(&tags_[bucket_of(hash)]); }
-  // Its tags are there; for the entry.
-  void prefetch_found(std::uint64_t hash) const {
-    const std::size_t bucket = bucket_of(hash);
-    const std::uint64_t tag = tag_of(hash);
-    for (std::size_t i = bucket; i < bucket + kWays; ++i) {
-      if (tags_[i] != tag) continue;
-      const char* const entry = reinterpret_cast<const char*>(&entries_[i]);
-      for (std::size_t at = 0; at < sizeof(Entry); at += 64) __builtin_prefetch(entry + at, 1);
-      return;
-    }
-  }
   template <class F>
   void each(F&& f) const {
     for (std::size_t i = 0; i < tags_.size(); ++i) {

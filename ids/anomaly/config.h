@@ -36,6 +36,9 @@ struct AnomalyConfig {
   }
   // Detectors, and results of contacts (Result), that are left out: to see what each is needed for.
   std::vector<std::string> without;
+  // What is known survives in this file; empty: in none. While packets come it is written this often.
+  std::string state_path;
+  std::int64_t state_interval_us = 300'000'000;
   std::uint64_t hash_seed = 0;  // 0: random, so that nobody can aim at one bucket
 
  private:

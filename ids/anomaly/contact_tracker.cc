@@ -11,13 +11,11 @@ constexpr std::int64_t kMs = 1'000;
 constexpr std::int64_t kTcpSilentUs = 1'200 * kMs;
 // Nothing retransmits a ping or a datagram; answers from the far side of the world take 0.4 s.
 constexpr std::int64_t kDatagramSilentUs = 600 * kMs;
-// Kernels repeat a SYN after 1 s and after 3 s; answers later than this are not waited for.
-constexpr std::int64_t kForgetAfterUs = 4'000 * kMs;
 
 // Silences told in one tick, that is in 50 ms.
 constexpr int kMostSilent = 256;
 
-constexpr std::uint8_t kSyn = 0x02, kAck = 0x10;
+constexpr std::uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
 constexpr std::uint8_t kIcmp = 1, kIcmp6 = 58;
 
 // ICMP errors that speak of the port itself: RFC 792 type 3 code 3, RFC 4443 type 1 code 4.
@@ -99,13 +97,34 @@ void ContactTracker::observe(const Observation& o) {
   }
 }
 
-bool ContactTracker::answers(const Observation& o) {
+bool ContactTracker::make_next(Observation& o) const {
+  const PendingAttempts& ring = o.protocol == 6 ? tcp_ : datagrams_;
+  if (o.contact == Contact::tcp_stray) {
+    const Attempt* a = ring.find(o.contact_key);
+    if (a == nullptr || a->stage != Stage::answered) return false;
+    o.contact = Contact::tcp_completed;
+    return true;
+  }
+  const bool answer = o.contact == Contact::tcp_backscatter || o.contact == Contact::udp_attempt;
+  if (!answer && o.contact != Contact::tcp_answered) return false;
   Observation back = o;
   std::swap(back.client, back.server);
   std::swap(back.client_port, back.server_port);
   std::swap(back.client_key, back.server_key);
   set_keys(back);
-  return ring(back).find(back.contact_key) != nullptr;
+  const Attempt* a = ring.find(back.contact_key);
+  if (a == nullptr) return false;
+  if (o.contact == Contact::tcp_answered) {
+    // The client goes on, in a flow that seems to be the server's.
+    if (a->stage != Stage::answered) return false;
+    back.contact = Contact::tcp_completed;
+  } else if (o.contact == Contact::udp_attempt) {
+    back.contact = Contact::udp_answered;
+  } else {
+    back.contact = (o.tcp_flags & kRst) != 0 ? Contact::tcp_refused : Contact::tcp_answered;
+  }
+  o = back;
+  return true;
 }
 
 void ContactTracker::settle(const Observation& o, Result result) {
@@ -163,7 +182,7 @@ void ContactTracker::judge_silence(PendingAttempts& ring, std::int64_t now_us) {
     }
     return true;
   });
-  while (!ring.empty() && now_us - ring.oldest().time_us > kForgetAfterUs) ring.pop();
+  while (!ring.empty() && now_us - ring.oldest().time_us > kWaitsUs) ring.pop();
 }
 
 void ContactTracker::tick(std::int64_t now_us) {

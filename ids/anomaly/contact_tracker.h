@@ -42,6 +42,7 @@ class Symmetry {
  public:
   void answered() { add(seen_); }
   void blind() { add(blind_); }
+  static bool sound() { return true; }
   bool one_sided() const { return blind_ >= 8 && blind_ > seen_; }
 
  private:
@@ -58,9 +59,13 @@ class ContactTracker {
   ContactTracker(const KeyedHash& hash, OutcomeSink& sink, std::size_t tcp, std::size_t datagrams)
       : hash_(hash), sink_(sink), tcp_(tcp), datagrams_(datagrams) {}
 
+  // Kernels repeat a SYN after 1 s and after 3 s; answers later than this are not waited for.
+  static constexpr std::int64_t kWaitsUs = 4'000'000;
+
   void observe(const Observation& o);
-  // Does it answer an attempt of the other side that still waits?
-  bool answers(const Observation& o);
+  // Without its flow a packet does not say what it belongs to: is it the next one of an attempt that still
+  // waits? Makes `o` that.
+  bool make_next(Observation& o) const;
   // Silence is judged here.
   void tick(std::int64_t now_us);
   const Symmetry& symmetry() const { return symmetry_; }
@@ -69,6 +74,11 @@ class ContactTracker {
   void prefetch_found(const Observation& o) { ring(o).prefetch_found(o.contact_key); }
   // Sets the hashes of the contact; those of the addresses are set.
   void set_keys(Observation& o) const;
+  void archive(StateArchive& a) {
+    tcp_.archive(a);
+    datagrams_.archive(a);
+    a.value(symmetry_);
+  }
   static std::size_t bytes(std::size_t tcp, std::size_t datagrams) {
     return PendingAttempts::bytes(tcp) + PendingAttempts::bytes(datagrams);
   }

@@ -43,6 +43,9 @@ class DetectionSink {
  public:
   virtual ~DetectionSink() = default;
   virtual void on_detection(const Detection& detection) = 0;
+  // Did whoever reads the events hear of attack `id`? And: in a run before this one they did.
+  virtual bool told(std::uint64_t /*id*/) const { return true; }
+  virtual void was_told(std::uint64_t /*id*/) {}
 };
 
 }  // namespace gatehouse::ids::anomaly

@@ -25,6 +25,7 @@ struct Context {
   const Symmetry& symmetry;
   VictimTable& victims;
   VictimTable& prefixes;
+  const std::int64_t& flows_since_us;  // connections that began before are not known
 };
 
 // A detector overrides what its descriptor subscribes to.
@@ -38,6 +39,8 @@ class AnomalyDetector {
   // A tally of `victim` grew to something worth a look; at most once in 10 ms.
   virtual void on_victim(Victim&, std::int64_t /*now_us*/) {}
   virtual void on_prefix(Victim&, std::int64_t /*now_us*/) {}
+  // What it keeps of its own.
+  virtual void archive(StateArchive&) {}
   // Time has come to `now_us`; every 50 ms of packet time while packets come.
   virtual void on_tick(std::int64_t /*now_us*/) {}
   // Whom it suspects, for people who look.

@@ -25,6 +25,11 @@ class Distinct {
   unsigned bits_set() const { return set_; }
   // Linear counting; a full bitmap answers with its largest useful estimate.
   std::uint64_t estimate() const { return kEstimates[set_]; }
+  bool sound() const {
+    int bits = 0;
+    for (const std::uint64_t word : words_) bits += std::popcount(word);
+    return static_cast<unsigned>(bits) == set_;
+  }
   void clear() { *this = Distinct{}; }
 
  private:

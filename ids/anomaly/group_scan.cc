@@ -21,6 +21,10 @@ struct Scanned {
   Distinct<16> pairs;
   AddressCounts sources;
 
+  bool sound() const {
+    return anomaly::sound(address) && sound_time(first_us) && sound_time(last_us) && ports.sound() &&
+           pairs.sound() && sources.sound();
+  }
   std::int64_t worth() const { return last_us + static_cast<std::int64_t>(pairs.bits_set()) * 1'000'000; }
 };
 
@@ -29,6 +33,8 @@ static_assert(sizeof(Scanned) <= kSharedBytes);
 class GroupScan : public AnomalyDetector {
  public:
   GroupScan(const Context& context, std::size_t entries) : c_(context), table_(entries) {}
+
+  void archive(StateArchive& a) override { table_.archive(a); }
 
   void on_outcome(const Outcome& o) override {
     const bool failed = o.result == Result::refused || o.result == Result::silent || o.result == Result::odd;

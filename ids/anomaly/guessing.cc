@@ -18,6 +18,7 @@ struct Knocks {
   std::uint64_t tag = 0;
   std::int64_t first_us = 0, last_us = 0;
   std::uint32_t ssh = 0, ssh_open = 0, http = 0, http_good = 0;
+  bool sound() const { return sound_time(first_us) && sound_time(last_us); }
   std::int64_t worth() const { return last_us + static_cast<std::int64_t>(ssh + http) * 1'000'000; }
 };
 
@@ -26,6 +27,8 @@ static_assert(sizeof(Knocks) <= kPairBytes);
 class Guessing : public AnomalyDetector {
  public:
   Guessing(const Context& context, std::size_t pairs) : c_(context), table_(pairs) {}
+
+  void archive(StateArchive& a) override { table_.archive(a); }
 
   void on_contact(const Observation& o) override {
     const bool closed = o.contact == Contact::tcp_closed && o.service == Service::ssh;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/log.h"
+
 namespace gatehouse::ids::anomaly {
 namespace {
 
@@ -73,17 +75,27 @@ TableSizes table_sizes(std::uint64_t memory_bytes) {
   return s;
 }
 
+namespace {
+
+AnomalyConfig with_seed(AnomalyConfig config) {
+  if (config.hash_seed == 0) config.hash_seed = random_seed();
+  return config;
+}
+
+}  // namespace
+
 Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
-    : config_(config),
+    : config_(with_seed(config)),
       sizes_(table_sizes(config.memory_bytes)),
-      hash_(config.hash_seed),
+      hash_(config_.hash_seed),
       log_(hash_, sink),
       successes_(sizes_.success_cells),
       victims_(hash_, sizes_.victims, false,
                std::min(config.flood_syn_per_second, config.flood_packets_per_second)),
       prefixes_(hash_, sizes_.prefixes, true, config.flood_packets_per_second),
       tracker_(hash_, *this, sizes_.tcp_attempts, sizes_.datagram_attempts) {
-  const Context context{config_, sizes_, hash_, log_, successes_, tracker_.symmetry(), victims_, prefixes_};
+  const Context context{config_,  sizes_,    hash_,       log_, successes_, tracker_.symmetry(),
+                        victims_, prefixes_, restored_us_};
   for (std::size_t i = 0; i < result_names().size(); ++i) {
     if (is_left_out(config, result_names()[i])) left_out_ |= 1U << i;
   }
@@ -99,6 +111,7 @@ Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
     if (d->prefixes) by_prefix_.push_back(detector.get());
     if (d->ticks) by_tick_.push_back(detector.get());
     detectors_.push_back(std::move(detector));
+    names_.push_back(d->name);
   }
 }
 
@@ -205,15 +218,10 @@ void Monitor::prepare(Waiting& w) {
 void Monitor::see(const Waiting& w) {
   const Observation& o = w.observation;
   log_.at_packet(o.packet);
-  // Half a packet has no flow: whether it is an answer is known here only.
-  if (o.cut && o.contact == Contact::udp_attempt && tracker_.answers(o)) {
-    Observation answer = o;
-    std::swap(answer.client, answer.server);
-    std::swap(answer.client_port, answer.server_port);
-    std::swap(answer.client_key, answer.server_key);
-    tracker_.set_keys(answer);
-    answer.contact = Contact::udp_answered;
-    return take(answer, hash_(VictimTable::prefix_of(answer.server)));
+  // Half a packet has no flow, and those of the run before are gone.
+  if ((o.cut && o.contact == Contact::udp_attempt) || o.time_us < flows_gone_until_us_) {
+    if (Observation next = o; tracker_.make_next(next))
+      return take(next, hash_(VictimTable::prefix_of(next.server)));
   }
   take(o, w.network_key);
 }
@@ -258,6 +266,7 @@ void Monitor::on_outcome(const Outcome& o) {
 // On a grid of fixed times, so that it does not matter which packets time is told by.
 void Monitor::catch_up(std::int64_t now_us) {
   flush();
+  if (!restored_.empty()) take_up(now_us);
   if (next_tick_us_ == INT64_MIN) next_tick_us_ = now_us / kTickUs * kTickUs;
   // All that waits is decided within seconds; of a longer pause the last moment is enough.
   for (int n = 0; n < kMostTicks && next_tick_us_ <= now_us; ++n) tick(next_tick_us_);
@@ -273,6 +282,70 @@ void Monitor::tick(std::int64_t now_us) {
     ended_us_ = now_us;
     log_.tick(now_us);
   }
+}
+
+void Monitor::archive(StateArchive& a) {
+  a.section("monitor");
+  a.value(next_tick_us_, sound_time);
+  a.value(ended_us_, sound_time);
+  log_.archive(a);
+  a.section("tables");
+  successes_.archive(a);
+  victims_.archive(a);
+  prefixes_.archive(a);
+  tracker_.archive(a);
+  for (std::size_t i = 0; i < detectors_.size(); ++i) {
+    a.section(names_[i]);
+    detectors_[i]->archive(a);
+  }
+  a.section("end");
+}
+
+std::string Monitor::save() {
+  if (!restored_.empty()) return restored_;
+  if (set_aside_ || next_tick_us_ == INT64_MIN) return {};
+  flush();
+  std::string body;
+  StateArchive archive_(body);
+  archive(archive_);
+  return state_file({config_.hash_seed, now_us_}, body);
+}
+
+std::string Monitor::suspend(std::int64_t now_us) {
+  flush();
+  if (next_tick_us_ != INT64_MIN) advance(now_us);
+  return save();
+}
+
+core::Status Monitor::restore(std::string content) {
+  std::string_view body;
+  GH_TRY(const StateHead head, read_state_head(content, body));
+  if (head.seed != config_.hash_seed)
+    return core::fail(core::Errc::invalid_input, "it was made with another anomaly.seed");
+  StateArchive check(body, false);
+  archive(check);
+  if (!check.failed() && !check.at_end()) check.refuse("there is something behind its end");
+  if (check.failed()) return core::fail(core::Errc::invalid_input, check.why());
+  restored_ = std::move(content);
+  restored_us_ = head.time_us;
+  return {};
+}
+
+void Monitor::take_up(std::int64_t now_us) {
+  // Clocks of machines differ a little, and packets of two interfaces are not in order.
+  constexpr std::int64_t kSlackUs = 1'000'000;
+  const std::string content = std::exchange(restored_, {});
+  if (now_us + kSlackUs < restored_us_) {
+    set_aside_ = true;
+    core::log_warning(
+        "anomaly.state: what comes is older than the state; it is set aside and stays as it is");
+    return;
+  }
+  std::string_view body;
+  if (!read_state_head(content, body)) return;  // it was checked when it came
+  StateArchive apply(body, true);
+  archive(apply);
+  flows_gone_until_us_ = restored_us_ + ContactTracker::kWaitsUs;
 }
 
 void Monitor::finish(std::int64_t now_us) {

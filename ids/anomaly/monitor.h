@@ -4,6 +4,7 @@
 
 #include <array>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "ids/anomaly/detector.h"
@@ -22,6 +23,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   // Time must have been advanced to the observation's.
   void on_observation(const Observation& observation) override;
   void advance(std::int64_t now_us) {
+    if (now_us > now_us_) now_us_ = now_us;
     if (now_us >= next_tick_us_) catch_up(now_us);
   }
   // Observations wait for a few others; now they do not.
@@ -30,6 +32,16 @@ class Monitor : public ObservationSink, private OutcomeSink {
   void finish(std::int64_t now_us);
 
   void describe(MonitorView& view) const;
+  // Everything that is known goes on in another Monitor with the same settings: attacks under way do not end.
+  // The content of a state file; empty when nothing was observed, or what restore() took was set aside.
+  std::string suspend(std::int64_t now_us);
+  // As suspend(), but it goes on here.
+  std::string save();
+  // Takes up the content of a state file with the first packet, unless that is older than the state: a
+  // capture of before says nothing to it. A file that does not fit or is damaged is an error and changes
+  // nothing.
+  core::Status restore(std::string content);
+
   // What the tables take, all of it from the start.
   std::uint64_t memory_bytes() const;
   const AttackLog& log() const { return log_; }
@@ -44,6 +56,8 @@ class Monitor : public ObservationSink, private OutcomeSink {
     Observation observation;
     std::uint64_t network_key = 0;
   };
+  void archive(StateArchive& a);
+  void take_up(std::int64_t now_us);
   void on_outcome(const Outcome& outcome) override;
   void prepare(Waiting& w);
   void see(const Waiting& w);
@@ -61,12 +75,16 @@ class Monitor : public ObservationSink, private OutcomeSink {
   VictimTable victims_, prefixes_;
   ContactTracker tracker_;
   std::vector<std::unique_ptr<AnomalyDetector>> detectors_;
+  std::vector<std::string_view> names_;  // of the detectors
   std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
   std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
   std::array<Waiting, kBatch> waiting_;
   std::size_t waiting_count_ = 0;
-  std::int64_t next_tick_us_ = INT64_MIN;
+  std::int64_t next_tick_us_ = INT64_MIN, now_us_ = 0;
   std::int64_t ended_us_ = 0;
+  std::string restored_;  // a state file, until the first packet
+  std::int64_t restored_us_ = 0, flows_gone_until_us_ = 0;
+  bool set_aside_ = false;
   std::uint32_t left_out_ = 0;  // a bit for each Result
 };
 

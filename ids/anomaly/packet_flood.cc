@@ -117,9 +117,10 @@ class PacketFlood : public AnomalyDetector {
     return v.source_count() * 4 < v[Tally::stray] && v.port_count() * 2 >= v[Tally::stray];
   }
   // Connections that were there before we looked seem stray too; a host refuses what it does not know.
-  static bool stray_is_refused(const Victim& v, std::int64_t now_us) {
+  bool stray_is_refused(const Victim& v, std::int64_t now_us) const {
     constexpr std::int64_t kSettledUs = 10'000'000;
-    return v[Tally::stray_refused] * 2 >= v[Tally::stray] || now_us - v.first_us > kSettledUs;
+    return v[Tally::stray_refused] * 2 >= v[Tally::stray] ||
+           now_us - std::max(v.first_us, c_.flows_since_us) > kSettledUs;
   }
 
   Finding finding(const Victim& v, const VictimTable& table, std::int64_t now_us, Verdict verdict,

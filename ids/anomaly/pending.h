@@ -6,6 +6,7 @@
 
 #include "ids/anomaly/lazy_array.h"
 #include "ids/anomaly/observation.h"
+#include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -20,6 +21,9 @@ struct Attempt {
   std::uint8_t flags = 0;  // TCP flags of the first packet
   std::uint8_t protocol = 0;
   Stage stage = Stage::open;
+  bool sound() const {
+    return sound_time(time_us) && anomaly::sound(client) && anomaly::sound(server) && stage <= Stage::done;
+  }
 };
 
 // A ring of attempts and an index into it. When the ring is full the oldest attempt is forgotten:
@@ -34,8 +38,8 @@ class PendingAttempts {
   }
   // To be filled in.
   Attempt& add(std::uint64_t key) {
-    if (tail_ - head_ == ring_.size()) pop();
-    const std::uint64_t slot = tail_++ & mask_;
+    if (ends_.tail - ends_.head == ring_.size()) pop();
+    const std::uint64_t slot = ends_.tail++ & mask_;
     index_[position(key)] = static_cast<std::uint32_t>(slot) + 1;
     __builtin_prefetch(&ring_[(slot + 8) & mask_], 1);
     return ring_[slot];
@@ -46,19 +50,27 @@ class PendingAttempts {
     const std::uint32_t slot = index_[position(key)];
     return slot != 0 && ring_[slot - 1].key == key ? &ring_[slot - 1] : nullptr;
   }
+  void archive(StateArchive& a) {
+    a.array(ring_);
+    a.array(index_, [this](std::uint32_t slot) { return slot <= ring_.size(); });
+    a.value(ends_, [this](const Ends& e) {
+      return e.head <= e.tail && e.tail - e.head <= ring_.size() && e.cursor <= e.tail && e.tail >> 62U == 0;
+    });
+  }
   // For a find() or add() that comes soon.
   void prefetch(std::uint64_t key) const { __builtin_prefetch(&index_[position(key)], 1); }
   void prefetch_found(std::uint64_t key) const {
     if (const std::uint32_t slot = index_[position(key)]; slot != 0) __builtin_prefetch(&ring_[slot - 1], 1);
   }
-  bool empty() const { return head_ == tail_; }
-  Attempt& oldest() { return ring_[head_ & mask_]; }
-  void pop() { ring_[head_++ & mask_].key = 0; }
+  const Attempt* find(std::uint64_t key) const { return const_cast<PendingAttempts*>(this)->find(key); }
+  bool empty() const { return ends_.head == ends_.tail; }
+  Attempt& oldest() { return ring_[ends_.head & mask_]; }
+  void pop() { ring_[ends_.head++ & mask_].key = 0; }
   // Calls `f` for attempts from the cursor on, oldest first, until it returns false.
   template <class F>
   void from_cursor(F&& f) {
-    if (cursor_ < head_) cursor_ = head_;
-    while (cursor_ < tail_ && f(ring_[cursor_ & mask_])) ++cursor_;
+    if (ends_.cursor < ends_.head) ends_.cursor = ends_.head;
+    while (ends_.cursor < ends_.tail && f(ring_[ends_.cursor & mask_])) ++ends_.cursor;
   }
 
  private:
@@ -67,7 +79,10 @@ class PendingAttempts {
   LazyArray<Attempt> ring_;
   LazyArray<std::uint32_t> index_;  // position in the ring + 1; 0: none
   std::uint64_t mask_;
-  std::uint64_t head_ = 0, tail_ = 0, cursor_ = 0;
+  struct Ends {
+    std::uint64_t head = 0, tail = 0, cursor = 0;
+  };
+  Ends ends_;
 };
 
 }  // namespace gatehouse::ids::anomaly

@@ -39,6 +39,7 @@ struct Asker {  // one client at one server
   std::uint32_t requests = 0;
   Majority page;
   std::int64_t worth() const { return last_us; }
+  bool sound() const { return sound_time(window_us) && sound_time(last_us); }
 };
 
 struct Asked {  // a server
@@ -48,6 +49,9 @@ struct Asked {  // a server
   std::uint64_t page = 0;
   AddressCounts machines;
   std::int64_t worth() const { return last_us; }
+  bool sound() const {
+    return sound_time(first_us) && sound_time(window_us) && sound_time(last_us) && machines.sound();
+  }
 };
 
 struct NameServer {
@@ -58,6 +62,9 @@ struct NameServer {
   Distinct<8> names;
   AddressCounts clients;
   std::int64_t worth() const { return last_us; }
+  bool sound() const {
+    return sound_time(window_us) && sound_time(last_us) && names.sound() && clients.sound();
+  }
 };
 
 static_assert(sizeof(Asker) <= kPairBytes && sizeof(Asked) <= kServerBytes &&
@@ -67,6 +74,12 @@ class RequestFlood : public AnomalyDetector {
  public:
   RequestFlood(const Context& context, std::size_t pairs)
       : c_(context), askers_(pairs), asked_(kFixedServers), name_servers_(kFixedServers) {}
+
+  void archive(StateArchive& a) override {
+    askers_.archive(a);
+    asked_.archive(a);
+    name_servers_.archive(a);
+  }
 
   void on_contact(const Observation& o) override {
     if (o.contact == Contact::http_request) return request(o);

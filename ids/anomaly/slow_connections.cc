@@ -27,8 +27,12 @@ struct Connection {
   std::int64_t since_us = 0;
   IpAddress client, server;
   std::uint16_t port = 0;
-  bool data = false, head = false, request = false, response = false, busy = false, web = false;
+  std::uint8_t data = 0, head = 0, request = 0, response = 0, busy = 0, web = 0;
   Kind stuck = Kind::none;
+  bool sound() const {
+    return sound_time(since_us) && anomaly::sound(client) && anomaly::sound(server) &&
+           static_cast<std::size_t>(stuck) < kKinds;
+  }
 };
 
 struct Pair {
@@ -36,6 +40,7 @@ struct Pair {
   std::int64_t last_us = 0;
   std::array<std::uint16_t, kKinds> stuck{};
   std::int64_t worth() const { return last_us; }
+  bool sound() const { return sound_time(last_us); }
 };
 
 struct Server {
@@ -45,6 +50,7 @@ struct Server {
   std::uint32_t open = 0;
   AddressCounts clients;
   std::int64_t worth() const { return last_us; }
+  bool sound() const { return sound_time(first_us) && sound_time(last_us) && clients.sound(); }
 };
 
 static_assert(sizeof(Connection) <= kConnectionBytes && sizeof(Pair) <= kPairBytes &&
@@ -58,6 +64,17 @@ class SlowConnections : public AnomalyDetector {
         index_(ring_.size() * 2),
         pairs_(pairs),
         servers_(kFixedServers) {}
+
+  void archive(StateArchive& a) override {
+    a.array(ring_);
+    a.array(index_, [this](std::uint32_t slot) { return slot <= ring_.size(); });
+    const std::uint64_t tail = a.value(tail_, [](std::uint64_t end) { return end >> 62U == 0; });
+    const auto before = [tail](std::uint64_t cursor) { return cursor <= tail; };
+    a.value(early_, before);
+    a.value(late_, before);
+    pairs_.archive(a);
+    servers_.archive(a);
+  }
 
   void on_contact(const Observation& o) override {
     const std::uint64_t key = o.contact_key;

@@ -22,6 +22,7 @@ constexpr std::uint32_t kDeadHosts = 8;     // of a ping sweep
 constexpr std::uint32_t kProtocols = 6;     // distinct IP protocols; hosts speak two or three
 constexpr std::uint32_t kUdpHosts = 30;     // one UDP port, silent everywhere
 constexpr std::size_t kSamples = 6;
+constexpr std::int32_t kMostUnits = 1 << 24;  // nobody gets there: 512 distinct contacts are counted
 
 enum class Look : std::uint8_t { syn, fin, null, xmas, ack, udp, ping, protocol, count_ };
 constexpr std::size_t kLooks = static_cast<std::size_t>(Look::count_);
@@ -60,6 +61,13 @@ struct Source {
 
   // Evidence outlives mere novelty: a flood of strangers cannot push a scanner out.
   std::int64_t worth() const { return last_us + std::int64_t{units} * 60'000'000; }
+  bool sound() const {
+    return anomaly::sound(address) && sound_time(first_us) && sound_time(last_us) && sound_time(window_us) &&
+           sound_time(focus_first_us) && units >= 0 && units <= kMostUnits && window_units >= 0 &&
+           window_units <= kMostUnits && focus_units >= 0 && focus_units <= kMostUnits && pairs.sound() &&
+           ports.sound() && hosts.sound() && protocols.sound() && focus_ports.sound() &&
+           anomaly::sound(samples) && sample_count <= kSamples;
+  }
 };
 
 static_assert(sizeof(Source) <= kSourceBytes);
@@ -67,6 +75,11 @@ static_assert(sizeof(Source) <= kSourceBytes);
 class SourceScan : public AnomalyDetector {
  public:
   SourceScan(const Context& context, std::size_t entries) : c_(context), sources_(entries) {}
+
+  void archive(StateArchive& a) override {
+    sources_.archive(a);
+    a.value(known_);
+  }
 
   void on_outcome(const Outcome& o) override {
     const Look look = look_of(o);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ids/anomaly/lazy_array.h"
+#include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -31,6 +32,12 @@ class Successes {
       if (cell != UINT8_MAX) ++cell;
     }
   }
+  void archive(StateArchive& a) {
+    for (Row& row : counts_) a.array(row);
+    pairs_.archive(a);
+    services_.archive(a);
+    a.value(aged_us_, sound_time);
+  }
   // For an add() that comes soon.
   void prefetch(std::uint64_t source, std::uint64_t pair) const {
     for (std::size_t row = 0; row < 2; ++row) __builtin_prefetch(&counts_[row][position(source, row)], 1);
@@ -49,6 +56,11 @@ class Successes {
    public:
     explicit Bits(std::size_t cells)
         : lines_(std::bit_ceil(cells) * 4 / 512), now_(lines_), before_(lines_) {}
+    void archive(StateArchive& a) {
+      a.array(now_);
+      a.array(before_);
+      a.value(added_);
+    }
     bool has(std::uint64_t hash) const { return in(now_, hash) || in(before_, hash); }
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&now_[hash & (lines_ - 1)]); }
     bool add(std::uint64_t hash) {

@@ -79,6 +79,21 @@ std::uint32_t Victim::older(Tally tally) const {
   return n;
 }
 
+bool Victim::sound() const {
+  return anomaly::sound(address) && sound_time(first_us) && sound_time(last_us) && sound_time(slot) &&
+         sound_time(next_look_us) && sound_time(distinct_us) && std::isfinite(usual_syn) && sources.sound() &&
+         ports.sound() && hosts.sound() && suspicion < static_cast<int>(kSuspicions);
+}
+
+void VictimTable::archive(StateArchive& a) {
+  table_.archive(a);
+  a.array(pool_);
+  a.array(owners_);
+  a.array(glances_);
+  a.value(next_free_);
+  a.value(random_, [](std::uint64_t random) { return random != 0; });
+}
+
 void VictimTable::slide(Victim& v, std::int64_t now_us) {
   const std::int64_t slot = now_us / kSlotUs;
   if (slot <= v.slot) return;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <vector>
 
 #include "ids/anomaly/address_counts.h"
 #include "ids/anomaly/bucket_table.h"
@@ -39,7 +38,11 @@ inline constexpr std::size_t kTallies = static_cast<std::size_t>(Tally::count_);
 struct Suspicion {
   AddressCounts sources;
   std::array<std::uint32_t, 6> reflectors{};  // packets by service, see victims.cc
+  bool sound() const { return sources.sound(); }
 };
+
+// Victims that have one at a time.
+inline constexpr std::size_t kSuspicions = 256;
 
 struct Victim {
   static constexpr std::size_t kSlots = 10;  // of 100 ms: the window is one second and slides
@@ -69,6 +72,7 @@ struct Victim {
   std::uint32_t bytes = 0;      // of the last datagram
 
   std::int64_t worth() const { return last_us + (suspicion >= 0 ? 60'000'000 : 0); }
+  bool sound() const;
   std::uint32_t operator[](Tally tally) const { return sum[static_cast<std::size_t>(tally)]; }
   // Of the four oldest slots: what has had half a second to be settled.
   std::uint32_t older(Tally tally) const;
@@ -90,6 +94,7 @@ struct Glance {
   std::uint32_t first = 0;  // in tenths of a second, as the next: since when it is busy
   std::uint32_t last = 0;
   std::uint32_t count = 0;  // unasked packets of this second and the one before, roughly
+  static bool sound() { return true; }
 };
 
 // By address, or by prefix when `prefix` is set: /24, and /64 of IPv6.
@@ -99,11 +104,12 @@ class VictimTable {
       : hash_(hash),
         table_(entries),
         pool_(kSuspicions),
-        owners_(kSuspicions, 0),
+        owners_(kSuspicions),
         prefix_(prefix),
         glances_(std::bit_ceil(entries) * kGlances),
         notable_(std::max<std::uint32_t>(per_second / 4, 10)) {}
 
+  void archive(StateArchive& a);
   static std::size_t bytes(std::size_t entries) {
     return entries * (sizeof(Victim) + sizeof(std::uint64_t) + kGlances * sizeof(Glance)) +
            kSuspicions * sizeof(Suspicion);
@@ -121,7 +127,6 @@ class VictimTable {
     table_.prefetch(key);
     __builtin_prefetch(&glances_[bucket_of(key)], 1);
   }
-  void prefetch_found(std::uint64_t key) const { table_.prefetch_found(key); }
   const Victim* find(std::uint64_t key) { return table_.find(key); }
   // A network whose hosts are not worth a look each: what it gets is spread over them.
   bool spread(const Victim& network) const {
@@ -147,7 +152,7 @@ class VictimTable {
   static constexpr std::uint64_t kSpreadHosts = 16;
 
  private:
-  static constexpr std::size_t kSuspicions = 256, kGlances = 8;
+  static constexpr std::size_t kGlances = 8;
   std::size_t bucket_of(std::uint64_t key) const { return (key & (glances_.size() / 4 - 1)) * 4; }
   // Has it had enough for an entry of its own? Sets since when it is busy.
   bool glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us);
@@ -160,7 +165,7 @@ class VictimTable {
   const KeyedHash& hash_;
   BucketTable<Victim> table_;
   LazyArray<Suspicion> pool_;
-  std::vector<std::uint64_t> owners_;  // tag of the victim that has it; 0: free
+  LazyArray<std::uint64_t> owners_;  // tag of the victim that has it; 0: free
   bool prefix_;
   LazyArray<Glance> glances_;
   std::uint32_t notable_;

@@ -29,6 +29,11 @@ std::vector<core::OptionSpec> settings_options() {
        .help = "classification.config: names and priorities of classtypes",
        .required = false,
        .repeat = false},
+      {.name = "--state",
+       .value = "FILE",
+       .help = "what the anomaly detectors know is read from here, and written at the end (anomaly.state)",
+       .required = false,
+       .repeat = false},
       {.name = "--cache-dir",
        .value = "DIR",
        .help = "keep compiled literal sets here for the next start",
@@ -56,6 +61,7 @@ Result<Loaded> load_settings(const core::Args& args) {
   engine::SettingsInput input;
   input.site = out.site ? &*out.site : nullptr;
   input.config = config ? &*config : nullptr;
+  input.anomaly_state = args.value("--state");
   std::optional<engine::Settings> settings = engine::load_settings(input, diagnostics);
   if (settings && args.has("--classification"))
     settings->classification_file = args.value("--classification");

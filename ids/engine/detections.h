@@ -21,6 +21,8 @@ class Detections : public anomaly::DetectionSink {
     engine_ = std::move(engine);
   }
   void on_detection(const anomaly::Detection& detection) override;
+  bool told(std::uint64_t id) const override { return desk_.told(id); }
+  void was_told(std::uint64_t id) override { desk_.was_told(id); }
   const triage::DeskCounters& counters() const { return desk_.counters(); }
   const OpenAttacks& attacks() const { return attacks_; }
 

@@ -191,6 +191,13 @@ void anomaly_memory(const SettingValue& v) {
 void anomaly_seed(const SettingValue& v) {
   if (auto n = v.uint(0, INT64_MAX)) v.settings.anomaly.hash_seed = *n;
 }
+void anomaly_state(const SettingValue& v) {
+  v.settings.anomaly.state_path = v.node.text;
+}
+void anomaly_state_interval(const SettingValue& v) {
+  if (auto us = core::yaml_duration_us(v.node, v.diagnostics))
+    v.settings.anomaly.state_interval_us = std::max<std::int64_t>(static_cast<std::int64_t>(*us), 1'000'000);
+}
 // One name or a list.
 void anomaly_without(const SettingValue& v) {
   const auto take = [&](const core::YamlNode& node) {
@@ -254,6 +261,8 @@ constexpr KeyRow kRows[] = {
     {"anomaly.scan.window", scan_window},
     {"anomaly.memory", anomaly_memory},
     {"anomaly.seed", anomaly_seed},
+    {"anomaly.state", anomaly_state},
+    {"anomaly.state-interval", anomaly_state_interval},
     {"anomaly.without", anomaly_without},
     {"anomaly.flood.enabled", flood_on},
     {"anomaly.flood.syn-per-second", flood_rate},

@@ -86,7 +86,7 @@ TEST_F(Lists, AMistakeInAFileStopsTheStartAndSaysWhere) {
   const core::SourceText config("c", "{reputation-categories-file: " + write("cat", "1,Bad,x\n") +
                                          ", reputation-files: [" +
                                          write("list", "192.0.2.1,1,1\n192.0.2.1,9,1\n") + "]}");
-  auto settings = engine::load_settings({nullptr, &config}, d);
+  auto settings = engine::load_settings({nullptr, &config, {}}, d);
   ASSERT_TRUE(settings) << d.render_all();
   EXPECT_FALSE(engine::load_lists(*settings, d));
   ASSERT_EQ(d.all().size(), 1U);
@@ -99,7 +99,7 @@ TEST_F(Lists, SetsOfTheConfigurationAreThereForRules) {
   core::Diagnostics d;
   const core::SourceText config("c", "{datasets: {defaults: {memcap: 1 MiB}, hosts: {type: string, load: " +
                                          write("hosts", "c2hvcC5leGFtcGxl\n") + "}}}");
-  auto settings = engine::load_settings({nullptr, &config}, d);
+  auto settings = engine::load_settings({nullptr, &config, {}}, d);
   ASSERT_TRUE(settings) << d.render_all();
   const std::string rules =
       write("r.rules",

@@ -32,6 +32,7 @@ constexpr std::int64_t kPublishUs = 1'000'000;  // how old the counters of a sta
 class Control {
  public:
   std::atomic<bool> stop{false};
+  std::atomic<bool> keep_state{false};  // what the detectors know is to be written now
 
   void publish_engine(std::shared_ptr<const Engine> engine) {
     const std::lock_guard lock(mutex_);
@@ -98,6 +99,17 @@ struct Lane {
   std::unique_ptr<Worker> worker;
 };
 
+// The first lane does it for all.
+void keep_state(Lane& lane, std::size_t number, Control& control, SharedMonitor* monitor) {
+  if (number != 0) return;
+  const bool now = control.keep_state.exchange(false);
+  if (monitor != nullptr) {
+    monitor->keep_state(now);
+  } else {
+    lane.worker->keep_state(now);
+  }
+}
+
 void run_lane(Lane& lane, std::size_t number, Control& control, SharedMonitor* monitor) {
   std::uint32_t engine_seen = 0;
   std::int64_t published_us = 0;
@@ -120,6 +132,7 @@ void run_lane(Lane& lane, std::size_t number, Control& control, SharedMonitor* m
     if (const std::int64_t now = core::monotonic_us(); now - published_us >= kPublishUs) {
       published_us = now;
       publish();
+      keep_state(lane, number, control, monitor);
     }
   }
   lane.worker->finish();
@@ -166,6 +179,8 @@ core::Status enter_sandbox(const LiveRun& run, const Settings& settings, const R
     spec.read_write.push_back(directory);
   if (settings.files.store.enabled)
     spec.read_write.push_back(file_store_directory(settings.files.store, run.log_directory));
+  if (const std::string& state = settings.anomaly.state_path; !state.empty())
+    spec.read_write.push_back(std::filesystem::absolute(state).parent_path().string());
   if (!settings.engine.cache_dir.empty()) spec.read_write.push_back(settings.engine.cache_dir);
   if (!run.log_directory.empty() && run.log_directory != "-") spec.read_write.push_back(run.log_directory);
   if (!run.spool.empty()) {
@@ -245,6 +260,7 @@ void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output&
       control.stop = true;
     } else if (signal == SIGHUP) {
       output.request_reopen();
+      control.keep_state = true;
       reload(run, settings, rules, control, monitor);
     }
     if (top != nullptr && top->asked())

@@ -7,6 +7,7 @@
 
 #include "core/json.h"
 #include "ids/anomaly/keyed_hash.h"
+#include "ids/engine/anomaly_state.h"
 #include "ids/engine/setting_keys.h"
 #include "ids/lang/ast.h"
 #include "ids/triage/overrides.h"
@@ -406,6 +407,8 @@ std::optional<Settings> load_settings(const SettingsInput& input, core::Diagnost
   if (input.config != nullptr) apply_tree(settings, *input.config, Origin::config, diagnostics);
   if (diagnostics.error_count() == errors_before) resolve_tunnel_ports(settings, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
+  if (!input.anomaly_state.empty()) settings.anomaly.state_path = input.anomaly_state;
+  adopt_state_seed(settings);
   // One seed for all workers and the detectors they share.
   if (settings.anomaly.hash_seed == 0) settings.anomaly.hash_seed = anomaly::random_seed();
   settings.tcp.policies = settings.defrag.policies;

@@ -124,6 +124,7 @@ struct Settings {
 struct SettingsInput {
   const site::Site* site = nullptr;
   const core::SourceText* config = nullptr;
+  std::string anomaly_state;  // instead of what is configured; empty: that
 };
 std::optional<Settings> load_settings(const SettingsInput& input, core::Diagnostics& diagnostics);
 

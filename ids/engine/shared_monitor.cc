@@ -9,7 +9,9 @@ SharedMonitor::SharedMonitor(const Settings& settings, OutputPort& port, std::st
                              std::size_t lanes)
     : log_(settings, port, std::move(interface)),
       detections_(settings, log_),
-      monitor_(settings.anomaly, detections_) {
+      monitor_(settings.anomaly, detections_),
+      keeper_(settings) {
+  keeper_.open(monitor_);
   for (std::size_t i = 0; i < lanes; ++i) lanes_.push_back(std::make_unique<Lane>());
 }
 
@@ -101,6 +103,11 @@ void SharedMonitor::flush(std::size_t index, std::int64_t now_us) {
   monitor_.advance(now_us_);
 }
 
+void SharedMonitor::keep_state(bool now) {
+  const std::lock_guard lock(mutex_);
+  keeper_.keep(monitor_, now_us_, now);
+}
+
 void SharedMonitor::finish(std::int64_t now_us) {
   {
     const std::lock_guard lock(mutex_);
@@ -109,7 +116,7 @@ void SharedMonitor::finish(std::int64_t now_us) {
     changed_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  monitor_.finish(std::max(now_us, now_us_));
+  keeper_.close(monitor_, std::max(now_us, now_us_));
 }
 
 }  // namespace gatehouse::ids::engine

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ids/anomaly/monitor.h"
+#include "ids/engine/anomaly_state.h"
 #include "ids/engine/detections.h"
 #include "ids/engine/stats.h"
 
@@ -33,6 +34,8 @@ class SharedMonitor {
   void close_stretch(std::size_t index, std::int64_t time_us);
   // Live: what the lane holds goes to the detectors now.
   void flush(std::size_t index, std::int64_t now_us);
+  // Live: what the detectors know is written when it is time; `now`: at once.
+  void keep_state(bool now);
   // No lane will say any more.
   void finish(std::int64_t now_us);
   // What all lanes together found. Live: while a lane flushes, not.
@@ -59,6 +62,7 @@ class SharedMonitor {
   EventLog log_;
   Detections detections_;
   anomaly::Monitor monitor_;
+  StateKeeper keeper_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::mutex mutex_;
   std::condition_variable changed_;

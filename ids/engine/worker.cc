@@ -34,6 +34,7 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
       tcp_(tcp_options(settings)),
       app_(settings.parsers),
       detector_(Detector::make(engine_)),
+      keeper_(settings),
       tap_(contact_sink(), settings.anomaly.hash_seed),
       app_flows_(parser_table().size() + 2),
       port_(port) {
@@ -46,6 +47,7 @@ anomaly::ObservationSink* Worker::contact_sink() {
   if (options_.shared) return options_.contacts;
   detections_.emplace(settings_, log_);
   monitor_.emplace(settings_.anomaly, *detections_);
+  keeper_.open(*monitor_);
   return monitor_->wanted() ? &*monitor_ : nullptr;
 }
 
@@ -257,8 +259,12 @@ void Worker::count_app_flow(const Flow& flow) {
   ++app_flows_[app->proto == kAppFailed ? app_flows_.size() - 1 : app->proto];
 }
 
+void Worker::keep_state(bool now) {
+  if (monitor_.has_value()) keeper_.keep(*monitor_, now_us_, now);
+}
+
 void Worker::finish() {
-  if (monitor_.has_value()) monitor_->finish(now_us_);
+  if (monitor_.has_value()) keeper_.close(*monitor_, now_us_);
   flows_.finish(FlowEndReason::shutdown);
 }
 

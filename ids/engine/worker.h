@@ -9,6 +9,7 @@
 
 #include "ids/anomaly/monitor.h"
 #include "ids/capture/source.h"
+#include "ids/engine/anomaly_state.h"
 #include "ids/engine/contacts.h"
 #include "ids/engine/detections.h"
 #include "ids/engine/settings.h"
@@ -50,6 +51,8 @@ class Worker : public PacketSink, private PacketHandler, private StreamSink, pri
   void idle(std::int64_t now_us);
   // A new rule set, from the next packet on.
   void replace(std::shared_ptr<const Engine> engine);
+  // What its own detectors know is written when it is time; `now`: at once.
+  void keep_state(bool now);
   // The capture is over: every flow ends, oldest first.
   void finish();
   void snapshot(StatsSnapshot& out) const;
@@ -89,6 +92,7 @@ class Worker : public PacketSink, private PacketHandler, private StreamSink, pri
   AppLayer app_;
   std::unique_ptr<Detector> detector_;
   std::optional<Detections> detections_;
+  StateKeeper keeper_;
   std::optional<anomaly::Monitor> monitor_;  // null: contacts go elsewhere
   ContactTap tap_;
   std::vector<Match> matches_;            // reused

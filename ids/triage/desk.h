@@ -37,6 +37,11 @@ class Desk {
 
   void use(const RuleList& list) { overrides_.use(list); }
   Decision decide(const anomaly::Detection& detection);
+  // Of an attack that goes on from a run before.
+  bool told(std::uint64_t id) const { return open_.find(id) != open_.end(); }
+  void was_told(std::uint64_t id) {
+    if (open_.size() < kMostOpen) open_.insert(id);
+  }
   const DeskCounters& counters() const { return counters_; }
 
  private:
