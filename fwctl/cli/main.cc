@@ -12,6 +12,7 @@
 #include "fwctl/model/build.h"
 #include "fwctl/model/print.h"
 #include "fwctl/prove/decide.h"
+#include "fwctl/replay/replay.h"
 #include "site/load/load.h"
 
 namespace {
@@ -234,6 +235,81 @@ Result<int> run_prove(const Args& args) {
   return proof.overall() == prove::Answer::holds ? core::kExitDone : core::kExitNo;
 }
 
+// The kernel's path of the packet through a copy of the ruleset, in a namespace that ends with this process.
+Result<KernelTrace> ask_kernel(const Policy& policy, bool planned, const prove::Packet& packet) {
+  RulesetCopy copy;
+  if (!planned) {
+    GH_TRY(Kernel kernel, Kernel::open());
+    GH_TRY(copy, kernel.copy());
+  }
+  prove::Interfaces devices = planned ? prove::Interfaces{} : interfaces_here();
+  for (const auto kind : {prove::ByteKey::Kind::iifname, prove::ByteKey::Kind::oifname}) {
+    const std::string name = packet.interface(kind);
+    const bool known =
+        std::any_of(devices.begin(), devices.end(), [&](const auto& d) { return d.first == name; });
+    if (!name.empty() && !known) devices.emplace_back(name, 0);
+  }
+  GH_CHECK(Replay::enter_namespace());
+  GH_TRY(Replay replay, Replay::make(devices));
+  GH_CHECK(planned ? replay.load(compile(policy.ruleset)) : replay.load(copy));
+  return replay.send(packet);
+}
+
+// As far as the kernel let the packet go.
+bool same_way(const KernelTrace& kernel, std::vector<std::string> ours) {
+  if (!kernel.finished) ours.resize(std::min(ours.size(), kernel.steps.size()));
+  return kernel.steps == ours;
+}
+
+std::string kernel_text(const KernelTrace& kernel, const std::vector<std::string>& ours) {
+  std::string out = same_way(kernel, ours) ? "kernel   went the same way" : "kernel   went ANOTHER way";
+  out += kernel.dropped    ? " and dropped it\n"
+         : kernel.finished ? " and accepted it\n"
+                           : "; then its own routing ended the packet, no rule did\n";
+  for (const std::string& s : kernel.steps) out += "  " + s + '\n';
+  return out;
+}
+
+Result<int> run_explain(const Args& args) {
+  GH_TRY(const Policy policy, load_policy(args));
+  const bool planned = args.has("--planned");
+  std::string text;
+  for (std::size_t i = 1; i < args.positional().size(); ++i) text += args.positional()[i] + ' ';
+  GH_TRY(const prove::Packet packet, prove::parse_packet(text, [&](const std::string& name) {
+           const site::Zone* zone = policy.site.find_zone(name);
+           return zone != nullptr ? zone->interface : name;
+         }));
+  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, planned));
+  const prove::Example example = prove::explain(policy.site, ruleset, packet);
+  std::optional<KernelTrace> kernel;
+  if (args.has("--trace")) {
+    GH_TRY(kernel, ask_kernel(policy, planned, packet));
+  }
+  const std::vector<std::string> ours = steps_of(example.live);
+  std::string out;
+  if (args.json()) {
+    JsonWriter json(out);
+    std::string explained;
+    prove::append_example_json(explained, example);
+    json.begin_object().key("explanation").raw(explained);
+    if (kernel) {
+      json.key("kernel").begin_object().field("dropped", kernel->dropped).field("finished", kernel->finished);
+      json.field("same_way", same_way(*kernel, ours));
+      json.key("rules").begin_array();
+      for (const std::string& s : kernel->steps) json.string(s);
+      json.end_array().end_object();
+    }
+    json.end_object();
+    out += '\n';
+  } else {
+    out = prove::print_example(example);
+    if (kernel) out += kernel_text(*kernel, ours);
+  }
+  GH_CHECK(core::print_result(out));
+  const bool agreed = !kernel || same_way(*kernel, ours);
+  return example.live.verdict == prove::kAccept && agreed ? core::kExitDone : core::kExitNo;
+}
+
 const core::ToolSpec kTool = {
     .name = "fwctl",
     .summary = "the firewall controller: one site policy, in force in the kernel",
@@ -282,6 +358,15 @@ const core::ToolSpec kTool = {
              "not",
              {{"--planned", "", "judge what `apply` would put into force, not what is", false, false}},
              run_prove},
+            {"explain",
+             "SITE PACKET...",
+             2,
+             40,
+             "what policy and ruleset do with one packet, rule by rule; exit 1 when it is dropped",
+             {{"--planned", "", "go through what `apply` would put into force, not what is", false, false},
+              {"--trace", "", "send it through a copy in a namespace of its own, too, and compare", false,
+               false}},
+             run_explain},
             {"export",
              "SITE",
              1,
@@ -294,6 +379,8 @@ const core::ToolSpec kTool = {
     .examples = {{"fwctl plan site.yaml", "what would change, and the generation it was compared with"},
                  {"fwctl apply site.yaml --expect-generation 41",
                   "apply exactly what was planned, or nothing"},
+                 {"fwctl explain site.yaml in wan0 out srv0 tcp 198.51.100.7:40000 '>' 10.66.1.10:22",
+                  "why this connection does not come about"},
                  {"nft list table inet gatehouse", "what is in force, each rule with its policy line"}},
     .standards = {"RFC 4890 (ICMPv6 filtering), RFC 3704 and RFC 2827 (source address validation), RFC 6890"},
 };

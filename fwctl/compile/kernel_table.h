@@ -163,6 +163,9 @@ struct KernelSet {
   std::uint32_t data_type = 0;
   Bytes field_lengths;                  // of a concatenation with intervals, unpadded
   std::vector<KernelElement> elements;  // sorted by `first`
+  // Live sets only: a range begins without the one before having ended, or ends without having begun. Its
+  // elements as decoded are what the set does, but cannot be deleted one by one.
+  bool irregular = false;
 
   bool concatenated_intervals() const { return field_lengths.size() > 1; }
   bool same_definition(const KernelSet& o) const {

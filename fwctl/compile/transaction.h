@@ -23,6 +23,9 @@ struct AddElements {
 struct DeleteElements {
   KernelSet set;
 };
+struct FlushSet {  // all elements of the set
+  std::string name;
+};
 struct AddChain {
   KernelChain chain;  // rules are not looked at; updates the policy of a chain that is there
 };
@@ -38,7 +41,7 @@ struct AddRule {
 };
 
 using Operation = std::variant<AddTable, DeleteTable, AddSet, DeleteSet, AddElements, DeleteElements,
-                               AddChain, DeleteChain, DeleteRules, AddRule>;
+                               FlushSet, AddChain, DeleteChain, DeleteRules, AddRule>;
 
 struct Transaction {
   std::string table;

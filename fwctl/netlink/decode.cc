@@ -320,12 +320,17 @@ Bytes before(Bytes value) {
 
 // A start holds until the next start or end, or to the top when there is none: so the kernel looks
 // them up, also when somebody left the end away.
-void join_ranges(std::vector<RawElement> raw, std::vector<KernelElement>& out) {
+void join_ranges(std::vector<RawElement> raw, KernelSet& set) {
+  std::vector<KernelElement>& out = set.elements;
   std::stable_sort(raw.begin(), raw.end(), [](const RawElement& a, const RawElement& b) {
     if (a.element.first != b.element.first) return a.element.first < b.element.first;
     return a.end && !b.end;
   });
   for (std::size_t i = 0; i < raw.size(); ++i) {
+    // nft begins a set with an end at zero.
+    const Bytes& key = raw[i].element.first;
+    const bool zero = std::all_of(key.begin(), key.end(), [](std::uint8_t byte) { return byte == 0; });
+    if (raw[i].end ? (i == 0 ? !zero : raw[i - 1].end) : i > 0 && !raw[i - 1].end) set.irregular = true;
     if (raw[i].end) continue;
     KernelElement e = std::move(raw[i].element);
     if (i + 1 < raw.size()) {
@@ -425,7 +430,7 @@ void decode_elements(nftnl_set* dump, KernelSet& out) {
   std::vector<RawElement> raw;
   nftnl_set_elem_foreach(dump, add_raw_element, &raw);
   if ((out.flags & NFT_SET_INTERVAL) != 0 && !out.concatenated_intervals()) {
-    join_ranges(std::move(raw), out.elements);
+    join_ranges(std::move(raw), out);
   } else {
     for (RawElement& r : raw) out.elements.push_back(std::move(r.element));
   }

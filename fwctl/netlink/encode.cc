@@ -312,6 +312,15 @@ class Encoder {
   }
   core::Status put(const DeleteElements& x) { return element_messages(NFT_MSG_DELSETELEM, 0, x.set); }
 
+  core::Status put(const FlushSet& x) {
+    SetHandle s = set_handle(x.name);
+    if (!s) return no_memory();
+    nlmsghdr* h = message(NFT_MSG_DELSETELEM, 0, "elements of set " + x.name);
+    nftnl_set_elems_nlmsg_build_payload(h, s.get());
+    append(h);
+    return {};
+  }
+
   ChainHandle chain_handle(const std::string& name) {
     ChainHandle c(nftnl_chain_alloc());
     if (!c) return c;

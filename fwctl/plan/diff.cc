@@ -33,6 +33,7 @@ class Planner {
     // what is referred to is there before the reference.
     if (!plan_.changes.empty()) push(AddTable{});
     for (const std::string& c : emptied_) push(DeleteRules{c});
+    for (const std::string& s : flushed_) push(FlushSet{s});
     for (KernelSet& s : fewer_) push(DeleteElements{std::move(s)});
     for (const std::string& s : gone_sets_) push(DeleteSet{s});
     for (const std::string& c : gone_chains_) push(DeleteChain{c});
@@ -105,6 +106,11 @@ class Planner {
     for (const auto& [key, old] : before) {
       note({ChangeKind::remove, place, describe(*old, w), {}, old->comment, {}});
       fewer.elements.push_back(*old);
+    }
+    if (l != nullptr && l->irregular && !(more.elements.empty() && fewer.elements.empty())) {
+      flushed_.push_back(w.name);
+      more_.push_back(w);
+      return;
     }
     if (!more.elements.empty()) more_.push_back(std::move(more));
     if (!fewer.elements.empty()) fewer_.push_back(std::move(fewer));
@@ -179,7 +185,7 @@ class Planner {
   const KernelTable& live_;
   const KernelTable& wanted_;
   Plan plan_;
-  std::vector<std::string> emptied_, gone_sets_, gone_chains_;
+  std::vector<std::string> emptied_, flushed_, gone_sets_, gone_chains_;
   std::set<std::string> remade_;
   std::vector<const KernelSet*> new_sets_;
   std::vector<const KernelChain*> new_chains_, filled_;

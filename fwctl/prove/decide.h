@@ -51,6 +51,11 @@ using Interfaces = std::vector<std::pair<std::string, std::uint32_t>>;
 // The ruleset must outlive the proof, whose traces point into it.
 Proof decide(const site::Site& site, const LiveRuleset& ruleset, const Interfaces& interfaces);
 
+// What policy and ruleset do with one packet, and the rules it meets.
+Example explain(const site::Site& site, const LiveRuleset& ruleset, const Packet& packet);
+std::string print_example(const Example& example);
+void append_example_json(std::string& out, const Example& example);
+
 std::string print_proof(const Proof& proof);
 void append_proof_json(std::string& out, const Proof& proof);
 

@@ -1,11 +1,8 @@
 #include "fwctl/prove/fields.h"
 
-#include <fmt/format.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
-
-#include "fwctl/model/field.h"
 
 namespace gatehouse::fwctl::prove {
 namespace {
@@ -20,18 +17,6 @@ constexpr Variable kEarlyEnd = kProtocol;
 constexpr Variable kLastVariable = 60'000;
 
 }  // namespace
-
-std::string_view to_string(Path path) {
-  switch (path) {
-    case Path::through:
-      return "through the gatehouse";
-    case Path::to_gatehouse:
-      return "to the gatehouse";
-    case Path::from_gatehouse:
-      break;
-  }
-  return "from the gatehouse";
-}
 
 std::uint32_t route_back_question() {
   return fib_question(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
@@ -66,90 +51,6 @@ std::uint16_t Packet::port(std::uint32_t offset) const {
 void Packet::set_port(std::uint32_t offset, std::uint16_t port) {
   bytes[{Kind::transport, 0, offset}] = static_cast<std::uint8_t>(port >> 8U);
   bytes[{Kind::transport, 0, offset + 1}] = static_cast<std::uint8_t>(port);
-}
-
-std::string protocol_name(std::uint8_t protocol) {
-  return Value::of_u8(protocol).to_string(ValueType::protocol);
-}
-
-std::string state_name(std::uint8_t state) {
-  switch (state) {
-    case kStateInvalid:
-      return "invalid";
-    case kStateEstablished:
-      return "established";
-    case kStateRelated:
-      return "related";
-    case kStateNew:
-      return "new";
-    case kStateUntracked:
-      return "untracked";
-    default:
-      return fmt::format("state {:#x}", state);
-  }
-}
-
-namespace {
-
-std::string printable(const std::string& interface) {
-  std::string out;
-  for (const char c : interface) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
-  }
-  return out;
-}
-
-std::string tcp_flags(std::uint8_t flags) {
-  static constexpr std::array<std::string_view, 8> kNames = {"FIN", "SYN", "RST", "PSH",
-                                                             "ACK", "URG", "ECE", "CWR"};
-  std::string out;
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if ((flags >> i & 1) != 0) out += (out.empty() ? "" : "|") + std::string(kNames[i]);
-  }
-  return out.empty() ? "no flags" : out;
-}
-
-}  // namespace
-
-std::string Packet::to_string() const {
-  std::string out(prove::to_string(path));
-  const std::string in = printable(interface(Kind::iifname));
-  const std::string away = printable(interface(Kind::oifname));
-  if (path == Path::through) out += fmt::format(", {} to {}", in, away);
-  if (path == Path::to_gatehouse) out += fmt::format(", in {}", in);
-  if (path == Path::from_gatehouse) out += fmt::format(", out {}", away);
-  const std::uint8_t p = protocol();
-  const std::string from = address(Kind::source).to_string();
-  const std::string to = address(Kind::destination).to_string();
-  out += ": " + protocol_name(p) + ' ';
-  if (p == kProtocolTcp || p == kProtocolUdp) {
-    const auto end = [&](const std::string& a, std::uint32_t offset) {
-      return fmt::format(fmt::runtime(family == 4 ? "{}:{}" : "[{}]:{}"), a, port(offset));
-    };
-    out += end(from, kSourcePort) + " > " + end(to, kDestinationPort);
-  } else {
-    out += from + " > " + to;
-  }
-  if (p == kProtocolTcp) out += ' ' + tcp_flags(byte({Kind::transport, 0, kTcpFlags}));
-  if (p == kProtocolIcmp || p == kProtocolIcmpv6) {
-    const Value type = Value::of_u8(byte({Kind::transport}));
-    out += ' ' + type.to_string(p == kProtocolIcmp ? ValueType::icmp_type : ValueType::icmpv6_type);
-  }
-  out += ", " + state_name(byte({Kind::ct_state}));
-  if (bytes.count({Kind::hop_limit}) != 0) out += fmt::format(", hop limit {}", byte({Kind::hop_limit}));
-  for (const auto& [key, value] : bytes) {
-    if (key.kind == Kind::fib && key.a == route_back_question() && value == 0 && key.b == 0)
-      out += ", no route back";
-    if (key.kind == Kind::fib && key.a != route_back_question() && value != 0)
-      out += fmt::format(", fib {:#x} byte {} is {}", key.a, key.b, value);
-    if ((key.kind == Kind::meta || key.kind == Kind::ct) && value != 0)
-      out += fmt::format(", {} {} byte {} is {:#x}", key.kind == Kind::meta ? "meta" : "ct", key.a, key.b,
-                         value);
-    if (key.kind == Kind::network && value != 0)
-      out += fmt::format(", header byte {} is {:#x}", key.b, value);
-  }
-  return out;
 }
 
 bool Fields::has_early_place() const {

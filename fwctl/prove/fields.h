@@ -3,11 +3,13 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "core/ip.h"
+#include "core/result.h"
 #include "fwctl/compile/kernel_table.h"
 #include "fwctl/prove/diagram/relation.h"
 
@@ -15,8 +17,6 @@ namespace gatehouse::fwctl::prove {
 
 // What netfilter makes of a packet: the hooks it passes.
 enum class Path : std::uint8_t { through, to_gatehouse, from_gatehouse };
-std::string_view to_string(Path path);
-
 // One byte of what a ruleset can look at.
 struct ByteKey {
   enum class Kind : std::uint8_t {
@@ -61,15 +61,20 @@ struct Packet {
   std::uint8_t protocol() const { return byte({ByteKey::Kind::protocol}); }
   std::uint16_t port(std::uint32_t offset) const;
   void set_port(std::uint32_t offset, std::uint16_t port);
-  // "through the gatehouse, wan0 to srv0: tcp 198.51.100.2:1024 > 10.66.1.10:80 SYN, new"
+  // "in wan0 out srv0 tcp 198.51.100.2:1024 > 10.66.1.10:80 SYN new hop-limit 64"; parse_packet() reads it.
   std::string to_string() const;
 };
 inline constexpr std::uint32_t kSourcePort = 0, kDestinationPort = 2, kTcpFlags = 13;
 
-std::string protocol_name(std::uint8_t protocol);
-std::string state_name(std::uint8_t state);
 inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRelated = 4, kStateNew = 8,
                               kStateUntracked = 64;
+
+// A packet as people write it. Words in any order: `in IFACE`, `out IFACE`, a protocol (tcp, udp, icmp,
+// icmpv6 or `protocol N`), `SOURCE > DESTINATION` with :PORT, TCP flags (SYN|ACK), `type N`, a connection
+// state, `hop-limit N`, `no-route-back`, and KIND:A:B=VALUE for any other byte a rule looks at.
+// `interface_of` translates what stands after `in` and `out`.
+core::Result<Packet> parse_packet(const std::string& text,
+                                  const std::function<std::string(const std::string&)>& interface_of);
 
 // The variables of the packets of one family. Fields that rulesets ask for most have fixed places, chosen
 // so that the keys of common sets ascend; others get theirs when they are asked for.

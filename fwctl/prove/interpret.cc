@@ -76,7 +76,20 @@ class Interpreter {
   };
   enum class Step : std::uint8_t { match, no_match, verdict };
 
+  // A rule that can only log or count decides nothing, whether it matches or not.
+  static bool can_decide(const KernelRule& rule) {
+    return std::any_of(rule.expressions.begin(), rule.expressions.end(), [](const Expression& e) {
+      if (const auto* lookup = std::get_if<Lookup>(&e)) return lookup->verdict;
+      if (const auto* other = std::get_if<Foreign>(&e)) {
+        return other->meaning == Meaning::nothing_known || other->meaning == Meaning::reject ||
+               other->meaning == Meaning::source_nat || other->meaning == Meaning::not_tracked;
+      }
+      return std::holds_alternative<SetVerdict>(e);
+    });
+  }
+
   Flow rule(const LiveTable& table, const KernelChain& c, std::size_t index) {
+    if (!can_decide(c.rules[index])) return Flow::go_on;
     registers_ = {};
     table_ = &table;
     for (const Expression& e : c.rules[index].expressions) {

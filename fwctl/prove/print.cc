@@ -33,6 +33,17 @@ void example_json(core::JsonWriter& json, const Example& e) {
 
 }  // namespace
 
+Example explain(const site::Site& site, const LiveRuleset& ruleset, const Packet& packet) {
+  return {"", packet, opinion_on(site, packet), interpret(ruleset, packet)};
+}
+std::string print_example(const Example& example) {
+  return example_text(example, "");
+}
+void append_example_json(std::string& out, const Example& example) {
+  core::JsonWriter json(out);
+  example_json(json, example);
+}
+
 std::string print_proof(const Proof& proof) {
   std::string out;
   switch (proof.answer) {

@@ -303,6 +303,68 @@ RC_GTEST_PROP(Prove, DiagramsAgreeWithTheInterpreter, ()) {
   }
 }
 
+// --- packets as text ---------------------------------------------------------------------------------------
+
+core::Result<Packet> parsed(const std::string& text) {
+  return parse_packet(text, [](const std::string& name) { return name == "outside" ? "wan0" : name; });
+}
+
+RC_GTEST_PROP(PacketText, WhatIsPrintedReadsBack, ()) {
+  Packet p = random_packet();
+  if (p.path == Path::from_gatehouse) p.bytes.erase({Kind::fib, route_back_question(), 0});
+  if (*rc::gen::arbitrary<bool>()) p.set({Kind::meta, NFT_META_MARK, 2}, 7);
+  const auto back = parsed(p.to_string());
+  RC_ASSERT(back.has_value());
+  RC_ASSERT(back->to_string() == p.to_string());
+  for (const auto& [key, value] : p.bytes) RC_ASSERT(back->byte(key) == value);
+}
+
+TEST(PacketText, EveryMistakeIsShownWhereItIs) {
+  struct Row {
+    const char* text;
+    std::uint32_t column;
+    const char* message;
+  };
+  const Row rows[] = {
+      {"in wan0 tcp 1.2.3.4:5 > 1.2.3.4:70000", 25, "`70000` is not a port"},
+      {"in wan0 tcp 1.2.3.4:5 > fd00::1", 25, "one address is IPv4, the other IPv6"},
+      {"in wan0 tcp 1.2.3.4:5", 22, "SOURCE > DESTINATION"},
+      {"tcp 1.2.3.4:5 > 1.2.3.5:6", 26, "`in` or `out`"},
+      {"in wan0 1.2.3.4 > 1.2.3.5", 26, "a protocol"},
+      {"in", 3, "expected an interface"},
+      {"in a-name-that-is-too-long tcp", 4, "not an interface name"},
+      {"in wan0 tpc 1.2.3.4 > 1.2.3.5", 9, "`tpc` is neither an address nor a word"},
+      {"in wan0 protocol 300", 18, "not a protocol"},
+      {"in wan0 icmp 1.2.3.4 > 1.2.3.5 type x", 37, "not a number up to 255"},
+      {"in wan0 tcp [fd00::1:5 > fd00::2", 13, "has no `]`"},
+      {"in wan0 tcp > 1.2.3.4", 13, "expected SOURCE > DESTINATION"},
+      {"in wan0 tcp 1.2.3.4 > 1.2.3.5 1.2.3.6", 31, "one word too many"},
+      {"in wan0 tcp 1.2.3.4 > 1.2.3.5 meta:3=1", 31, "expected KIND:A:B=VALUE"},
+      {"in wan0 tcp 1.2.3.4 > 1.2.3.5 SYN|FOO", 31, "`SYN|FOO` is one word too many"},
+  };
+  for (const Row& row : rows) {
+    const auto p = parsed(row.text);
+    ASSERT_FALSE(p) << row.text;
+    EXPECT_EQ(p.error().where.column, row.column) << row.text;
+    EXPECT_THAT(p.error().text, HasSubstr(row.message)) << row.text;
+  }
+}
+
+TEST(Explain, NamesTheRuleAndThePolicyLine) {
+  const site::Site s = shipped("web-mail.yaml");
+  const LiveRuleset r = planned(s);
+  const auto open = parsed("in outside out srv0 tcp 198.51.100.7:4000 > 10.66.1.10:443");
+  ASSERT_TRUE(open) << open.error().to_string();
+  EXPECT_THAT(
+      print_example(explain(s, r, *open)),
+      ::testing::AllOf(HasSubstr("ruleset  accept"), HasSubstr("web-mail.yaml:30 service web"),
+                       HasSubstr("service-web rule 2: counter accept"), HasSubstr("depends on: rate 2000")));
+  const auto closed = parsed("in outside out srv0 tcp 198.51.100.7:4000 > 10.66.1.10:22");
+  EXPECT_THAT(print_example(explain(s, r, *closed)),
+              ::testing::AllOf(HasSubstr("ruleset  drop"), HasSubstr("nothing in the policy grants it"),
+                               ::testing::Not(HasSubstr("depends on"))));
+}
+
 // --- large sets ------------------------------------------------------------------------------------------
 
 TEST(Prove, WhatALargeSetHoldsIsLookedAtWhereItMatters) {

@@ -210,6 +210,56 @@ TEST_F(FwctlKernel, ShowsWhatWasChangedByHand) {
   }
 }
 
+// A range whose end is missing runs to where the next begins; the kernel takes it, and has no element there
+// that could be deleted.
+TEST_F(FwctlKernel, RepairsARangeWithoutAnEnd) {
+  const KernelTable good = full_table();
+  ASSERT_TRUE(put(good));
+  KernelTable bad = good;
+  for (KernelSet& s : bad.sets) {
+    for (KernelElement& e : s.elements) {
+      if (s.name == "never-outside-v4" && e.first[0] == 127) e.last = {255, 255, 255, 255};
+    }
+  }
+  (void)put(bad);  // read back it is another range than was sent
+  EXPECT_THAT(differences(good), HasSubstr("- 127.0.0.0-223.255.255.255"));
+  const auto repaired = put(good);
+  ASSERT_TRUE(repaired) << repaired.error().to_string();
+  EXPECT_EQ(differences(good), "");
+}
+
+TEST_F(FwctlKernel, ProvesAndExplainsThroughTheCommand) {
+  const std::string site = example("web-mail.yaml");
+  EXPECT_EQ(fwctl("prove " + site).status, 1);
+  EXPECT_EQ(fwctl("prove --planned " + site).status, 0);
+  ASSERT_EQ(fwctl("apply " + site).status, 0);
+  const Output holds = fwctl("prove " + site);
+  EXPECT_EQ(holds.status, 0);
+  EXPECT_THAT(holds.text, ::testing::StartsWith("holds: "));
+  const std::string connection = " in wan0 out srv0 tcp 198.51.100.7:4000 \\> 10.66.1.10:8080";
+  EXPECT_EQ(fwctl("explain --trace " + site + connection).status, 1);
+  ASSERT_EQ(shell("nft insert rule inet gatehouse forward tcp dport 8080 accept").status, 0);
+  const Output differs = fwctl("prove " + site);
+  EXPECT_EQ(differs.status, 1);
+  EXPECT_THAT(differs.text, ::testing::StartsWith("differs: "));
+  EXPECT_THAT(differs.text, HasSubstr("web-mail.yaml:159:5: differs: assert internet cannot reach servers"));
+  const Output open = fwctl("explain --trace " + site + connection);
+  EXPECT_EQ(open.status, 0) << open.text;
+  EXPECT_THAT(open.text, HasSubstr("kernel   went the same way and accepted it"));
+  ASSERT_EQ(shell("nft insert rule inet gatehouse forward tcp option maxseg size 1-500 accept").status, 0);
+  ASSERT_EQ(
+      shell("nft delete rule inet gatehouse forward handle $(nft -a list chain inet gatehouse forward | "
+            "sed -n 's/.*8080.*handle //p')")
+          .status,
+      0);
+  const Output open_question = fwctl("prove " + site);
+  EXPECT_EQ(open_question.status, 1);
+  EXPECT_THAT(open_question.text, ::testing::StartsWith("cannot decide "));
+  EXPECT_THAT(open_question.text, HasSubstr("cannot decide because of: exthdr"));
+  EXPECT_THAT(fwctl("prove --json " + site).text, HasSubstr("\"answer\":\"cannot decide\""));
+  EXPECT_EQ(fwctl("explain " + site + " in wan0 tcp 1.2.3.4:5").status, 2);
+}
+
 TEST_F(FwctlKernel, OtherTablesStay) {
   ASSERT_EQ(shell("nft add table inet other; nft add chain inet other c").status, 0);
   ASSERT_EQ(fwctl("apply " + example("minimal.yaml")).status, 0);

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "fwctl/compile/compile.h"
+#include "fwctl/compile/describe.h"
 #include "fwctl/control/control.h"
 #include "fwctl/model/build.h"
 #include "fwctl/prove/decide.h"
@@ -172,7 +173,7 @@ Mutant widen(Random& random, KernelTable t) {
       bound = before;
       continue;
     }
-    m.name = fmt::format("bound of {} byte {}", s.name, byte);
+    m.name = "bound: " + describe(e, s) + " of " + s.name;
     break;
   }
   m.table = std::move(t);
@@ -318,9 +319,10 @@ class FwctlProve : public ::testing::Test {
       for (const char* family : {"inet", "ip", "ip6"}) nft(std::string("delete table ") + family + " mine\n");
     });
     const core::Status done = put(table_);
-    ASSERT_TRUE(done) << done.error().to_string();
+    ASSERT_TRUE(done) << done.error().to_string() << "\nafter " << last_;
   }
   bool apply(const Mutant& m) {
+    last_ = m.name + m.commands;
     if (m.table) return put(*m.table).has_value();
     bool ok = false;
     inside_->enter([&] { ok = nft(m.commands); });
@@ -330,6 +332,7 @@ class FwctlProve : public ::testing::Test {
   std::optional<Namespace> inside_;
   std::optional<Kernel> kernel_;
   KernelTable table_;
+  std::string last_;  // the mutant before
 };
 
 // The interpreter, which explains and checks what the proof says, against the kernel rule by rule.

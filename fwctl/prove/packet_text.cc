@@ -1,0 +1,299 @@
+// Packets as text, both ways.
+#include <fmt/format.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "fwctl/model/field.h"
+#include "fwctl/prove/fields.h"
+
+namespace gatehouse::fwctl::prove {
+namespace {
+
+using Kind = ByteKey::Kind;
+
+template <class T>
+struct Named {
+  std::string_view name;
+  T value;
+};
+
+constexpr std::array<Named<std::uint8_t>, 5> kStates = {{{"invalid", kStateInvalid},
+                                                         {"established", kStateEstablished},
+                                                         {"related", kStateRelated},
+                                                         {"new", kStateNew},
+                                                         {"untracked", kStateUntracked}}};
+constexpr std::array<Named<std::uint8_t>, 4> kProtocols = {
+    {{"icmp", kProtocolIcmp}, {"tcp", kProtocolTcp}, {"udp", kProtocolUdp}, {"icmpv6", kProtocolIcmpv6}}};
+constexpr std::array<Named<std::uint8_t>, 8> kFlags = {
+    {{"FIN", 1}, {"SYN", 2}, {"RST", 4}, {"PSH", 8}, {"ACK", 16}, {"URG", 32}, {"ECE", 64}, {"CWR", 128}}};
+// The kinds whose bytes have no word of their own.
+constexpr std::array<Named<Kind>, 5> kOtherBytes = {{{"transport", Kind::transport},
+                                                     {"network", Kind::network},
+                                                     {"meta", Kind::meta},
+                                                     {"ct", Kind::ct},
+                                                     {"fib", Kind::fib}}};
+
+template <class T, std::size_t N>
+std::optional<T> find(const std::array<Named<T>, N>& all, std::string_view name) {
+  for (const Named<T>& n : all) {
+    if (n.name == name) return n.value;
+  }
+  return std::nullopt;
+}
+template <class T, std::size_t N>
+std::string_view name_of(const std::array<Named<T>, N>& all, T value) {
+  for (const Named<T>& n : all) {
+    if (n.value == value) return n.name;
+  }
+  return {};
+}
+
+std::string printable(const std::string& interface) {
+  std::string out;
+  for (const char c : interface) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+  }
+  return out;
+}
+
+std::string flags_text(std::uint8_t flags) {
+  std::string out;
+  for (const auto& f : kFlags) {
+    if ((flags & f.value) != 0) out += (out.empty() ? "" : "|") + std::string(f.name);
+  }
+  return out.empty() ? "no-flags" : out;
+}
+
+// Bytes that the words before have told.
+bool told(const Packet& p, const ByteKey& key) {
+  switch (key.kind) {
+    case Kind::transport: {
+      const std::uint8_t protocol = p.protocol();
+      if (protocol == kProtocolTcp && key.b == kTcpFlags) return true;
+      if (protocol == kProtocolTcp || protocol == kProtocolUdp) return key.b < 4;
+      return (protocol == kProtocolIcmp || protocol == kProtocolIcmpv6) && key.b == 0;
+    }
+    case Kind::fib:
+      return key.a == route_back_question() && key.b == 0;
+    case Kind::network:
+    case Kind::meta:
+    case Kind::ct:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+std::string Packet::to_string() const {
+  std::string out;
+  if (path != Path::from_gatehouse) out += "in " + printable(interface(Kind::iifname)) + ' ';
+  if (path != Path::to_gatehouse) out += "out " + printable(interface(Kind::oifname)) + ' ';
+  const std::uint8_t p = protocol();
+  const std::string_view word = name_of(kProtocols, p);
+  out += word.empty() ? fmt::format("protocol {} ", p) : std::string(word) + ' ';
+  const bool ports = p == kProtocolTcp || p == kProtocolUdp;
+  const auto end = [&](Kind kind, std::uint32_t offset) {
+    const std::string a = address(kind).to_string();
+    if (!ports) return a;
+    return family == 4 ? fmt::format("{}:{}", a, port(offset)) : fmt::format("[{}]:{}", a, port(offset));
+  };
+  out += end(Kind::source, kSourcePort) + " > " + end(Kind::destination, kDestinationPort);
+  if (p == kProtocolTcp) out += ' ' + flags_text(byte({Kind::transport, 0, kTcpFlags}));
+  if (p == kProtocolIcmp || p == kProtocolIcmpv6) out += fmt::format(" type {}", byte({Kind::transport}));
+  const std::uint8_t state = byte({Kind::ct_state});
+  out += ' ';
+  out += name_of(kStates, state).empty() ? fmt::format("state-{:#x}", state) : name_of(kStates, state);
+  if (bytes.count({Kind::hop_limit}) != 0) out += fmt::format(" hop-limit {}", byte({Kind::hop_limit}));
+  if (path != Path::from_gatehouse && (byte({Kind::fib, route_back_question(), 0}) & 1) == 0)
+    out += " no-route-back";
+  for (const auto& [key, value] : bytes) {
+    if (value == 0 || told(*this, key)) continue;
+    out += fmt::format(" {}:{}:{}={:#x}", name_of(kOtherBytes, key.kind), key.a, key.b, value);
+  }
+  return out;
+}
+
+namespace {
+
+class PacketReader {
+ public:
+  PacketReader(const std::string& text, const std::function<std::string(const std::string&)>& interface_of)
+      : text_(text), interface_of_(interface_of) {}
+
+  core::Result<Packet> read() {
+    while (next()) {
+      if (!word()) return core::fail(core::Errc::invalid_input, error_, where());
+    }
+    return finish();
+  }
+
+ private:
+  core::SourcePos where() const { return {"packet", 1, static_cast<std::uint32_t>(begin_ + 1)}; }
+  bool next() {
+    begin_ = text_.find_first_not_of(" \t", at_);
+    if (begin_ == std::string::npos) return false;
+    at_ = std::min(text_.find_first_of(" \t", begin_), text_.size());
+    word_ = text_.substr(begin_, at_ - begin_);
+    return true;
+  }
+  bool wrong(std::string error) {
+    error_ = std::move(error);
+    return false;
+  }
+  // The word after this one.
+  bool take(const std::string& what) {
+    if (next()) return true;
+    begin_ = text_.size();
+    return wrong("expected " + what);
+  }
+  static std::optional<std::uint32_t> number(std::string_view text, std::uint32_t most) {
+    const int base = text.starts_with("0x") ? 16 : 10;
+    if (base == 16) text.remove_prefix(2);
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (error != std::errc{} || end != text.data() + text.size() || value > most) return std::nullopt;
+    return value;
+  }
+  bool take_byte(const std::string& what, const ByteKey& key) {
+    if (!take(what)) return false;
+    const auto value = number(word_, 255);
+    if (!value) return wrong("`" + word_ + "` is not a number up to 255");
+    packet_.set(key, static_cast<std::uint8_t>(*value));
+    return true;
+  }
+
+  bool word() {
+    if (word_ == "in" || word_ == "out") {
+      const bool in = word_ == "in";
+      if (!take("an interface or a zone")) return false;
+      const std::string name = interface_of_(word_);
+      if (name.empty() || name.size() > 15) return wrong("`" + word_ + "` is not an interface name");
+      packet_.set(in ? Kind::iifname : Kind::oifname, std::string_view(name));
+      (in ? in_ : out_) = true;
+      return true;
+    }
+    if (const auto protocol = find(kProtocols, word_)) return put_protocol(*protocol);
+    if (word_ == "protocol") {
+      if (!take("a protocol number")) return false;
+      const auto value = number(word_, 255);
+      return value ? put_protocol(static_cast<std::uint8_t>(*value))
+                   : wrong("`" + word_ + "` is not a protocol");
+    }
+    if (const auto state = find(kStates, word_)) {
+      packet_.set({Kind::ct_state}, *state);
+      return true;
+    }
+    if (word_ == "type") return take_byte("an ICMP type", {Kind::transport, 0, 0});
+    if (word_ == "hop-limit") return take_byte("a hop limit", {Kind::hop_limit});
+    if (word_ == "no-route-back") {
+      route_back_ = false;
+      return true;
+    }
+    if (word_ == ">") return !source_ || destination_ ? wrong("expected SOURCE > DESTINATION") : true;
+    if (word_.find('=') != std::string::npos) return other_byte();
+    if (flags()) return true;
+    return end();
+  }
+  bool put_protocol(std::uint8_t value) {
+    packet_.set({Kind::protocol}, value);
+    protocol_ = true;
+    return true;
+  }
+  bool flags() {
+    if (word_ == "no-flags") {
+      flags_ = 0;
+      return true;
+    }
+    std::uint8_t value = 0;
+    for (std::size_t at = 0; at <= word_.size();) {
+      const std::size_t bar = std::min(word_.find('|', at), word_.size());
+      const auto flag = find(kFlags, std::string_view(word_).substr(at, bar - at));
+      if (!flag) return false;
+      value = static_cast<std::uint8_t>(value | *flag);
+      at = bar + 1;
+    }
+    flags_ = value;
+    return true;
+  }
+  bool other_byte() {
+    const std::size_t equals = word_.find('=');
+    const std::size_t first = word_.find(':');
+    const std::size_t second = first == std::string::npos ? first : word_.find(':', first + 1);
+    if (second == std::string::npos || second > equals) return wrong("expected KIND:A:B=VALUE");
+    const std::string_view all = word_;
+    const auto kind = find(kOtherBytes, all.substr(0, first));
+    const auto a = number(all.substr(first + 1, second - first - 1), 0xffff'ffff);
+    const auto b = number(all.substr(second + 1, equals - second - 1), 1000);
+    const auto value = number(all.substr(equals + 1), 255);
+    if (!kind || !a || !b || !value) return wrong("`" + word_ + "` is not KIND:A:B=VALUE");
+    packet_.set({*kind, *a, *b}, static_cast<std::uint8_t>(*value));
+    return true;
+  }
+  // ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT.
+  bool end() {
+    if (destination_) return wrong("`" + word_ + "` is one word too many");
+    std::string address = word_;
+    std::optional<std::uint32_t> port;
+    const std::size_t colon = word_.rfind(':');
+    const bool bracket = word_[0] == '[';
+    if (bracket || word_.find(':') == colon) {
+      const std::size_t close = bracket ? word_.find(']') : colon;
+      if (bracket && close == std::string::npos) return wrong("`" + word_ + "` has no `]`");
+      const std::size_t begin = bracket ? 1 : 0;
+      address = word_.substr(begin, (close == std::string::npos ? word_.size() : close) - begin);
+      if (colon != std::string::npos && colon >= close) {
+        port = number(std::string_view(word_).substr(colon + 1), 65535);
+        if (!port) return wrong("`" + word_.substr(colon + 1) + "` is not a port");
+      }
+    }
+    const auto parsed = core::IpAddress::parse(address);
+    if (!parsed) return wrong("`" + word_ + "` is neither an address nor a word of a packet");
+    if (source_ && parsed->version != source_->version) return wrong("one address is IPv4, the other IPv6");
+    packet_.set(source_ ? Kind::destination : Kind::source, *parsed);
+    if (port) packet_.set_port(source_ ? kDestinationPort : kSourcePort, static_cast<std::uint16_t>(*port));
+    (source_ ? destination_ : source_) = *parsed;
+    return true;
+  }
+
+  core::Result<Packet> finish() {
+    const auto missing = [&](const char* what) {
+      return core::fail(core::Errc::invalid_input, std::string("the packet needs ") + what,
+                        {"packet", 1, static_cast<std::uint32_t>(text_.size() + 1)});
+    };
+    if (!in_ && !out_) return missing("`in` or `out` and an interface");
+    if (!source_ || !destination_) return missing("SOURCE > DESTINATION");
+    if (!protocol_) return missing("a protocol");
+    packet_.path = in_ && out_ ? Path::through : in_ ? Path::to_gatehouse : Path::from_gatehouse;
+    packet_.family = source_->version;
+    if (packet_.byte({Kind::ct_state}) == 0) packet_.set({Kind::ct_state}, kStateNew);
+    if (packet_.path != Path::from_gatehouse)
+      packet_.set({Kind::fib, route_back_question(), 0}, route_back_ ? 1 : 0);
+    if (packet_.protocol() == kProtocolTcp) packet_.set({Kind::transport, 0, kTcpFlags}, flags_.value_or(2));
+    if (packet_.bytes.count({Kind::hop_limit}) == 0) packet_.set({Kind::hop_limit}, 64);
+    return packet_;
+  }
+
+  const std::string& text_;
+  const std::function<std::string(const std::string&)>& interface_of_;
+  std::size_t at_ = 0, begin_ = 0;
+  std::string word_, error_;
+  Packet packet_;
+  bool in_ = false, out_ = false, protocol_ = false, route_back_ = true;
+  std::optional<core::IpAddress> source_, destination_;
+  std::optional<std::uint8_t> flags_;
+};
+
+}  // namespace
+
+core::Result<Packet> parse_packet(const std::string& text,
+                                  const std::function<std::string(const std::string&)>& interface_of) {
+  return PacketReader(text, interface_of).read();
+}
+
+}  // namespace gatehouse::fwctl::prove
