@@ -22,6 +22,7 @@ class Distinct {
     ++set_;
     return true;
   }
+  bool has(std::uint64_t hash) const { return (words_[(hash >> 6) % kWords] >> (hash & 63) & 1U) != 0; }
   unsigned bits_set() const { return set_; }
   // Linear counting; a full bitmap answers with its largest useful estimate.
   std::uint64_t estimate() const { return kEstimates[set_]; }

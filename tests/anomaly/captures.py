@@ -295,6 +295,28 @@ def ssh_guesses_ipv6(c):
                       (False, b"\0\0\3\x04\x0a\x14" + b"K" * 1000), (True, b"e" * 400), (False, b"e" * 500)))
 
 
+@case("bruteforce.http_login", attackers=["233.252.0.37"], victims=[HOME + "10"])
+def http_guesses(c):
+    background(c, 12)
+    for i in range(120):
+        c.page(3 + i * 0.07, "233.252.0.37", HOME + "10", "/login", status=401, body=60, method="POST")
+
+
+@case("dos.rstflood", victims=[HOME + "10"], spoofed=True)
+def rstflood_forged(c):
+    background(c, 10)
+    for i in range(4000):
+        c.add(3 + i * 0.001, tcp(anywhere(c), 1024 + i, HOME + "10", 80, RST, i))
+
+
+@case("dos.amplification", victims=[HOME + "24"], spoofed=True, reflectors=["198.51.100.0/24"],
+      attackers=[f"198.51.100.{i + 1}" for i in range(120)])
+def syn_acks_of_reflectors(c):
+    background(c, 10)
+    for i in range(3000):
+        c.add(3 + i * 0.002, tcp(f"198.51.100.{i * 7 % 120 + 1}", (80, 443, 22, 179)[i % 4], HOME + "24", 1024 + i % 60000, SYN | ACK, i, 9))
+
+
 # --- two at once -----------------------------------------------------------------------------------
 @case("scan.syn.vertical", attackers=["233.252.0.40"], victims=[HOME + "10"], others=[{"class": "dos.synflood", "victims": [HOME + "10"]}])
 def scan_inside_a_synflood(c):
@@ -328,7 +350,7 @@ def benign_crowd_from_far_away(c):
         c.page(3 + i * 0.003, f"100.{i % 100 + 1}.{i // 100}.9", HOME + "10", f"/sale{i % 23}", rtt=0.35, body=300)
 
 
-@case("benign.uplink")
+@case("benign.uplink", informs=["info.lost_uplink"])
 def benign_uplink_lost(c):
     background(c, 6)
     for i in range(300):

@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 
-DETECTORS = ["source_scan", "group_scan", "syn_flood", "packet_flood", "slow_connections", "request_flood", "guessing"]
+DETECTORS = ["source_scan", "group_scan", "syn_flood", "packet_flood", "slow_connections", "request_flood", "guessing",
+             "lost_uplink"]
 EVIDENCE = ["refused", "unreachable", "silent", "odd", "abandoned", "retried", "completed", "taken_back"]
 
 
@@ -63,9 +64,13 @@ def score(label, found):
     attacks = ([label] + label.get("others", [])) if label["attack"] else []
     row = dict(seen=0, named=0, attacks=len(attacks), false=[], events=0, seconds=None, probes=None)
     told = [None] * len(attacks)
+    informed = set()
     for event in found:
         klass = event["detection"]["class"]
         if klass.startswith("info."):
+            if klass not in label.get("informs", []):
+                row["false"].append((klass, event["src_ip"], event["dest_ip"]))
+            informed.add(klass)
             continue
         owner = next((i for i, a in enumerate(attacks) if part_of(event, a)), None)
         if owner is None:
@@ -78,6 +83,7 @@ def score(label, found):
             when = datetime.datetime.strptime(event["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
             row["seconds"] = max(0.0, when - label["start"])
             row["probes"] = bisect.bisect_right(label["probe_times"], row["seconds"] + 1e-4)
+    row["false"] += [("not told", klass) for klass in label.get("informs", []) if klass not in informed]
     row["seen"] = sum(t is not None for t in told)
     row["named"] = sum(bool(t) for t in told)
     return row
