@@ -5,8 +5,8 @@
 namespace gatehouse::ids::anomaly {
 namespace {
 
-// In the order of Verdict. A scan is spoofable when its evidence needs no packet back to the scanner; what
-// follows a completed handshake is not.
+// In the order of Verdict. Not spoofable is what rests on packets after a completed handshake alone. No scan
+// is: what is refused could be sent in the name of somebody whose own connections complete.
 constexpr AttackClass kClasses[] = {
     {1, "scan.syn.vertical", "GATEHOUSE port scan of one host", "T1046", 2, true},
     {2, "scan.syn.horizontal", "GATEHOUSE scan of many hosts for one port", "T1046", 2, true},
@@ -17,7 +17,7 @@ constexpr AttackClass kClasses[] = {
     {7, "scan.null", "GATEHOUSE port scan with no flags", "T1046", 2, true},
     {8, "scan.xmas", "GATEHOUSE port scan with FIN, PSH and URG", "T1046", 2, true},
     {9, "scan.ack", "GATEHOUSE port scan with ACK", "T1046", 2, true},
-    {10, "scan.connect", "GATEHOUSE port scan with whole connections", "T1046", 2, false},
+    {10, "scan.connect", "GATEHOUSE port scan with whole connections", "T1046", 2, true},
     {11, "scan.udp", "GATEHOUSE UDP port scan", "T1046", 2, true},
     {12, "scan.sweep.icmp", "GATEHOUSE ping sweep", "T1018", 3, true},
     {13, "scan.ipproto", "GATEHOUSE scan for IP protocols", "T1046", 2, true},

@@ -9,6 +9,7 @@
 namespace gatehouse::ids::anomaly {
 
 inline constexpr std::uint32_t kDetectionGid = 900;
+inline constexpr std::uint32_t kBanSid = 70;  // what a response policy decided; no class of its own
 
 enum class Verdict : std::uint8_t {
   scan_vertical,

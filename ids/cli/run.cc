@@ -11,6 +11,7 @@
 #include "ids/cli/load.h"
 #include "ids/cli/verbs.h"
 #include "ids/engine/detections.h"
+#include "ids/triage/own_addresses.h"
 
 namespace gatehouse::ids::cli {
 namespace {
@@ -73,8 +74,14 @@ Result<std::vector<std::string>> interfaces_of(const core::Args& args, const Loa
 Result<int> on_interfaces(const core::Args& args, const Loaded& loaded, engine::RuleSet rules,
                           unsigned workers, std::vector<std::string> interfaces,
                           const std::vector<std::string>& paths) {
+  engine::Settings settings = loaded.settings;
   if (::geteuid() != 0 && ::access("/proc/self", F_OK) == 0)
     core::log_debug("not root: the capture needs CAP_NET_RAW");
+  if (settings.triage.response.on) {
+    auto& never = settings.triage.response.never;
+    const std::vector<core::IpPrefix> own = triage::own_addresses();
+    never.insert(never.end(), own.begin(), own.end());
+  }
   engine::LiveRun run;
   run.interfaces = std::move(interfaces);
   run.workers = workers;
@@ -92,7 +99,7 @@ Result<int> on_interfaces(const core::Args& args, const Loaded& loaded, engine::
   }
   if (run.spool.empty() && run.log_directory.empty())
     return fail(Errc::invalid_input, "say where events go: --log-dir DIR, --log-dir - or --spool DIR");
-  GH_CHECK(engine::run_live(run, loaded.settings, std::move(rules)));
+  GH_CHECK(engine::run_live(run, settings, std::move(rules)));
   return core::kExitDone;
 }
 

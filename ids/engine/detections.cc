@@ -7,7 +7,13 @@ namespace gatehouse::ids::engine {
 void Detections::on_detection(const anomaly::Detection& detection) {
   const triage::Decision decision = desk_.decide(detection);
   remember(detection, decision);
-  if (decision.fate == triage::Fate::told) log_.detection(detection, decision);
+  if (decision.fate != triage::Fate::told) return;
+  log_.detection(detection, decision);
+  for (const triage::Ban& ban : responder_.rule(detection)) {
+    log_.ban(detection, ban);
+    // What does not fit is counted by the client.
+    if (ban.ruling == triage::Ruling::ask) (void)guard_->ask(ban.request);
+  }
 }
 
 void Detections::remember(const anomaly::Detection& d, const triage::Decision& decision) {

@@ -218,4 +218,42 @@ void EventLog::detection(const anomaly::Detection& d, const triage::Decision& de
   port_.write(EventKind::alert, writer_.end());
 }
 
+void EventLog::ban(const anomaly::Detection& d, const triage::Ban& ban) {
+  if (!alerts_) return;
+  const anomaly::AttackClass& attack = anomaly::attack_class(d.verdict);
+  alert::EventHeader header;
+  header.event_type = "alert";
+  header.time_us = d.time_us;
+  header.pcap_cnt = live() ? 0 : d.packet;
+  header.in_iface = interface_;
+  header.source = ban.request.address;
+  header.destination = d.target;
+  if (header.destination.version == 0) header.destination.version = header.source.version;
+  header.protocol = d.protocol;
+  alert::AlertFields fields;
+  fields.gid = anomaly::kDetectionGid;
+  fields.sid = anomaly::kBanSid;
+  fields.rev = 1;
+  fields.signature = ban.ruling == triage::Ruling::ask ? "GATEHOUSE the firewall is asked for a ban"
+                     : ban.ruling == triage::Ruling::dry_run
+                         ? "GATEHOUSE the firewall would be asked for a ban"
+                         : "GATEHOUSE no ban, the policy forbids it";
+  fields.category = anomaly::attack_category(attack);
+  fields.severity = 3;
+  // Of values every receiver's schema takes.
+  alert::MetadataRows rows;
+  rows.emplace_back("gatehouse_response", to_string(ban.ruling));
+  rows.emplace_back("gatehouse_class", attack.klass);
+  rows.emplace_back("gatehouse_id", ban.request.event);
+  rows.emplace_back("gatehouse_ban_seconds", std::to_string(ban.request.seconds));
+  rows.emplace_back("gatehouse_ban_repeat", std::to_string(ban.repeat));
+  rows.emplace_back("gatehouse_reason", ban.why.empty() ? ban.request.reason : ban.why);
+  std::vector<const std::pair<std::string, std::string>*> metadata;
+  for (const auto& row : rows) metadata.push_back(&row);
+  fields.metadata = metadata;
+  writer_.begin(header);
+  writer_.alert(fields, header);
+  port_.write(EventKind::alert, writer_.end());
+}
+
 }  // namespace gatehouse::ids::engine

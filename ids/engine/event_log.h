@@ -11,6 +11,7 @@
 #include "ids/engine/settings.h"
 #include "ids/match/detector.h"
 #include "ids/triage/desk.h"
+#include "ids/triage/responder.h"
 
 namespace gatehouse::ids::engine {
 
@@ -52,6 +53,8 @@ class EventLog {
   void flow_end(const Flow& flow);
   // As the desk decided to tell it.
   void detection(const anomaly::Detection& detection, const triage::Decision& decision);
+  // What the response policy decided about a source of it.
+  void ban(const anomaly::Detection& detection, const triage::Ban& ban);
   const EventCounters& counters() const { return counters_; }
 
  private:

@@ -103,7 +103,7 @@ core::Status run_file(const std::string& path, const Settings& settings, const R
   std::vector<std::unique_ptr<Worker>> workers;
   std::optional<SharedMonitor> monitor;
   if (worker_count > 1) {
-    monitor.emplace(settings, output.port(worker_count), std::string(), worker_count);
+    monitor.emplace(settings, output.port(worker_count), std::string(), worker_count, nullptr);
     monitor->use(rules.engine);
   }
   for (unsigned i = 0; i < worker_count; ++i) {

@@ -141,7 +141,8 @@ void run_lane(Lane& lane, std::size_t number, Control& control, SharedMonitor* m
 }
 
 core::Result<std::vector<Lane>> open_lanes(const LiveRun& run, const Settings& settings, const RuleSet& rules,
-                                           Output& output, FileStore* store, SharedMonitor* monitor) {
+                                           Output& output, FileStore* store, SharedMonitor* monitor,
+                                           triage::GuardClient* guard) {
   std::vector<Lane> lanes;
   std::uint16_t group = static_cast<std::uint16_t>(getpid());
   for (const std::string& interface : run.interfaces) {
@@ -157,6 +158,7 @@ core::Result<std::vector<Lane>> open_lanes(const LiveRun& run, const Settings& s
       worker.interface = interface;
       worker.store = store;
       worker.shared = monitor != nullptr;
+      worker.guard = guard;
       if (monitor != nullptr) worker.contacts = monitor->lane(number);
       lane.worker = std::make_unique<Worker>(settings, rules.engine, output.port(number), std::move(worker));
       lanes.push_back(std::move(lane));
@@ -221,8 +223,9 @@ class LiveStats {
   std::int64_t start_us_ = core::monotonic_us();
 };
 
-StatsSnapshot all_stats(Control& control, SharedMonitor* monitor) {
+StatsSnapshot all_stats(Control& control, SharedMonitor* monitor, const triage::GuardClient* guard) {
   StatsSnapshot stats = control.stats();
+  if (guard != nullptr) stats.guard = guard->counters();
   if (monitor != nullptr) monitor->snapshot(stats);
   return stats;
 }
@@ -250,7 +253,8 @@ void reload(const LiveRun& run, const Settings& settings, RuleSet& rules, Contro
 }
 
 void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output& output, std::size_t lanes,
-           Control& control, SharedMonitor* monitor, TopSocket* top, const sigset_t& signals) {
+           Control& control, SharedMonitor* monitor, TopSocket* top, const triage::GuardClient* guard,
+           const sigset_t& signals) {
   LiveStats stats(settings, output.port(lanes));
   std::int64_t next_stats_us = core::monotonic_us() + std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
   while (!control.stop) {
@@ -267,7 +271,7 @@ void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output&
       top->answer(monitor != nullptr ? monitor->top(kTopRows) : control.ask_top());
     if (core::monotonic_us() >= next_stats_us) {
       next_stats_us += std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
-      stats.write(all_stats(control, monitor), rules);
+      stats.write(all_stats(control, monitor, guard), rules);
     }
   }
 }
@@ -291,15 +295,19 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   if (settings.files.store.enabled) {
     GH_TRY(store, make_file_store(settings.files.store, run.log_directory, WhenFull::drop));
   }
+  const triage::Response& response = settings.triage.response;
+  std::unique_ptr<triage::GuardClient> guard;
+  if (response.on && response.enforce) guard = std::make_unique<triage::GuardClient>(response.socket);
+  triage::GuardClient* const asked = guard.get();
   // One set of detectors, whoever sees the packets.
   std::optional<SharedMonitor> monitor;
   if (lane_count > 1) {
     const std::string where = run.interfaces.size() == 1 ? run.interfaces[0] : "any";
-    monitor.emplace(settings, output.port(lane_count + 1), where, lane_count);
+    monitor.emplace(settings, output.port(lane_count + 1), where, lane_count, asked);
     monitor->use(rules.engine);
   }
   SharedMonitor* const shared = monitor ? &*monitor : nullptr;
-  GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output, store.get(), shared));
+  GH_TRY(std::vector<Lane> lanes, open_lanes(run, settings, rules, output, store.get(), shared, asked));
   std::unique_ptr<TopSocket> top;
   if (!run.top_socket.empty()) {
     GH_TRY(top, TopSocket::open(run.top_socket));
@@ -320,17 +328,17 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   core::log_info("ready: {} interface(s), {} worker(s) each, {} rules", run.interfaces.size(), run.workers,
                  rules.loaded);
 
-  serve(run, settings, rules, output, lane_count, control, shared, top.get(), signals);
+  serve(run, settings, rules, output, lane_count, control, shared, top.get(), asked, signals);
   for (std::thread& thread : threads) thread.join();
   if (monitor) monitor->finish(0);
-  LiveStats(settings, output.port(lane_count)).write(all_stats(control, shared), rules);
+  LiveStats(settings, output.port(lane_count)).write(all_stats(control, shared, asked), rules);
   output.stop();
   if (store != nullptr) store->stop();
   const core::Status saved = rules.engine->rules().resources->datasets.save();
   if (const auto failure = control.failure()) return tl::make_unexpected(*failure);
   if (!output.failure().empty()) return core::fail(core::Errc::io, output.failure());
   GH_CHECK(saved);
-  log_hidden(settings, all_stats(control, shared).triage);
+  log_hidden(settings, all_stats(control, shared, asked).triage);
   core::log_info("ended: {} packets, {} dropped by the kernel", control.stats().capture.received,
                  control.stats().capture.kernel_drops);
   return {};

@@ -361,6 +361,23 @@ void resolve_tunnel_ports(Settings& settings, core::Diagnostics& diagnostics) {
   resolve("decoder.geneve.ports", settings.tunnel_ports.geneve, settings.decoder.geneve_ports);
 }
 
+// Bans rest on handshakes that completed before our eyes.
+void check_response(const Settings& settings, core::Diagnostics& diagnostics) {
+  const triage::Response& response = settings.triage.response;
+  if (!response.on) return;
+  const auto mode = settings.effective.find("anomaly.response.mode");
+  const core::SourcePos where = mode == settings.effective.end() ? core::SourcePos{} : mode->second.where;
+  if (settings.tcp.midstream || settings.tcp.async_oneside)
+    diagnostics.error(
+        "spoofable-evidence", where,
+        "no bans while sessions without a handshake count (stream.midstream, stream.async-oneside)");
+  if (response.classes.empty())
+    diagnostics.error("missing-key", where, "anomaly.response.classes says what is answered to").hint =
+        "classes: [bruteforce.*]";
+  if (response.longest_us < response.ban_us)
+    diagnostics.error("bad-value", where, "anomaly.response.longest is below anomaly.response.ban");
+}
+
 // What is switched on explicitly and never comes: the reader of the events would wait for it.
 void note_what_is_missing(Settings& settings) {
   std::string protocols;
@@ -406,6 +423,7 @@ std::optional<Settings> load_settings(const SettingsInput& input, core::Diagnost
   if (input.site != nullptr) apply_site(settings, *input.site, diagnostics);
   if (input.config != nullptr) apply_tree(settings, *input.config, Origin::config, diagnostics);
   if (diagnostics.error_count() == errors_before) resolve_tunnel_ports(settings, diagnostics);
+  check_response(settings, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   if (!input.anomaly_state.empty()) settings.anomaly.state_path = input.anomaly_state;
   adopt_state_seed(settings);

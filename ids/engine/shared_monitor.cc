@@ -6,9 +6,9 @@
 namespace gatehouse::ids::engine {
 
 SharedMonitor::SharedMonitor(const Settings& settings, OutputPort& port, std::string interface,
-                             std::size_t lanes)
+                             std::size_t lanes, triage::GuardClient* guard)
     : log_(settings, port, std::move(interface)),
-      detections_(settings, log_),
+      detections_(settings, log_, guard),
       monitor_(settings.anomaly, detections_),
       keeper_(settings) {
   keeper_.open(monitor_);
@@ -28,6 +28,7 @@ void SharedMonitor::snapshot(StatsSnapshot& out) {
   const std::lock_guard lock(mutex_);
   out.events.detections += log_.counters().detections;
   out.triage.add(detections_.counters());
+  out.responses.add(detections_.responses());
 }
 
 std::string SharedMonitor::top(std::size_t most) {

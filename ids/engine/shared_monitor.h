@@ -20,7 +20,8 @@ namespace gatehouse::ids::engine {
 class SharedMonitor {
  public:
   // `settings` and `port` must outlive it. `interface` as of EventLog.
-  SharedMonitor(const Settings& settings, OutputPort& port, std::string interface, std::size_t lanes);
+  SharedMonitor(const Settings& settings, OutputPort& port, std::string interface, std::size_t lanes,
+                triage::GuardClient* guard);
   ~SharedMonitor();
 
   // Detection rules of the set in force; before the first stretch, or live.

@@ -155,6 +155,7 @@ void StatsSnapshot::add(const StatsSnapshot& o) {
   add_members(events, o.events, &E::alerts, &E::anomalies, &E::transactions, &E::files, &E::flows,
               &E::detections);
   triage.add(o.triage);
+  responses.add(o.responses);
   packets += o.packets;
   bypassed += o.bypassed;
   add_all(app_flows, o.app_flows);
@@ -205,6 +206,10 @@ void write_stats(core::JsonWriter& out, const StatsSnapshot& s, const StatsConte
     for (const std::uint64_t count : s.triage.by_exception) out.number(count);
     out.end_array();
   }
+  json.key("response").begin_object().field("asked", s.responses.asked).field("dry_run", s.responses.dry_run);
+  json.field("withheld", s.responses.withheld).field("accepted", s.guard.accepted);
+  json.field("refused", s.guard.refused).field("undelivered", s.guard.undelivered);
+  json.field("overflow", s.guard.overflow).end_object();
   json.end_object();
   constexpr std::array<std::string_view, kEventKinds> kKinds = {"alert", "anomaly", "protocol", "flow",
                                                                 "stats"};

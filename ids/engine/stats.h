@@ -13,6 +13,8 @@
 #include "ids/flow/tcp_options.h"
 #include "ids/match/detector.h"
 #include "ids/triage/desk.h"
+#include "ids/triage/guard_client.h"
+#include "ids/triage/responder.h"
 
 namespace gatehouse::ids::engine {
 
@@ -26,6 +28,8 @@ struct StatsSnapshot {
   DetectorCounters detect;
   EventCounters events;
   triage::DeskCounters triage;
+  triage::ResponderCounters responses;
+  triage::GuardCounters guard;
   // What the decoder handed on: frames, packets in tunnels, datagrams put together.
   // packets = detect.inspected_packets + bypassed.
   std::uint64_t packets = 0, bypassed = 0;

@@ -45,7 +45,7 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
 // Of detectors shared with other workers, or of its own.
 anomaly::ObservationSink* Worker::contact_sink() {
   if (options_.shared) return options_.contacts;
-  detections_.emplace(settings_, log_);
+  detections_.emplace(settings_, log_, options_.guard);
   monitor_.emplace(settings_.anomaly, *detections_);
   keeper_.open(*monitor_);
   return monitor_->wanted() ? &*monitor_ : nullptr;
@@ -281,13 +281,15 @@ void Worker::snapshot(StatsSnapshot& out) const {
   out.tcp = tcp_.counters();
   out.detect = detector_->counters();
   out.events = log_.counters();
-  if (detections_) out.triage = detections_->counters();
   out.packets = packets_;
   out.bypassed = bypassed_;
   out.app_flows = app_flows_;
   out.output_dropped = port_.dropped();
   for (std::size_t i = 0; i < kEventKinds; ++i)
     out.output_dropped_by_kind[i] = port_.dropped(static_cast<EventKind>(i));
+  if (!detections_) return;
+  out.triage = detections_->counters();
+  out.responses = detections_->responses();
 }
 
 }  // namespace gatehouse::ids::engine

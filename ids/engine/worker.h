@@ -35,6 +35,7 @@ struct WorkerOptions {
   // Where contacts go instead of to detectors of this worker's own. Used when `shared` is set; may be null.
   anomaly::ObservationSink* contacts = nullptr;
   bool shared = false;
+  triage::GuardClient* guard = nullptr;  // null: nobody is asked for bans
 };
 
 class Worker : public PacketSink, private PacketHandler, private StreamSink, private FlowEndHandler {

@@ -28,7 +28,7 @@ struct Exception {
 struct Response {
   bool on = false, enforce = false;  // not enforced: it is only told what would be asked
   std::vector<std::string> classes;
-  double confidence = 0.9;
+  double confidence = 0.8;
   std::int64_t ban_us = 600'000'000, longest_us = 86'400'000'000;
   std::uint32_t escalation = 4;  // each further ban of one source lasts so much longer
   std::vector<IpPrefix> never;   // administration, own networks, partners

@@ -232,7 +232,7 @@ struct DetectionException {
 struct DetectionResponse {
   bool enforce = false;  // else it is only told what would be asked
   std::vector<PlacedWord> classes;
-  double confidence = 0.9;             // at least
+  double confidence = 0.8;             // at least
   std::uint64_t ban_us = 600'000'000;  // the first time
   std::uint32_t escalation = 4;        // each further time so much longer
   std::uint64_t longest_us = 86'400'000'000;
