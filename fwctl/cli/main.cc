@@ -12,6 +12,7 @@
 #include "fwctl/model/build.h"
 #include "fwctl/model/print.h"
 #include "fwctl/prove/decide.h"
+#include "fwctl/prove/lint.h"
 #include "fwctl/replay/replay.h"
 #include "site/load/load.h"
 
@@ -310,6 +311,29 @@ Result<int> run_explain(const Args& args) {
   return example.live.verdict == prove::kAccept && agreed ? core::kExitDone : core::kExitNo;
 }
 
+Result<int> run_lint(const Args& args) {
+  GH_TRY(const Policy policy, load_policy(args));
+  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, args.has("--planned")));
+  std::vector<prove::Finding> findings = prove::lint_site(policy.site);
+  for (prove::Finding& f : prove::lint_ruleset(policy.site, ruleset)) findings.push_back(std::move(f));
+  std::string out;
+  if (args.json()) {
+    JsonWriter json(out);
+    json.begin_array();
+    for (const prove::Finding& f : findings) {
+      json.begin_object().field("finding", prove::to_string(f.kind)).field("where", f.where);
+      json.field("what", f.what).end_object();
+    }
+    json.end_array();
+    out += '\n';
+  } else {
+    for (const prove::Finding& f : findings)
+      out += fmt::format("{}: {}: {}\n", f.where, prove::to_string(f.kind), f.what);
+  }
+  GH_CHECK(core::print_result(out));
+  return findings.empty() ? core::kExitDone : core::kExitNo;
+}
+
 const core::ToolSpec kTool = {
     .name = "fwctl",
     .summary = "the firewall controller: one site policy, in force in the kernel",
@@ -367,6 +391,13 @@ const core::ToolSpec kTool = {
               {"--trace", "", "send it through a copy in a namespace of its own, too, and compare", false,
                false}},
              run_explain},
+            {"lint",
+             "SITE",
+             1,
+             1,
+             "rules and grants that cannot mean what they say; exit 1 when there are any",
+             {{"--planned", "", "look at what `apply` would put into force, not at what is", false, false}},
+             run_lint},
             {"export",
              "SITE",
              1,

@@ -8,6 +8,7 @@
 #include "fwctl/compile/compile.h"
 #include "fwctl/model/build.h"
 #include "fwctl/prove/decide.h"
+#include "fwctl/prove/lint.h"
 #include "site/load/load.h"
 
 namespace gatehouse::fwctl::prove {
@@ -399,6 +400,76 @@ TEST(Prove, WhatALargeSetHoldsIsLookedAtWhereItMatters) {
   p = prove(s, r);
   EXPECT_EQ(p.answer, Answer::differs);
   EXPECT_THAT(print_proof(p), HasSubstr("tcp 9.8.7.6:"));
+}
+
+// --- lint -----------------------------------------------------------------------------------------------
+
+std::string linted(const std::vector<Finding>& findings) {
+  std::string out;
+  for (const Finding& f : findings)
+    out += f.where + ": " + std::string(to_string(f.kind)) + ": " + f.what + '\n';
+  return out;
+}
+
+TEST(Lint, WhatIsCompiledIsClean) {
+  for (const char* name : {"web-mail.yaml", "minimal.yaml"}) {
+    const site::Site s = shipped(name);
+    const LiveRuleset r = planned(s);
+    EXPECT_EQ(linted(lint_ruleset(s, r)), "") << name;
+    EXPECT_EQ(linted(lint_site(s)), "") << name;
+  }
+}
+
+TEST(Lint, FindsRulesThatCannotMeanWhatTheySay) {
+  const site::Site s = shipped("web-mail.yaml");
+  const auto port_rule = [](std::uint16_t first, std::uint16_t last, std::int32_t verdict) {
+    Foreign range = foreign(Meaning::in_range, "range");
+    range.low = {static_cast<std::uint8_t>(first >> 8), static_cast<std::uint8_t>(first)};
+    range.high = {static_cast<std::uint8_t>(last >> 8), static_cast<std::uint8_t>(last)};
+    return rule({LoadMeta{NFT_META_L4PROTO, 0}, Compare{0, NFT_CMP_EQ, {6}},
+                 LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, 0}, range, SetVerdict{{verdict, {}}}});
+  };
+  LiveRuleset r;
+  LiveTable t;
+  t.family = NFPROTO_INET;
+  t.table.name = "mine";
+  KernelChain c;
+  c.name = "c";
+  c.base = BaseHook{"filter", NF_INET_FORWARD, 0, NF_DROP};
+  c.rules = {port_rule(80, 90, NF_ACCEPT),  port_rule(100, 110, NF_DROP),   port_rule(85, 88, NF_ACCEPT),
+             port_rule(85, 105, NF_ACCEPT), port_rule(101, 102, NF_ACCEPT), port_rule(80, 120, NF_ACCEPT)};
+  KernelSet boxes;
+  boxes.name = "b";
+  boxes.key_length = 8;
+  boxes.flags = NFT_SET_INTERVAL | NFT_SET_CONCAT;
+  boxes.field_lengths = {4, 2};
+  boxes.elements = {{{10, 0, 0, 0, 0, 1, 0, 0}, {10, 0, 0, 255, 0, 9, 0, 0}, {}, {}, {}, {}},
+                    {{10, 0, 0, 7, 0, 2, 0, 0}, {10, 0, 0, 9, 0, 3, 0, 0}, {}, {}, {}, {}}};
+  t.table.sets = {boxes};
+  t.table.chains = {c};
+  r.tables = {t};
+  const std::string found = linted(lint_ruleset(s, r));
+  EXPECT_THAT(found, HasSubstr("rule 1: redundant"));
+  EXPECT_THAT(found, HasSubstr("rule 3: shadowed"));
+  EXPECT_THAT(found, HasSubstr("rule 5: contradictory"));
+  EXPECT_THAT(found, HasSubstr("its packets are taken by rule 2"));
+  EXPECT_THAT(found, HasSubstr("set b: covered"));
+  EXPECT_THAT(found, ::testing::Not(HasSubstr("rule 2:")));
+  EXPECT_THAT(found, ::testing::Not(HasSubstr("rule 6:")));
+}
+
+TEST(Lint, FindsGrantsThatNobodyMeant) {
+  site::Site s = full();
+  s.zones[1].hosts.push_back({"old", {address("10.66.1.99")}, {}});
+  site::Service legacy = s.services[0];
+  legacy.name = "legacy";
+  legacy.host.host = "old";
+  s.services.push_back(legacy);
+  const std::string found = linted(lint_site(s));
+  EXPECT_THAT(found,
+              HasSubstr("overlapping: flow admin to servers opens tcp/80-90 to servers, which service web"));
+  EXPECT_THAT(found, HasSubstr("asymmetric: service legacy is open over IPv4 only"));
+  EXPECT_THAT(found, HasSubstr("unserved: flow admin to servers opens tcp/81 to servers"));
 }
 
 // --- assertions ------------------------------------------------------------------------------------------
