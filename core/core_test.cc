@@ -76,6 +76,7 @@ TEST(Ip, ParsesAndRefuses) {
   EXPECT_EQ(IpAddress::parse("2001:DB8:0::1")->to_string(), "2001:db8::1");
   for (const char* bad : {"", "10.0.0", "10.0.0.256", "::g", "1.2.3.4.5", "fe80::1%eth0"})
     EXPECT_FALSE(IpAddress::parse(bad)) << bad;
+  EXPECT_FALSE(IpAddress::parse(std::string_view("10.0.0.1\0x", 10)));
   for (const char* bad : {"10.0.0.1/8", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/8x"})
     EXPECT_FALSE(IpPrefix::parse(bad)) << bad;
   EXPECT_EQ(IpPrefix::parse("10.0.0.0/8")->last().to_string(), "10.255.255.255");

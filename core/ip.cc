@@ -23,7 +23,9 @@ IpAddress IpAddress::from_bytes(ByteView network_order) {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
-  if (text.empty() || text.size() >= INET6_ADDRSTRLEN) return std::nullopt;
+  // A zero byte would end the text for inet_pton, and what follows would be passed over.
+  if (text.empty() || text.size() >= INET6_ADDRSTRLEN || text.find('\0') != std::string_view::npos)
+    return std::nullopt;
   const std::string copy(text);  // inet_pton wants a terminated string
   IpAddress out;
   const bool colon = text.find(':') != std::string_view::npos;
