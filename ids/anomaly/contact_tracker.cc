@@ -40,8 +40,9 @@ void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result re
   outcome.began_us = attempt.time_us;
   outcome.client = attempt.client;
   outcome.server = attempt.server;
-  outcome.client_key = hash_(attempt.client);
-  outcome.server_key = hash_(attempt.server);
+  // Those of the observation it is told for, when there is one.
+  outcome.client_key = told_for_ != nullptr ? told_for_->client_key : hash_(attempt.client);
+  outcome.server_key = told_for_ != nullptr ? told_for_->server_key : hash_(attempt.server);
   outcome.server_port = attempt.server_port;
   outcome.protocol = attempt.protocol;
   outcome.tcp_flags = attempt.flags;
@@ -67,6 +68,12 @@ void ContactTracker::begin(const Observation& o) {
 }
 
 void ContactTracker::observe(const Observation& o) {
+  told_for_ = &o;
+  see(o);
+  told_for_ = nullptr;
+}
+
+void ContactTracker::see(const Observation& o) {
   switch (o.contact) {
     case Contact::tcp_attempt:
     case Contact::tcp_stray:
@@ -162,7 +169,8 @@ void ContactTracker::answered(const Observation& o, Result result) {
                                                          : Result::silent;
   a->stage = result == Result::answered ? Stage::answered : Stage::done;
   if (wrong) tell(*a, o.time_us, Result::taken_back, true, before);
-  tell(*a, o.time_us, result);
+  // An answer alone proves nothing yet.
+  if (result != Result::answered) tell(*a, o.time_us, result);
 }
 
 void ContactTracker::judge_silence(PendingAttempts& ring, std::int64_t now_us) {

@@ -84,6 +84,7 @@ class ContactTracker {
   }
 
  private:
+  void see(const Observation& o);
   PendingAttempts& ring(const Observation& o) { return o.protocol == 6 ? tcp_ : datagrams_; }
   void begin(const Observation& o);
   void settle(const Observation& o, Result result);
@@ -97,6 +98,7 @@ class ContactTracker {
   OutcomeSink& sink_;
   PendingAttempts tcp_, datagrams_;
   Symmetry symmetry_;
+  const Observation* told_for_ = nullptr;
 };
 
 }  // namespace gatehouse::ids::anomaly

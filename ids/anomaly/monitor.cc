@@ -232,29 +232,29 @@ void Monitor::take(const Observation& o, std::uint64_t network_key) {
   for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->on_contact(o);
 }
 
+// A refusal is an answer: nothing stays half open for it, and the host does not want it.
+void Monitor::count_outcome(const Outcome& o) {
+  const bool syn = (o.tcp_flags & 0x02) != 0;
+  const bool answered = o.result == Result::completed && o.protocol == 6 && !syn;
+  if (o.result != Result::refused && !answered) return;
+  Observation counted;
+  counted.time_us = o.time_us;
+  counted.client = o.client;
+  counted.server = o.server;
+  counted.client_key = o.client_key;
+  counted.server_key = o.server_key;
+  counted.server_port = o.server_port;
+  counted.protocol = o.protocol;
+  const Tally tally = answered           ? Tally::stray_answered
+                      : o.protocol == 17 ? Tally::udp_refused
+                      : syn              ? Tally::syn_refused
+                                         : Tally::stray_refused;
+  count(counted, spreads(tally) ? hash_(VictimTable::prefix_of(o.server)) : 0, tally);
+}
+
 void Monitor::on_outcome(const Outcome& o) {
   if ((left_out_ >> static_cast<unsigned>(o.result) & 1U) != 0) return;
-  // A refusal is an answer: nothing stays half open for it, and the host does not want it.
-  if (o.result == Result::refused || o.result == Result::completed) {
-    Observation counted;
-    counted.time_us = o.time_us;
-    counted.client = o.client;
-    counted.server = o.server;
-    counted.client_key = o.client_key;
-    counted.server_key = o.server_key;
-    counted.server_port = o.server_port;
-    counted.protocol = o.protocol;
-    const bool syn = (o.tcp_flags & 0x02) != 0;
-    const std::uint64_t network_key = hash_(VictimTable::prefix_of(o.server));
-    if (o.result == Result::refused) {
-      count(counted, network_key,
-            o.protocol == 17 ? Tally::udp_refused
-            : syn            ? Tally::syn_refused
-                             : Tally::stray_refused);
-    } else if (o.protocol == 6 && !syn) {
-      count(counted, network_key, Tally::stray_answered);
-    }
-  }
+  count_outcome(o);
   for (AnomalyDetector* d : by_outcome_) d->on_outcome(o);
   // Patience counts as a success of the client, though not of the service.
   if (o.result != Result::completed && o.result != Result::retried) return;

@@ -65,6 +65,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   void take(const Observation& o, std::uint64_t network_key);
   void tick(std::int64_t now_us);
   void count(const Observation& o, std::uint64_t network_key, Tally tally);
+  void count_outcome(const Outcome& outcome);
   void tally(const Observation& o, std::uint64_t network_key);
 
   AnomalyConfig config_;
