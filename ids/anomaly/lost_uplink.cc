@@ -57,6 +57,9 @@ class LostUplink : public AnomalyDetector {
     f.verdict = Verdict::lost_uplink;
     f.time_us = o.time_us;
     f.first_us = now_.first_us;
+    // One of them and whom it asked for, as an example.
+    f.name_source(o.client);
+    f.name_target(o.server, o.server_port);
     f.sources_total = now_.clients.estimate();
     f.targets_total = now_.servers.estimate();
     f.figure("retried", contacts);
