@@ -1,6 +1,5 @@
 # Every library the project links, found once. tools/deps names the Debian packages.
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(LIBHS REQUIRED IMPORTED_TARGET libhs)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(LIBPCAP REQUIRED IMPORTED_TARGET libpcap)
 pkg_check_modules(LIBMNL REQUIRED IMPORTED_TARGET libmnl)

@@ -36,7 +36,7 @@ std::vector<core::OptionSpec> settings_options() {
        .repeat = false},
       {.name = "--cache-dir",
        .value = "DIR",
-       .help = "keep compiled literal sets here for the next start",
+       .help = "accepted for older command lines; nothing needs to be kept",
        .required = false,
        .repeat = false},
   };
@@ -63,9 +63,9 @@ Result<Loaded> load_settings(const core::Args& args) {
   input.config = config ? &*config : nullptr;
   input.anomaly_state = args.value("--state");
   std::optional<engine::Settings> settings = engine::load_settings(input, diagnostics);
+  if (args.has("--cache-dir")) core::log_info("note: --cache-dir does nothing: rule sets load fast enough");
   if (settings && args.has("--classification"))
     settings->classification_file = args.value("--classification");
-  if (settings && args.has("--cache-dir")) settings->engine.cache_dir = args.value("--cache-dir");
   if (settings) {
     const core::Status read = engine::load_classifications(*settings, diagnostics);
     core::print_diagnostics(diagnostics);

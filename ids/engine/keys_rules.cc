@@ -47,9 +47,6 @@ void threshold_file(const SettingValue& v) {
   if (v.node.is_null()) return;
   if (auto text = v.text()) v.settings.threshold_file = std::move(*text);
 }
-void cache_dir(const SettingValue& v) {
-  if (auto text = v.text()) v.settings.engine.cache_dir = std::move(*text);
-}
 void any_text(const SettingValue& v) {
   (void)v.text();
 }
@@ -73,7 +70,7 @@ constexpr KeyRow kRows[] = {
     {"packet-alert-max", alert_max},
     {"action-order", action_order},
     {"classification-file", classification},
-    {"detect.cache-directory", cache_dir},
+    {"detect.cache-directory", any_text, "rule sets load fast enough without it"},
     {"reference-config-file", any_text, "references are not written to events"},
     {"threshold-file", threshold_file},
     {"detect.guess-applayer-tx", guess_transaction},

@@ -183,7 +183,6 @@ core::Status enter_sandbox(const LiveRun& run, const Settings& settings, const R
     spec.read_write.push_back(file_store_directory(settings.files.store, run.log_directory));
   if (const std::string& state = settings.anomaly.state_path; !state.empty())
     spec.read_write.push_back(std::filesystem::absolute(state).parent_path().string());
-  if (!settings.engine.cache_dir.empty()) spec.read_write.push_back(settings.engine.cache_dir);
   if (!run.log_directory.empty() && run.log_directory != "-") spec.read_write.push_back(run.log_directory);
   if (!run.spool.empty()) {
     GH_CHECK(core::make_directories(run.spool));

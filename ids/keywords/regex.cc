@@ -7,6 +7,8 @@
 #include <bitset>
 #include <mutex>
 
+#include "ids/keywords/regex_prefix.h"
+
 namespace gatehouse::ids {
 namespace {
 
@@ -39,10 +41,24 @@ Scratch& scratch() {
 
 class Pcre2Regex : public CompiledRegex {
  public:
-  Pcre2Regex(pcre2_code* code, std::uint32_t match_limit, std::uint32_t recursion_limit)
-      : code_(code), match_limit_(match_limit), recursion_limit_(recursion_limit) {}
+  Pcre2Regex(pcre2_code* code, std::uint32_t match_limit, std::uint32_t recursion_limit, RegexPrefix prefix)
+      : code_(code),
+        match_limit_(match_limit),
+        recursion_limit_(recursion_limit),
+        prefix_(std::move(prefix)) {}
 
   bool find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const override {
+    std::call_once(prepared_, [this] { prepare(); });
+    // An anchored regex begins where the subject does, and most fail on the first byte.
+    if (from == 0 && !subject.empty() && !may_begin_at(subject, 0)) return false;
+    if (skip_ && !anchored_) {
+      from = skip_->find(subject, from, subject.size());
+      if (from == ClassPrefix::kNowhere) return false;
+    }
+    return exact_find(subject, from, begin, end);
+  }
+
+  bool exact_find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const override {
     if (!run(subject, from)) return false;
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(scratch().data);
     // \K can put the start behind the end.
@@ -52,10 +68,13 @@ class Pcre2Regex : public CompiledRegex {
     return true;
   }
 
-  bool may_begin_with(std::uint8_t byte) const override {
+  bool may_begin_at(ByteView buffer, std::size_t at) const override {
     std::call_once(prepared_, [this] { prepare(); });
-    return !anchored_ || may_begin_with_[byte];
+    return !anchored_ || at >= buffer.size() ||
+           (may_begin_with_[buffer[at]] && (!skip_ || skip_->lies_at(buffer, at)));
   }
+
+  const RegexPrefix& prefix() const override { return prefix_; }
 
   bool capture(ByteView subject, std::size_t& begin, std::size_t& end) const override {
     if (!run(subject, 0) || pcre2_get_ovector_count(scratch().data) < 2) return false;
@@ -98,8 +117,6 @@ class Pcre2Regex : public CompiledRegex {
   bool run(ByteView subject, std::size_t from) const {
     if (from > subject.size()) return false;
     std::call_once(prepared_, [this] { prepare(); });
-    // An anchored regex begins where the subject does, and most fail on the first byte.
-    if (anchored_ && from == 0 && !subject.empty() && !may_begin_with_[subject[0]]) return false;
     Scratch& s = scratch();
     if (s.data == nullptr || s.context == nullptr) return false;
     pcre2_set_match_limit(s.context, match_limit_);
@@ -115,6 +132,10 @@ class Pcre2Regex : public CompiledRegex {
     std::uint32_t options = 0;
     pcre2_pattern_info(code_.get(), PCRE2_INFO_ALLOPTIONS, &options);
     anchored_ = (options & PCRE2_ANCHORED) != 0 && find_first_bytes();
+    // To look for what is nearly everywhere would be one search more.
+    constexpr double kRare = 1.0 / 64;
+    if (!prefix_.classes.empty() && (anchored_ || ClassPrefix::frequency(prefix_.classes) < kRare))
+      skip_ = std::make_unique<const ClassPrefix>(prefix_.classes);
   }
 
   // Which bytes a match can begin with: those after which PCRE2 would read on, or is done. False: it cannot
@@ -135,9 +156,11 @@ class Pcre2Regex : public CompiledRegex {
 
   std::unique_ptr<pcre2_code, CodeFree> code_;
   std::uint32_t match_limit_, recursion_limit_;
+  RegexPrefix prefix_;
   mutable std::once_flag prepared_;  // guards what follows
   mutable bool jit_ = false, anchored_ = false;
   mutable std::bitset<256> may_begin_with_;
+  mutable std::unique_ptr<const ClassPrefix> skip_;
 };
 
 std::uint32_t flags_of(const RegexOptions& options) {
@@ -171,7 +194,7 @@ std::shared_ptr<const CompiledRegex> CompiledRegex::compile(std::string_view pat
     error.offset = offset;
     return nullptr;
   }
-  return std::make_shared<Pcre2Regex>(code, match_limit, recursion_limit);
+  return std::make_shared<Pcre2Regex>(code, match_limit, recursion_limit, regex_prefix(pattern, options));
 }
 
 }  // namespace gatehouse::ids

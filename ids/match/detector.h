@@ -23,7 +23,6 @@ struct Match {
 };
 
 struct EngineOptions {
-  std::string cache_dir;           // serialised databases; empty: none
   unsigned packet_alert_max = 15;  // matches reported per packet
   // Acknowledged bytes that make stream rules look, by direction.
   std::array<std::uint32_t, 2> stream_chunk_bytes{2560, 2560};
@@ -32,8 +31,8 @@ struct EngineOptions {
 };
 
 struct EngineSummary {
-  std::size_t rules = 0, databases = 0, literals = 0;
-  std::uint64_t database_bytes = 0;
+  std::size_t rules = 0, literal_sets = 0, literals = 0;
+  std::uint64_t literal_bytes = 0;
 };
 
 // The compiled rule set. Immutable; shared by all workers.

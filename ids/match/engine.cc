@@ -367,7 +367,7 @@ class EngineBuilder {
 
   core::Status compile() {
     join_bodies();
-    for (Prefilter& set : engine_->literals) GH_CHECK(set.build(options_.cache_dir, engine_->summary_));
+    for (Prefilter& set : engine_->literals) set.build(engine_->summary_);
     engine_->once.build();
     for (auto& sides : engine_->packet_without_literal) {
       for (HeaderIndex& index : sides) index.build();
@@ -391,9 +391,8 @@ core::Result<std::shared_ptr<const Engine>> Engine::build(RuleList rules, const 
   return EngineBuilder(std::move(rules), options).build();
 }
 
-core::Status EngineImpl::prepare(ScanScratch& scratch) const {
-  for (const Prefilter& set : literals) GH_CHECK(set.prepare(scratch));
-  return {};
+void EngineImpl::prepare(ScanScratch& scratch) const {
+  for (const Prefilter& set : literals) set.prepare(scratch);
 }
 
 }  // namespace gatehouse::ids

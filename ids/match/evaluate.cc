@@ -86,6 +86,11 @@ class Evaluation {
   std::size_t find(const OpPlan& plan, std::size_t first, std::size_t last) const {
     const Needle& needle = plan.content.needle;
     const std::size_t size = needle.size();
+    // An explanation shall show the content where the regex fails.
+    if (!kTraced && plan.joint) {
+      last = std::min(last, buffer_.size());
+      return last < size ? kNone : plan.joint->find(buffer_, first, last - size);
+    }
     if (plan.content.endswith) {
       if (last != buffer_.size() || size > last || last - size < first) return kNone;
       first = last - size;
@@ -107,8 +112,7 @@ class Evaluation {
       const std::size_t found = find(plan, first, last);
       if (found == kNone) return failed(plan);
       const std::size_t end = found + c.needle.size();
-      const bool possible_next = plan.followed_by == nullptr || end == buffer_.size() ||
-                                 plan.followed_by->may_begin_with(buffer_[end]);
+      const bool possible_next = plan.followed_by == nullptr || plan.followed_by->may_begin_at(buffer_, end);
       const Outcome rest = possible_next ? from(at + 1, end) : Outcome::no;
       if (rest != Outcome::no || !plan.relative_next) return rest;
       first = found + 1;
@@ -223,6 +227,22 @@ ContentPlan plan_content(const ContentOp& content) {
   return plan;
 }
 
+// A short content is everywhere; with what its regex begins with, it is not.
+std::shared_ptr<const ClassPrefix> joint_prefix(const ContentOp& content, const CompiledRegex& regex) {
+  if (content.negated || content.endswith || content.pattern.size() >= kWindowBytes) return nullptr;
+  if (!regex.prefix().anchored || regex.prefix().classes.empty()) return nullptr;
+  std::vector<ByteClass> classes;
+  for (const char c : content.pattern) {
+    ByteClass& bytes = classes.emplace_back();
+    const auto byte = static_cast<std::uint8_t>(c);
+    bytes.set(byte);
+    const std::uint8_t lower = byte | 0x20U;
+    if (content.nocase && lower >= 'a' && lower <= 'z') bytes.set(lower), bytes.set(lower & 0xdfU);
+  }
+  classes.insert(classes.end(), regex.prefix().classes.begin(), regex.prefix().classes.end());
+  return std::make_shared<const ClassPrefix>(classes);
+}
+
 ListPlan plan_ops(std::span<const BufferOp> ops) {
   ListPlan plan;
   plan.ops.reserve(ops.size());
@@ -235,8 +255,12 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
     if (op.kind == BufferOp::Kind::nested)
       next.inner = std::make_shared<const ListPlan>(plan_ops(op.nested->ops));
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;
-    if (!plan.ops.empty() && op.kind == BufferOp::Kind::pcre && op.pcre.relative && !op.pcre.negated)
-      plan.ops.back().followed_by = op.pcre.regex.get();
+    if (!plan.ops.empty() && op.kind == BufferOp::Kind::pcre && op.pcre.relative && !op.pcre.negated) {
+      OpPlan& before = plan.ops.back();
+      before.followed_by = op.pcre.regex.get();
+      if (before.kind == BufferOp::Kind::content)
+        before.joint = joint_prefix(before.op->content, *op.pcre.regex);
+    }
     plan.needs_final = plan.needs_final || needs_final(op);
     plan.ops.push_back(std::move(next));
   }

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "ids/keywords/rule.h"
-#include "ids/match/needle.h"
+#include "ids/search/class_prefix.h"
+#include "ids/search/needle.h"
 
 namespace gatehouse::ids {
 
@@ -35,6 +36,8 @@ struct OpPlan {
   bool relative = false;
   // The op right behind, when that is a regex which must begin where this content ends.
   const CompiledRegex* followed_by = nullptr;
+  // The content and the beginning of that regex, when both are looked for at once.
+  std::shared_ptr<const ClassPrefix> joint;
   bool relative_next = false;  // the next op continues from here: another match may serve it better
   std::shared_ptr<const ListPlan> inner;  // of a nested op
 };

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
-#include "ids/match/needle.h"
+#include "ids/search/needle.h"
 
 namespace gatehouse::ids {
 namespace {
 
-// Sixteen rare bytes preselect as well as all of a literal, in a smaller
-// database. Eight, all that the first step of Hyperscan looks at, gave four
-// times as many false candidates.
-constexpr std::size_t kWindow = 16;
+// So many rare bytes preselect as well as all of a literal.
+constexpr std::size_t kWindow = 32;
 constexpr std::size_t kShortLiteral = 4;
 constexpr int kShortPenalty = 100, kBodyPenalty = 20;
 

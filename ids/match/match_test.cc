@@ -558,25 +558,6 @@ TEST(Streams, EverySegmentationGivesTheSameAlerts) {
   }
 }
 
-// ---- the cache of databases
-
-TEST(Cache, IsUsedAndSurvivesDamage) {
-  char name[] = "/tmp/gh-match-XXXXXX";
-  ASSERT_NE(mkdtemp(name), nullptr);
-  const std::string directory = name;
-  EngineOptions options;
-  options.cache_dir = directory;
-  const std::string rules = "alert udp any any -> any any (content:\"data\"; sid:1;)";
-  EXPECT_EQ(inspect(*detector_of(rules, options), udp_packet("data")), Sids{1});
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) files.push_back(entry.path());
-  // Both directions hold the same literals: one file serves both.
-  ASSERT_EQ(files.size(), 1U);
-  for (const auto& file : files) std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1);
-  EXPECT_EQ(inspect(*detector_of(rules, options), udp_packet("data")), Sids{1});
-  std::filesystem::remove_all(directory);
-}
-
 TEST(Reload, ANewEngineStartsAfresh) {
   const auto detector = detector_of("alert udp any any -> any any (content:\"old\"; sid:1;)");
   Flow flow;

@@ -51,7 +51,7 @@ class EngineImpl : public Engine {
   const EngineSummary& summary() const override { return summary_; }
   const RuleList& rules() const override { return rules_; }
   // Makes `scratch` fit for every literal set.
-  core::Status prepare(ScanScratch& scratch) const;
+  void prepare(ScanScratch& scratch) const;
 
   std::uint64_t id = 0;  // unique per engine: state of flows belongs to one
   std::vector<RulePlan> plans;

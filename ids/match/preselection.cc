@@ -6,9 +6,6 @@
 namespace gatehouse::ids {
 namespace {
 
-// Below this, a literal is so frequent that it would slow down the scan for all
-// others.
-constexpr std::size_t kShortLiteral = 4;
 // What ends here is "near the beginning": a few cache lines.
 constexpr std::uint32_t kNearReach = 256;
 
@@ -38,9 +35,9 @@ PortBox::PortBox(const Rule& rule) {
   bound(rule.destination_port, destination_first, destination_last);
 }
 
-void Prefilter::add(std::string_view bytes, bool nocase, std::uint32_t reach, const Preselected& rule) {
-  Kind kind = bytes.size() < kShortLiteral ? kShort : kLong;
-  if (big_ && reach <= kNearReach) kind = kBegin;
+void Prefilter::add(std::string_view bytes, bool nocase, std::uint32_t reach, Preselected rule) {
+  if (reach < Preselected::kAnyReach) rule.reach = static_cast<std::uint16_t>(reach);
+  const Kind kind = big_ && reach <= kNearReach ? kBegin : kAll;
   Section& section = sections_[kind];
   auto& rules = section.building[{nocase ? folded(bytes) : std::string(bytes), nocase}];
   if (rules.empty() || rules.back().plan != rule.plan) rules.push_back(rule);
@@ -67,13 +64,12 @@ bool Prefilter::empty() const {
 }
 
 std::string_view Prefilter::kind_name(std::size_t kind) {
-  static constexpr std::array<std::string_view, kKinds> kNames = {" (beginning)", "", " (short)"};
+  static constexpr std::array<std::string_view, kKinds> kNames = {" (beginning)", ""};
   return kNames[kind];
 }
 
-core::Status Prefilter::build_section(Section& section, const std::string& cache_dir,
-                                      EngineSummary& summary) {
-  if (section.building.empty()) return {};
+void Prefilter::build_section(Section& section, EngineSummary& summary) {
+  if (section.building.empty()) return;
   std::vector<Literal> literals;
   for (auto& [key, rules] : section.building) {
     literals.push_back({key.first, key.second});
@@ -82,23 +78,20 @@ core::Status Prefilter::build_section(Section& section, const std::string& cache
   }
   section.first.push_back(static_cast<std::uint32_t>(section.rules.size()));
   section.building.clear();
-  GH_TRY(section.set, LiteralSet::build(literals, cache_dir));
-  ++summary.databases;
+  section.set = std::make_unique<const LiteralSet>(literals);
+  ++summary.literal_sets;
   summary.literals += literals.size();
-  summary.database_bytes += section.set->bytes();
-  return {};
+  summary.literal_bytes += section.set->memory_bytes();
 }
 
-core::Status Prefilter::build(const std::string& cache_dir, EngineSummary& summary) {
-  for (Section& section : sections_) GH_CHECK(build_section(section, cache_dir, summary));
-  return {};
+void Prefilter::build(EngineSummary& summary) {
+  for (Section& section : sections_) build_section(section, summary);
 }
 
-core::Status Prefilter::prepare(ScanScratch& scratch) const {
+void Prefilter::prepare(ScanScratch& scratch) const {
   for (const Section& section : sections_) {
-    if (section.set) GH_CHECK(section.set->prepare(scratch));
+    if (section.set) scratch.literals.reserve(section.set->size());
   }
-  return {};
 }
 
 ByteView Prefilter::Section::part(const ScanView& view) const {

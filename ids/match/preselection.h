@@ -5,13 +5,15 @@
 #include <array>
 #include <limits>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "ids/match/detector.h"
 #include "ids/match/header_index.h"
-#include "ids/match/prefilter.h"
+#include "ids/match/profile.h"
+#include "ids/search/literal_set.h"
 
 namespace gatehouse::ids {
 
@@ -28,6 +30,12 @@ struct ScanView {
   std::size_t old = 0;
   bool chunk = false;   // positions count from the first new byte as well: a chunk of a stream
   bool joined = false;  // several buffers one behind the other: positions say nothing
+};
+
+// Working memory of one worker for all scans.
+struct ScanScratch {
+  LiteralScratch literals;
+  CostSampler costs;  // by Prefilter::costs_number
 };
 
 // What the ports of a packet must be for a rule, roughly: a rule outside of it cannot hold.
@@ -48,6 +56,9 @@ struct Preselected {
   PlanId plan = 0;
   bool of_transaction = false;  // the literal lies in the payload, but the rule is about a transaction
   PortBox ports;
+  std::uint16_t reach = kAnyReach;  // where an occurrence that helps must end at the latest
+
+  static constexpr std::uint16_t kAnyReach = 65535;
 };
 
 class Prefilter {
@@ -56,11 +67,11 @@ class Prefilter {
   // are worth a scan of their own.
   explicit Prefilter(bool big = true) : big_(big) {}
   // `reach`: an occurrence that ends behind it is of no use to the rule.
-  void add(std::string_view bytes, bool nocase, std::uint32_t reach, const Preselected& rule);
+  void add(std::string_view bytes, bool nocase, std::uint32_t reach, Preselected rule);
   // Before build(): adds all that `other` has, and leaves it empty.
   void take(Prefilter& other);
-  core::Status build(const std::string& cache_dir, EngineSummary& summary);
-  core::Status prepare(ScanScratch& scratch) const;
+  void build(EngineSummary& summary);
+  void prepare(ScanScratch& scratch) const;
   bool empty() const;
 
   // The samples of a set are noted under costs_number(slot, kind) for each kind below kinds().
@@ -79,20 +90,18 @@ class Prefilter {
       const ByteView bytes = section.part(view);
       if (bytes.empty()) continue;
       scratch.costs.measure(costs_number(slot, kind), [&](CostSamples* costs) {
-        Expander<Sink> expander(section, packet, sink, costs);
-        section.set->scan(bytes, scratch, expander);
+        Expander<Sink> expander(section, view, bytes, packet, sink, costs);
+        section.set->scan(bytes, scratch.literals, expander);
         if (costs != nullptr) costs->bytes += bytes.size();
       });
     }
   }
 
  private:
-  // The parts of a set differ in what a scan costs.
+  // The parts of a set differ in how much is scanned for them.
   enum Kind : std::size_t {
-    kBegin,  // literals of use near the beginning only: little is scanned for
-             // them
-    kLong,
-    kShort,  // less than four bytes: they would slow down the scan of all others
+    kBegin,  // literals of use near the beginning only
+    kAll,
     kKinds
   };
   struct Section {
@@ -109,11 +118,21 @@ class Prefilter {
   template <class Sink>
   class Expander : public LiteralSink {
    public:
-    Expander(const Section& section, const Packet& packet, Sink& sink, CostSamples* costs)
-        : section_(section), packet_(packet), sink_(sink), costs_(costs) {}
-    void on_literal(std::uint32_t literal) override {
+    Expander(const Section& section, const ScanView& view, ByteView bytes, const Packet& packet, Sink& sink,
+             CostSamples* costs)
+        : section_(section), packet_(packet), sink_(sink), costs_(costs) {
+      // From an end in `bytes` to what reaches are compared with.
+      if (!view.joined) {
+        const auto skipped = static_cast<std::size_t>(bytes.data() - view.data.data());
+        before_ = static_cast<std::int64_t>(skipped) - static_cast<std::int64_t>(view.chunk ? view.old : 0);
+      }
+      joined_ = view.joined;
+    }
+    void on_literal(std::uint32_t literal, std::size_t end) override {
+      const std::int64_t reached = joined_ ? 0 : before_ + static_cast<std::int64_t>(end);
       for (std::uint32_t i = section_.first[literal]; i < section_.first[literal + 1]; ++i) {
         const Preselected& rule = section_.rules[i];
+        if (reached > rule.reach && rule.reach != Preselected::kAnyReach) continue;
         if (!rule.ports.holds(packet_.source_port, packet_.destination_port)) continue;
         sink_(rule);
         if (costs_ != nullptr) ++costs_->hits;
@@ -125,8 +144,10 @@ class Prefilter {
     const Packet& packet_;
     Sink& sink_;
     CostSamples* costs_;
+    std::int64_t before_ = 0;
+    bool joined_ = false;
   };
-  static core::Status build_section(Section& section, const std::string& cache_dir, EngineSummary& summary);
+  static void build_section(Section& section, EngineSummary& summary);
 
   bool big_;
   std::array<Section, kKinds> sections_;

@@ -1,4 +1,4 @@
-#include "ids/match/needle.h"
+#include "ids/search/needle.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>

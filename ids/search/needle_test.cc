@@ -1,4 +1,4 @@
-#include "ids/match/needle.h"
+#include "ids/search/needle.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,0 +1,101 @@
+#ifdef __x86_64__
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "ids/search/kernels.h"
+
+#define GATEHOUSE_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi,bmi2")))
+
+namespace gatehouse::ids {
+namespace {
+
+constexpr std::size_t kLanes = 64;
+
+std::uint64_t lowest(std::size_t lanes) {
+  return lanes >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << lanes) - 1;
+}
+
+// 64 bytes at `at`, those beyond the data zero and not read.
+GATEHOUSE_AVX512 __m512i load(const std::uint8_t* data, std::size_t size, std::size_t at) {
+  if (size >= at + kLanes) return _mm512_loadu_si512(data + at);
+  if (at >= size) return _mm512_setzero_si512();
+  return _mm512_maskz_loadu_epi8(lowest(size - at), data + at);
+}
+
+GATEHOUSE_AVX512 std::size_t buckets(const BucketFilter::Tables& tables, const std::uint8_t* data,
+                                     std::size_t size, std::size_t from, FilterHits& hits) {
+  __m512i first[kWindowBytes], second[kWindowBytes];
+  for (std::size_t i = 0; i < kWindowBytes; ++i) {
+    first[i] = _mm512_loadu_si512(tables.low7[i].data());
+    second[i] = _mm512_loadu_si512(tables.low7[i].data() + kLanes);
+  }
+  const std::size_t end = std::min(size, from + kFilterBlock);
+  std::size_t count = 0;
+  for (std::size_t at = from; at < end; at += kLanes) {
+    __m512i both = _mm512_permutex2var_epi8(first[0], load(data, size, at), second[0]);
+    for (std::size_t i = 1; i < kWindowBytes; ++i)
+      both = _mm512_and_si512(both, _mm512_permutex2var_epi8(first[i], load(data, size, at + i), second[i]));
+    std::uint64_t flagged = _mm512_test_epi8_mask(both, both) & lowest(end - at);
+    if (flagged == 0) continue;
+    alignas(64) std::uint8_t fits[kLanes];
+    _mm512_store_si512(fits, both);
+    for (; flagged != 0; flagged &= flagged - 1) {
+      const auto lane = static_cast<std::size_t>(std::countr_zero(flagged));
+      hits.at[count] = static_cast<std::uint16_t>(at - from + lane);
+      hits.buckets[count++] = fits[lane];
+    }
+  }
+  return count;
+}
+
+// Which of sixteen windows have both their bits in the table.
+GATEHOUSE_AVX512 std::uint32_t entered(const FingerprintFilter& filter, __m512i windows, __mmask16 lanes) {
+  const __m512i upper = _mm512_and_si512(windows, _mm512_set1_epi8(0x40));
+  const __m512i folded = _mm512_or_si512(windows, _mm512_srli_epi32(upper, 1));
+  const __m512i prints = _mm512_mullo_epi32(folded, _mm512_set1_epi32(static_cast<int>(kPrintFactor)));
+  const __m512i index = _mm512_srl_epi32(prints, _mm_cvtsi32_si128(static_cast<int>(filter.shift())));
+  const __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes, index, filter.words(), 4);
+  const __m512i one = _mm512_set1_epi32(1);
+  const __m512i low5 = _mm512_set1_epi32(31);
+  const __m512i bits =
+      _mm512_or_si512(_mm512_sllv_epi32(one, _mm512_and_si512(_mm512_srli_epi32(prints, 14), low5)),
+                      _mm512_sllv_epi32(one, _mm512_and_si512(_mm512_srli_epi32(prints, 9), low5)));
+  return _mm512_cmpeq_epi32_mask(_mm512_and_si512(words, bits), bits);
+}
+
+GATEHOUSE_AVX512 std::size_t fingerprints(const FingerprintFilter& filter, const std::uint8_t* data,
+                                          std::size_t size, std::size_t from, FilterHits& hits) {
+  if (size < kWindowBytes) return 0;
+  const std::size_t end = std::min(size - kWindowBytes + 1, from + kFilterBlock);
+  const std::size_t stride = filter.stride();
+  alignas(64) static constexpr auto kNeighbours = [] {
+    std::array<std::uint8_t, kLanes> order{};
+    for (std::size_t i = 0; i < order.size(); ++i)
+      order[i] = static_cast<std::uint8_t>(i / kWindowBytes + i % kWindowBytes);
+    return order;
+  }();
+  const __m512i neighbours = _mm512_load_si512(kNeighbours.data());
+  constexpr std::size_t kWindows = 16;
+  std::size_t count = 0;
+  for (std::size_t at = from; at < end; at += kWindows * stride) {
+    __m512i windows = load(data, size, at);
+    if (stride == 1) windows = _mm512_permutexvar_epi8(neighbours, windows);
+    const auto lanes = static_cast<__mmask16>(lowest((end - at + stride - 1) / stride));
+    std::uint32_t flagged = entered(filter, windows, lanes);
+    for (; flagged != 0; flagged &= flagged - 1)
+      hits.at[count++] = static_cast<std::uint16_t>(
+          at - from + stride * static_cast<std::size_t>(std::countr_zero(flagged)));
+  }
+  return count;
+}
+
+}  // namespace
+
+const SearchKernels kAvx512Kernels = {"avx512vbmi", buckets, fingerprints};
+
+}  // namespace gatehouse::ids
+
+#endif

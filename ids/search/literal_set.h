@@ -1,0 +1,88 @@
+// Which of many literals occur in some bytes. See NOTES.md for how.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/bytes.h"
+#include "ids/search/bucket_filter.h"
+#include "ids/search/fingerprint_filter.h"
+#include "ids/search/kernels.h"
+#include "ids/search/window_table.h"
+
+namespace gatehouse::ids {
+
+using core::ByteView;
+
+struct Literal {
+  std::string bytes;    // 1 to kLongestLiteral
+  bool nocase = false;  // ASCII letters match in either case
+};
+
+class LiteralSink {
+ public:
+  virtual ~LiteralSink() = default;
+  // Once for each literal that occurs; `end`: where its first occurrence ends, an offset into the data.
+  virtual void on_literal(std::uint32_t literal, std::size_t end) = 0;
+};
+
+// Working memory of one thread for all sets.
+class LiteralScratch {
+ public:
+  // A set that is to be scanned with this has so many literals.
+  void reserve(std::size_t literals);
+
+ private:
+  friend class LiteralSet;
+  void begin_scan();
+
+  std::vector<std::uint32_t> reported_;  // by literal: the scan it was last reported in
+  std::uint32_t scan_ = 0;
+  FilterHits hits_;
+};
+
+// Immutable set of literals, numbered as they were given.
+class LiteralSet {
+ public:
+  // `kernels`: another processor's, in tests.
+  explicit LiteralSet(const std::vector<Literal>& literals, const SearchKernels& kernels = best_kernels());
+
+  // `scratch` has room for size() literals.
+  void scan(ByteView data, LiteralScratch& scratch, LiteralSink& sink) const;
+  std::size_t size() const { return texts_.size(); }
+  std::size_t memory_bytes() const;
+
+ private:
+  struct Text {
+    std::uint32_t at = 0, size = 0;  // in arena_
+    bool nocase = false;
+  };
+  // A filter and the literals of its windows.
+  struct Fingerprints {
+    FingerprintFilter filter;
+    WindowTable windows;
+
+    explicit Fingerprints(std::size_t stride) : filter(stride) {}
+    // Of `text` from `first` on, as many windows as the stride asks for.
+    void add(std::string_view text, std::size_t first, std::uint32_t literal);
+    void build();
+    std::size_t memory_bytes() const { return filter.memory_bytes() + windows.memory_bytes(); }
+  };
+  bool lies_at(const Text& text, const std::uint8_t* place) const;
+  void confirm(const WindowTable& table, std::uint32_t print, ByteView data, std::size_t at,
+               LiteralScratch& scratch, LiteralSink& sink) const;
+  void scan_buckets(ByteView data, LiteralScratch& scratch, LiteralSink& sink) const;
+  void scan_fingerprints(const Fingerprints& prints, ByteView data, LiteralScratch& scratch,
+                         LiteralSink& sink) const;
+
+  const SearchKernels& kernels_;
+  std::string arena_;  // in lower case where case does not matter
+  std::vector<Text> texts_;
+  BucketFilter buckets_;
+  std::array<WindowTable, kWindowBytes> bucket_windows_;  // by width of the window less one
+  Fingerprints strided_{kStride}, dense_{1};
+};
+
+}  // namespace gatehouse::ids
