@@ -71,11 +71,15 @@ core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const
   RuleSet set;
   GH_CHECK(load_lists(settings, diagnostics));
   GH_TRY(set.files, rule_files(paths));
-  GH_TRY(const std::vector<core::SourceText> sources, read_rule_files(set.files));
   RuleEnvironment environment = settings.environment;
   environment.keep_text = false;
-  RuleList rules = check_rules(sources, environment, diagnostics);
-  for (const core::SourceText& source : sources) diagnostics.attach(source);
+  RuleList rules;
+  {
+    // The text is gone before the engine is built: it is as much memory as that needs.
+    GH_TRY(const std::vector<core::SourceText> sources, read_rule_files(set.files));
+    rules = check_rules(sources, environment, diagnostics);
+    for (const core::SourceText& source : sources) diagnostics.attach(source);
+  }
   set.loaded = rules.rules.size() + rules.detections.size();
   set.failed = rules.failed;
   set.skipped = rules.skipped;

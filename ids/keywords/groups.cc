@@ -216,10 +216,10 @@ const AddressSet* GroupResolver::addresses(const GroupExpr& group, GroupError& e
   if (!resolve(group, GroupKind::address, sets, error)) return nullptr;
   AddressSet result;
   result.any = sets.v4.is_all(kLargestV4) && sets.v6.is_all(kLargestV6);
-  for (const WideRange& r : sets.v4.ranges())
-    result.v4.push_back({from_wide(r.first, 4), from_wide(r.last, 4)});
-  for (const WideRange& r : sets.v6.ranges())
-    result.v6.push_back({from_wide(r.first, 6), from_wide(r.last, 6)});
+  std::vector<AddressSet::Range> v4, v6;
+  for (const WideRange& r : sets.v4.ranges()) v4.push_back({from_wide(r.first, 4), from_wide(r.last, 4)});
+  for (const WideRange& r : sets.v6.ranges()) v6.push_back({from_wide(r.first, 6), from_wide(r.last, 6)});
+  result.assign(std::move(v4), std::move(v6));
   return &address_cache_.emplace(key, std::move(result)).first->second;
 }
 
@@ -237,9 +237,18 @@ const PortSet* GroupResolver::ports(const GroupExpr& group, GroupError& error) {
   return &port_cache_.emplace(key, std::move(result)).first->second;
 }
 
+const std::shared_ptr<const AddressSet::Ranges>& AddressSet::no_ranges() {
+  static const auto none = std::make_shared<const Ranges>();
+  return none;
+}
+
+void AddressSet::assign(std::vector<Range> v4, std::vector<Range> v6) {
+  ranges_ = std::make_shared<const Ranges>(Ranges{std::move(v4), std::move(v6)});
+}
+
 bool AddressSet::contains(const IpAddress& a) const {
   if (any) return true;
-  const std::vector<Range>& ranges = a.is_v4() ? v4 : v6;
+  const std::vector<Range>& ranges = a.is_v4() ? v4() : v6();
   if (a.version == 0) return false;
   const auto next = std::upper_bound(ranges.begin(), ranges.end(), a, [](const IpAddress& x, const Range& r) {
     return x.bytes < r.first.bytes;

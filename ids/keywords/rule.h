@@ -21,15 +21,25 @@ namespace gatehouse::ids {
 
 enum class RuleAction : std::uint8_t { alert, pass, drop, reject, config };
 
-// A sorted list of disjoint, inclusive address ranges per IP version; negation is already applied.
+// A sorted list of disjoint, inclusive address ranges per IP version; negation is already applied. Copies share the
+// ranges: most rules of a set name the same networks.
 class AddressSet {
  public:
   struct Range {
     IpAddress first, last;
   };
   bool any = true;
-  std::vector<Range> v4, v6;
+  void assign(std::vector<Range> v4, std::vector<Range> v6);
+  const std::vector<Range>& v4() const { return ranges_->v4; }
+  const std::vector<Range>& v6() const { return ranges_->v6; }
   bool contains(const IpAddress& a) const;
+
+ private:
+  struct Ranges {
+    std::vector<Range> v4, v6;
+  };
+  static const std::shared_ptr<const Ranges>& no_ranges();
+  std::shared_ptr<const Ranges> ranges_ = no_ranges();
 };
 
 class PortSet {

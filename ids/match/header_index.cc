@@ -10,14 +10,14 @@ double share(const AddressSet& set) {
   if (set.any) return 1;
   double v4 = 0;
   double v6 = 0;
-  for (const AddressSet::Range& r : set.v4)
+  for (const AddressSet::Range& r : set.v4())
     v4 += (1.0 + r.last.v4_host_order() - r.first.v4_host_order()) / 4294967296.0;
   // The first four bytes are enough to tell few from many.
   const auto upper = [](const IpAddress& a) {
     return static_cast<double>((std::uint32_t{a.bytes[0]} << 24U) | (std::uint32_t{a.bytes[1]} << 16U) |
                                (std::uint32_t{a.bytes[2]} << 8U) | a.bytes[3]);
   };
-  for (const AddressSet::Range& r : set.v6) v6 += (upper(r.last) - upper(r.first)) / 4294967296.0;
+  for (const AddressSet::Range& r : set.v6()) v6 += (upper(r.last) - upper(r.first)) / 4294967296.0;
   return std::max(v4, v6);
 }
 
@@ -40,14 +40,14 @@ Wide HeaderIndex::wide(const IpAddress& address) {
 }
 
 void HeaderIndex::add_addresses(std::size_t side, const AddressSet& set, PlanId plan) {
-  for (const AddressSet::Range& r : set.v4) {
+  for (const AddressSet::Range& r : set.v4()) {
     const std::uint32_t first = r.first.v4_host_order();
     const std::uint32_t last = r.last.v4_host_order();
     v4_[side].add(first, last, plan);
     near_[side].resize(kBlocks);
     for (std::uint32_t block = first >> 16U; block <= last >> 16U; ++block) near_[side][block] = true;
   }
-  for (const AddressSet::Range& r : set.v6) v6_[side].add(wide(r.first), wide(r.last), plan);
+  for (const AddressSet::Range& r : set.v6()) v6_[side].add(wide(r.first), wide(r.last), plan);
 }
 
 void HeaderIndex::add_ports(std::size_t side, const PortSet& set, PlanId plan) {

@@ -16,11 +16,11 @@ Wide wide(const IpAddress& address) {
 // The number of IPv4 ranges, then all ranges.
 std::vector<Wide> key_of(const AddressSet& set) {
   std::vector<Wide> key;
-  key.reserve(1 + 2 * (set.v4.size() + set.v6.size()));
-  key.push_back(set.v4.size());
-  for (const AddressSet::Range& r : set.v4)
+  key.reserve(1 + 2 * (set.v4().size() + set.v6().size()));
+  key.push_back(set.v4().size());
+  for (const AddressSet::Range& r : set.v4())
     key.insert(key.end(), {r.first.v4_host_order(), r.last.v4_host_order()});
-  for (const AddressSet::Range& r : set.v6) key.insert(key.end(), {wide(r.first), wide(r.last)});
+  for (const AddressSet::Range& r : set.v6()) key.insert(key.end(), {wide(r.first), wide(r.last)});
   return key;
 }
 
