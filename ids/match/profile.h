@@ -27,7 +27,7 @@ struct CostSamples {
 
 class CostSampler {
  public:
-  static constexpr std::uint32_t kEvery = 128;
+  static constexpr std::uint32_t kEvery = 512;
 
   void resize(std::size_t entries) { samples_.assign(entries, {}); }
   // Times every kEvery-th `work()`, whose result it returns. `work` gets the samples to note hits in; null:
@@ -43,7 +43,8 @@ class CostSampler {
   const std::vector<CostSamples>& samples() const { return samples_; }
 
  private:
-  // Of this thread: while others run on its processor, nothing here costs more.
+  // Of this thread: while others run on its processor, nothing here costs more. It asks the kernel, which is
+  // why samples are few.
   static std::uint64_t cpu_ns() {
     timespec now{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
