@@ -48,7 +48,6 @@ Writes writes_of(const LiveRuleset& ruleset);
 
 class Symbolic {
  public:
-  ~Symbolic();
   // The ruleset must outlive this.
   Symbolic(Diagrams& diagrams, Fields& fields, const LiveRuleset& ruleset);
 
@@ -89,7 +88,12 @@ class Symbolic {
   std::map<std::pair<const KernelChain*, Place>, Flow> chains_;
   std::map<std::pair<const LiveTable*, std::string>, const KernelChain*> by_name_;
   std::map<std::pair<const LiveTable*, std::string>, const KernelSet*> sets_;
-  struct LargeSet;
+  struct LargeSet {
+    const KernelSet* set = nullptr;
+    std::vector<Word> key;
+    std::vector<std::pair<std::size_t, std::size_t>> cuts;
+    Variable member = 0;
+  };
   std::vector<LargeSet> large_;
   std::size_t linked_ = 0;  // how many of them are in link_
   Node link_;
