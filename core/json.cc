@@ -1,5 +1,6 @@
 #include "core/json.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -53,6 +54,32 @@ bool all_plain(const unsigned char* p) {
   };
   const std::uint64_t control = (word - kOnes * 0x20) & ~word;
   return ((word | control | holds('"') | holds('\\') | holds(0x7f)) & kHigh) == 0;
+}
+
+bool is_plain(std::string_view text) {
+  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+  std::size_t i = 0;
+  for (; text.size() - i >= 8; i += 8) {
+    if (!all_plain(p + i)) return false;
+  }
+  for (; i < text.size(); ++i) {
+    if (p[i] < 0x20 || p[i] >= 0x7f || p[i] == '"' || p[i] == '\\') return false;
+  }
+  return true;
+}
+
+// `text` between quotes, with what stands before and behind it, in one step: nearly all that events are made
+// of. False: it is long or needs escapes.
+bool append_short(std::string& out, std::string_view before, std::string_view text, std::string_view behind) {
+  std::array<char, 64> room;
+  if (before.size() + text.size() + behind.size() + 2 > room.size() || !is_plain(text)) return false;
+  char* end = std::copy(before.begin(), before.end(), room.data());
+  *end++ = '"';
+  end = std::copy(text.begin(), text.end(), end);
+  *end++ = '"';
+  end = std::copy(behind.begin(), behind.end(), end);
+  out.append(room.data(), static_cast<std::size_t>(end - room.data()));
+  return true;
 }
 
 }  // namespace
@@ -131,15 +158,20 @@ JsonWriter& JsonWriter::end_array() {
   return *this;
 }
 JsonWriter& JsonWriter::key(std::string_view name) {
-  separate();
-  append_json_string(out_, name);
-  out_ += ':';
+  if (!append_short(out_, need_comma_ ? "," : "", name, ":")) {
+    separate();
+    append_json_string(out_, name);
+    out_ += ':';
+  }
   need_comma_ = false;
   return *this;
 }
 JsonWriter& JsonWriter::string(std::string_view value) {
-  separate();
-  append_json_string(out_, value);
+  if (!append_short(out_, need_comma_ ? "," : "", value, "")) {
+    separate();
+    append_json_string(out_, value);
+  }
+  need_comma_ = true;
   return *this;
 }
 JsonWriter& JsonWriter::number(std::int64_t value) {

@@ -119,29 +119,42 @@ BrokenDown break_down(std::int64_t epoch_us) {
   return out;
 }
 
-// Appends "YYYY-MM-DDThh:mm:ss.uuuuuu".
-void append_date_time(std::string& out, std::int64_t epoch_us) {
-  const BrokenDown b = break_down(epoch_us);
-  const auto digits = [&out](int value, int width) {
-    std::array<char, 6> text;
-    for (int i = width; i-- > 0; value /= 10)
-      text[static_cast<std::size_t>(i)] = static_cast<char>('0' + value % 10);
-    out.append(text.data(), static_cast<std::size_t>(width));
+// "YYYY-MM-DDThh:mm:ss".
+std::array<char, 19> date_text(const tm& date) {
+  std::array<char, 19> text;
+  const auto digits = [&text](std::size_t at, int value, std::size_t width) {
+    for (std::size_t i = at + width; i-- > at; value /= 10) text[i] = static_cast<char>('0' + value % 10);
   };
   // Four digits are all the EVE form has; a hostile capture can hold any year.
-  digits(std::min(std::max(b.date.tm_year + 1900, 0), 9999), 4);
-  out += '-';
-  digits(b.date.tm_mon + 1, 2);
-  out += '-';
-  digits(b.date.tm_mday, 2);
-  out += 'T';
-  digits(b.date.tm_hour, 2);
-  out += ':';
-  digits(b.date.tm_min, 2);
-  out += ':';
-  digits(b.date.tm_sec, 2);
-  out += '.';
-  digits(b.microseconds, 6);
+  digits(0, std::min(std::max(date.tm_year + 1900, 0), 9999), 4);
+  digits(5, date.tm_mon + 1, 2);
+  digits(8, date.tm_mday, 2);
+  digits(11, date.tm_hour, 2);
+  digits(14, date.tm_min, 2);
+  digits(17, date.tm_sec, 2);
+  text[4] = text[7] = '-';
+  text[10] = 'T';
+  text[13] = text[16] = ':';
+  return text;
+}
+
+// Appends "YYYY-MM-DDThh:mm:ss.uuuuuu". Events come many to a second: a thread keeps the text of its last
+// one.
+void append_date_time(std::string& out, std::int64_t epoch_us) {
+  struct Second {
+    std::int64_t second = 0;
+    std::array<char, 19> text = date_text(break_down(0).date);
+  };
+  thread_local Second last;
+  std::int64_t second = epoch_us / 1'000'000;
+  if (epoch_us % 1'000'000 < 0) --second;
+  if (second != last.second) last = {second, date_text(break_down(epoch_us).date)};
+  std::array<char, 26> text;
+  std::copy(last.text.begin(), last.text.end(), text.begin());
+  text[19] = '.';
+  std::int64_t rest = epoch_us - second * 1'000'000;
+  for (std::size_t i = text.size(); i-- > 20; rest /= 10) text[i] = static_cast<char>('0' + rest % 10);
+  out.append(text.data(), text.size());
 }
 
 }  // namespace
