@@ -214,6 +214,14 @@ void AttackLog::archive(StateArchive& a, Attack& attack) const {
     if (a.restoring()) f.figures[i].first = lasting_name(name);
     a.value(f.figures[i].second);
   }
+  const std::size_t limits = a.value(f.limit_count, at_most(f.limits.size()));
+  for (std::size_t i = 0; i < limits && !a.failed(); ++i) {
+    std::string name(f.limits[i].first);
+    a.text(name, kLongestName);
+    if (!is_name(name)) return a.refuse("a limit has no name");
+    if (a.restoring()) f.limits[i].first = lasting_name(name);
+    a.value(f.limits[i].second);
+  }
   a.value(f.confidence, [](double c) { return c >= 0 && c <= 1; });
   for (std::uint64_t* n : {&attack.id, &attack.reported_amount, &attack.known_amount, &attack.amount})
     a.value(*n);

@@ -121,5 +121,36 @@ TEST_F(Anomaly, TopShowsWhoIsSuspectedAtTheEndOfACapture) {
   EXPECT_EQ(run({"anomaly", "top", "--socket", "@nobody.sock"}), 2);
 }
 
+TEST_F(Anomaly, ReplayGivesTheSameEventsAtAnySpeed) {
+  ASSERT_EQ(run({"run", "--config", "@open.yaml", "--pcap", "@scan.pcap", "--log-dir", "@"}), 0) << err_;
+  std::ifstream log(directory_ + "/eve.json");
+  std::string line, events;
+  while (std::getline(log, line)) {
+    if (line.find("\"gid\":900") != std::string::npos) events += line + "\n";
+  }
+  ASSERT_FALSE(events.empty());
+  for (const char* speed : {"0", "10", "0.5"}) {
+    ASSERT_EQ(run({"anomaly", "replay", "--config", "@open.yaml", "--pcap", "@scan.pcap", "--speed", speed}),
+              0)
+        << err_;
+    EXPECT_EQ(out_, events) << speed;
+  }
+  write("quiet.rules",
+        "pass ip any any -> any any (gid:900; sid:1;)\nalert ip any any -> any any (sid:1;)\n");
+  ASSERT_EQ(run({"anomaly", "replay", "--pcap", "@scan.pcap", "--rules", "@quiet.rules"}), 0) << err_;
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(run({"anomaly", "replay", "--pcap", "@scan.pcap", "--speed", "fast"}), 2);
+}
+
+TEST_F(Anomaly, ReplayTakesUpAStateAndLeavesOne) {
+  const std::vector<std::string> words = {"anomaly", "replay",     "--config", "@open.yaml",
+                                          "--pcap",  "@scan.pcap", "--state",  "@state"};
+  ASSERT_EQ(run(words), 0) << err_;
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/state"));
+  EXPECT_TRUE(says("\"phase\":\"start\"")) << out_;
+  // The attack goes on in a run to come: it has not ended.
+  EXPECT_FALSE(says("\"phase\":\"end\"")) << out_;
+}
+
 }  // namespace
 }  // namespace gatehouse::ids::cli

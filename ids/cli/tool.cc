@@ -119,6 +119,20 @@ core::VerbSpec anomaly_top_verb() {
   return v;
 }
 
+core::VerbSpec anomaly_replay_verb() {
+  core::VerbSpec v;
+  v.name = "anomaly replay";
+  v.summary = "run the detectors alone over a capture: their events, nothing else";
+  v.options = with_settings({
+      option("--pcap", "FILE", "the capture", true),
+      option("--rules", "PATH", "rules of generator 900: how detections are told", false, true),
+      option("--log-dir", "DIR", "append events to DIR/eve.json (default: standard output)"),
+      option("--speed", "X", "1: as fast as the packets came; 0, the default: at once"),
+  });
+  v.run = verb_anomaly_replay;
+  return v;
+}
+
 core::VerbSpec plain_verb(std::string name, std::string summary, core::Result<int> (*run)(const core::Args&),
                           std::vector<core::OptionSpec> options) {
   core::VerbSpec v;
@@ -157,6 +171,7 @@ core::ToolSpec ids_tool() {
                  settings_options()),
       anomaly_explain_verb(),
       anomaly_top_verb(),
+      anomaly_replay_verb(),
       plain_verb("anomaly classes", "list what the detectors can find: gid, sid, class, severity",
                  verb_anomaly_classes, {}),
   };

@@ -16,6 +16,7 @@ core::Result<int> verb_keywords(const core::Args& args);
 core::Result<int> verb_config(const core::Args& args);
 core::Result<int> verb_anomaly_explain(const core::Args& args);
 core::Result<int> verb_anomaly_top(const core::Args& args);
+core::Result<int> verb_anomaly_replay(const core::Args& args);
 core::Result<int> verb_anomaly_classes(const core::Args& args);
 
 }  // namespace gatehouse::ids::cli

@@ -59,6 +59,10 @@ class Worker : public PacketSink, private PacketHandler, private StreamSink, pri
   void snapshot(StatsSnapshot& out) const;
   // Who is suspected and attacked now, when the detectors are this worker's own.
   std::string top(std::size_t most) const;
+  // How detections are told, when another engine than the worker's says so.
+  void use_detection_rules(std::shared_ptr<const Engine> engine) {
+    if (detections_) detections_->use(std::move(engine));
+  }
   // What rules and literal sets cost since the engine was taken.
   DetectorCosts costs() const { return detector_->costs(); }
   std::int64_t last_packet_us() const { return now_us_; }
