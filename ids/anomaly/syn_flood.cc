@@ -12,6 +12,8 @@ constexpr std::int64_t kRetrySeenUs = 1'300'000;
 constexpr std::uint32_t kDeadSyn = 16;  // unanswered within a second
 constexpr std::uint64_t kDeadClients = 8;
 constexpr std::uint64_t kManyPorts = 128;
+constexpr std::uint32_t kEnoughVotes =
+    32;  // the vote begins anew with each count of ports, and the first port leads
 
 class SynFlood : public AnomalyDetector {
  public:
@@ -39,7 +41,8 @@ class SynFlood : public AnomalyDetector {
     // One source that asks port after port is a scan, at any rate: the count of ports ends far below that of
     // a fast one.
     const std::uint64_t sources = v.source_count();
-    const bool many_ports = v.port_count() * 4 >= begun || (v.port_count() >= kManyPorts && !v.is_one());
+    const bool one_port = v.votes >= kEnoughVotes && v.is_one();
+    const bool many_ports = v.port_count() * 4 >= begun || (v.port_count() >= kManyPorts && !one_port);
     if (many_ports && sources * 4 < std::min<std::uint64_t>(begun, kManyPorts)) return;
     const std::uint64_t subject = c_.log.subject(Verdict::syn_flood, v.address);
     if (!c_.log.due(subject, now_us, begun)) return;
