@@ -4,8 +4,9 @@
     split.py IDS DIR [--cuts N] [--seed N] [--only WORD] [--workers N]
 
 DIR is what captures.py made. Each capture is cut at N places drawn at random. What a connection was that the cut goes
-through is forgotten with the flows, so figures may differ, of the names that the label calls right another may be given, and of several
-attackers another may come first. Otherwise class, source, target and phase of every event are the same.
+through is forgotten with the flows, so figures may differ, of the names that the label calls right another may be
+given, of several attackers another may come first, and of an outage another of those it hit. Otherwise class, source,
+target and phase of every event are the same.
 """
 import argparse
 import collections
@@ -47,8 +48,12 @@ def events(ids, captures, folder, workers, label):
                 event = json.loads(line)
                 if event["event_type"] == "alert" and "detection" in event:
                     d = event["detection"]
-                    found[names[0] if d["class"] in names else d["class"], d["phase"],
-                          "attacker" if ipaddress.ip_address(event["src_ip"]) in guilty else event["src_ip"], event["dest_ip"]] += 1
+                    who = event["src_ip"], event["dest_ip"]
+                    if d["class"] == "info.lost_uplink":
+                        who = ("anyone", "anyone")
+                    elif ipaddress.ip_address(who[0]) in guilty:
+                        who = ("attacker", who[1])
+                    found[names[0] if d["class"] in names else d["class"], d["phase"], *who] += 1
     return found
 
 
