@@ -13,7 +13,6 @@ namespace {
 
 // Beyond so many literals the buckets would fit too much of anything.
 constexpr std::size_t kMostBucketed = 48, kMostBucketedShort = 96;
-constexpr std::size_t kStridedSpan = kWindowBytes + kStride - 1;
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
@@ -92,9 +91,13 @@ LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels
     return static_cast<std::size_t>(std::count_if(
         literals.begin(), literals.end(), [size](const Literal& l) { return l.bytes.size() < size; }));
   };
-  const std::size_t bucketed_below = literals.size() <= kMostBucketed ? static_cast<std::size_t>(-1)
-                                     : below(kStridedSpan) <= kMostBucketedShort ? kStridedSpan
-                                                                                 : kWindowBytes;
+  const std::size_t strided_from = strided_.filter.span();
+  std::size_t bucketed_below = kWindowBytes;
+  if (literals.size() <= kMostBucketed) {
+    bucketed_below = static_cast<std::size_t>(-1);
+  } else if (below(strided_from) <= kMostBucketedShort) {
+    bucketed_below = strided_from;
+  }
   const WindowCosts costs(literals);
   for (std::size_t i = 0; i < literals.size(); ++i) {
     const Literal& literal = literals[i];
@@ -111,7 +114,7 @@ LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels
       bucket_windows_[width - 1].add(print_of(bytes_of(text) + at, width), number, text, at);
       continue;
     }
-    Fingerprints& prints = text.size() < strided_.filter.span() ? dense_ : strided_;
+    Fingerprints& prints = text.size() < strided_from ? dense_ : strided_;
     prints.add(text, costs.rarest(text, prints.filter.span()), number);
   }
   if (!buckets_.empty()) buckets_.build();
