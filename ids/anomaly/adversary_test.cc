@@ -1,7 +1,9 @@
 // What an attacker who knows all this may try: fill tables, aim at buckets, wash evidence, have others
 // accused.
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
+#include <array>
 #include <set>
 
 #include "ids/anomaly/keyed_hash.h"
@@ -131,6 +133,187 @@ TEST(Adversary, ASpoofedFloodOverRandomPortsNamesNoScanner) {
     lab.wait(kMs);
   }
   for (const Found& f : lab.found) EXPECT_TRUE(f.sources.empty()) << lab.names();
+}
+
+// Whatever addresses an attacker chooses, without the key he learns nothing about their buckets: pairs with
+// any difference he likes fall into one bucket as often as strangers do.
+TEST(Adversary, ChosenDifferencesCollideNoMoreThanStrangers) {
+  constexpr std::uint64_t kBuckets = 1024;
+  constexpr std::uint32_t kKeys = 8192;
+  std::vector<IpAddress> differences;
+  for (std::size_t bit = 0; bit < 128; ++bit) {
+    IpAddress d{{}, 6};
+    d.bytes[bit / 8] = static_cast<std::uint8_t>(1U << (bit % 8));
+    differences.push_back(d);
+    d.bytes[(bit / 8 + 8) % 16] = d.bytes[bit / 8];  // in both halves: these are multiplied
+    differences.push_back(d);
+  }
+  IpAddress all{{}, 6};
+  all.bytes.fill(0xff);
+  differences.push_back(all);
+  std::fill(all.bytes.begin(), all.bytes.begin() + 8, 0);
+  differences.push_back(all);
+  const IpAddress base = *IpAddress::parse("2001:db8::1");
+  for (const IpAddress& d : differences) {
+    IpAddress other = base;
+    for (std::size_t i = 0; i < 16; ++i) other.bytes[i] ^= d.bytes[i];
+    std::uint32_t low = 0, high = 0;
+    for (std::uint32_t key = 1; key <= kKeys; ++key) {
+      const KeyedHash hash(key * 0x9e3779b97f4a7c15U | 1U);
+      const std::uint64_t a = hash(base), b = hash(other);
+      low += a % kBuckets == b % kBuckets;
+      high += (a >> 20U) % kBuckets == (b >> 20U) % kBuckets;
+    }
+    // Eight are expected; more than thirty come by chance once in 10^9 tries.
+    EXPECT_LE(low, 30u) << other.to_string();
+    EXPECT_LE(high, 30u) << other.to_string();
+  }
+}
+
+RC_GTEST_PROP(Adversary, AnyProgressionOfAddressesFillsAllBuckets,
+              (std::uint32_t first, std::uint64_t seed)) {
+  const auto step = *rc::gen::inRange<std::uint32_t>(1, UINT32_MAX);
+  const KeyedHash hash(seed | 1U);
+  std::array<std::uint32_t, 256> buckets{};
+  constexpr std::uint32_t kAddresses = 16'384;
+  std::set<std::uint32_t> distinct;
+  for (std::uint32_t i = 0; i < kAddresses; ++i) distinct.insert(first + i * step);
+  for (const std::uint32_t a : distinct) ++buckets[hash(IpAddress::v4(a)) % buckets.size()];
+  const double each = static_cast<double>(distinct.size()) / buckets.size();
+  double chi = 0;
+  for (const std::uint32_t n : buckets) chi += (n - each) * (n - each) / each;
+  // 255 degrees of freedom; 400 is six deviations above.
+  if (distinct.size() == kAddresses) RC_ASSERT(chi < 400);
+}
+
+// Nobody without the key can make entries of the tables push one another out: addresses picked to share a
+// bucket under any key but ours lose no more scanners than addresses at random do.
+TEST(Adversary, AddressesAimedAtABucketHideNoScanner) {
+  const KeyedHash guessed(4711);
+  Lab lab(small());
+  std::vector<std::uint32_t> aimed;
+  const std::uint64_t bucket = guessed(IpAddress::v4(kAttacker)) & 0x3ffU;
+  for (std::uint32_t a = 0x20000000; aimed.size() < 400; ++a) {
+    if ((guessed(IpAddress::v4(a)) & 0x3ffU) == bucket) aimed.push_back(a);
+  }
+  for (std::uint16_t port = 1; port <= 9; ++port) {
+    for (const std::uint32_t a : aimed) lab.probe(a, kServer + 9, static_cast<std::uint16_t>(port + 7));
+    lab.probe(kAttacker, kServer, port);
+    lab.wait(kMs);
+  }
+  EXPECT_TRUE(lab.accuses("198.51.100.1")) << lab.names();
+}
+
+// More scanners at a time than there is room for attacks: the oldest end, nothing grows, each was told of.
+TEST(Adversary, MoreAttacksThanFit) {
+  Lab lab;
+  const std::uint64_t before = lab.monitor().memory_bytes();
+  for (std::uint32_t scanner = 0; scanner < 3000; ++scanner) {
+    for (std::uint16_t port = 1; port <= 9; ++port) lab.probe(0x20000000 + scanner, kServer + scanner, port);
+    lab.wait(kMs);
+  }
+  // Of the last that share a full bucket only one in eight is let in at a time.
+  EXPECT_GE(lab.starts(), 2950u);
+  EXPECT_LE(lab.monitor().log().size(), 1024u);
+  EXPECT_EQ(lab.monitor().memory_bytes(), before);
+}
+
+TEST(Adversary, AThousandVisitsToOneOpenPortDoNotExcuseTheOthers) {
+  Lab lab;
+  for (std::uint16_t i = 0; i < 9; ++i) {
+    for (std::uint16_t n = 0; n < 200; ++n)
+      lab.connect(kAttacker, kServer, 443, static_cast<std::uint16_t>(i * 200 + n));
+    lab.probe(kAttacker, kServer, static_cast<std::uint16_t>(i + 1));
+    lab.probe(kAttacker, kServer + 1, static_cast<std::uint16_t>(i + 1));
+    lab.wait(10 * kMs);
+  }
+  EXPECT_TRUE(lab.accuses("198.51.100.1"));
+  EXPECT_EQ(lab.starts(), 1u) << lab.names();
+}
+
+// Who washes a sweep of hosts with ports he knows to be open must know many: what each of them buys is
+// bounded.
+TEST(Adversary, WashingASweepNeedsAnotherOpenPortForEveryFourHosts) {
+  for (const std::uint32_t open_ports : {3U, 8U, 12U}) {
+    Lab lab;
+    for (std::uint32_t i = 0; i < 200; ++i) {
+      for (std::uint32_t n = 0; n < open_ports; ++n)
+        lab.connect(kAttacker, kServer + 5000, static_cast<std::uint16_t>(80 + n),
+                    static_cast<std::uint16_t>(i * 16 + n));
+      lab.probe(kAttacker, kServer + i, 22);
+      lab.wait(10 * kMs);
+    }
+    EXPECT_EQ(lab.starts(), 1u) << open_ports;
+  }
+}
+
+// A server whose client restarted asks for nothing: it goes on with connections our hosts began.
+TEST(Adversary, ConnectionsThatOurHostsForgotAccuseNoServer) {
+  Lab lab;
+  const std::uint32_t server = kAttacker;
+  for (std::uint16_t i = 0; i < 40; ++i)
+    lab.connect(kServer, server, 443, static_cast<std::uint16_t>(30000 + i));
+  lab.wait(600 * kSecond);
+  for (std::uint16_t i = 0; i < 40; ++i) {
+    const auto port = static_cast<std::uint16_t>(30000 + i);
+    lab.contact(Contact::tcp_stray, server, kServer, port, 443, i % 2 == 0 ? 0x10 : 0x11);
+    lab.contact(Contact::tcp_refused, server, kServer, port, 443, 0x04);
+    lab.wait(10 * kMs);
+  }
+  EXPECT_TRUE(lab.found.empty()) << lab.names();
+  // From another port of it the same is a scan.
+  for (std::uint16_t i = 0; i < 60; ++i) {
+    lab.contact(Contact::tcp_stray, server, kServer, static_cast<std::uint16_t>(i + 1), 444, 0x10);
+    lab.contact(Contact::tcp_refused, server, kServer, static_cast<std::uint16_t>(i + 1), 444, 0x04);
+    lab.wait(10 * kMs);
+  }
+  EXPECT_EQ(lab.count(Verdict::scan_ack), 1u) << lab.names();
+}
+
+// Half handshakes in somebody's name look like his. Whoever is named for what anybody could have forged is
+// marked so, and no ban may rest on it.
+TEST(Adversary, WhatCouldBeForgedSaysSo) {
+  const std::uint32_t third = 0xcb007107;
+  Lab refused, dropped, stray;
+  for (std::uint16_t port = 1; port <= 60; ++port) {
+    refused.probe(third, kServer, port);
+    dropped.contact(Contact::tcp_attempt, third, kServer, port);
+    dropped.contact(Contact::tcp_answered, third, kServer, port);
+    dropped.contact(Contact::tcp_abandoned, third, kServer, port);  // the third party knows nothing of it
+    stray.contact(Contact::tcp_stray, third, kServer, port, 40000, 0x10);
+    stray.contact(Contact::tcp_refused, third, kServer, port, 40000, 0x04);
+    for (Lab* lab : {&refused, &dropped, &stray}) lab->wait(10 * kMs);
+  }
+  for (Lab* lab : {&refused, &dropped, &stray}) {
+    for (const Found& f : lab->found) EXPECT_TRUE(attack_class(f.verdict).spoofable) << lab->names();
+  }
+}
+
+// Answers of every kind to packets forged in our name.
+TEST(Adversary, AnswersOfEveryKindAccuseNobody) {
+  Lab lab;
+  for (std::uint32_t i = 0; i < 4000; ++i) {
+    const std::uint32_t ours = kServer + i % 250;
+    const auto port = static_cast<std::uint16_t>(1024 + i);
+    switch (i % 5) {
+      case 0:
+        lab.contact(Contact::tcp_backscatter, kAttacker, ours, port, 443, 0x12);
+        break;
+      case 1:
+        lab.contact(Contact::tcp_backscatter, kAttacker, ours, port, 443, 0x14);
+        break;
+      case 2:
+        lab.udp(Contact::unreachable, ours, kAttacker, 53, port);
+        break;
+      case 3:
+        lab.ping(Contact::ping_answered, kAttacker, ours);
+        break;
+      default:
+        lab.udp(Contact::udp_answered, ours, kAttacker, 53, port);
+    }
+    lab.wait(10 * kMs);
+  }
+  EXPECT_TRUE(lab.found.empty()) << lab.names();
 }
 
 // A million real clients, a forged flood over them, and one scanner: found, and nothing grows.

@@ -220,6 +220,10 @@ void Monitor::prepare(Waiting& w) {
 void Monitor::see(const Waiting& w) {
   const Observation& o = w.observation;
   log_.at_packet(o.packet);
+  // The other end of a connection whose client restarted or moved goes on for a while: its port is a service
+  // our hosts have used, so it answers, it does not ask.
+  if (o.contact == Contact::tcp_stray && successes_.knows_service(hash_.join(o.client_key, o.client_port)))
+    return;
   // Half a packet has no flow, and those of the run before are gone.
   if ((o.cut && o.contact == Contact::udp_attempt) || o.time_us < flows_gone_until_us_) {
     if (Observation next = o; tracker_.make_next(next))

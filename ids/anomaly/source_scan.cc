@@ -52,10 +52,12 @@ struct Source {
   Distinct<1> protocols;
   // The host most failures are at (majority vote), and how many distinct ports failed there.
   std::uint64_t focus = 0;
-  std::uint16_t focus_votes = 0, focus_good = 0;
+  std::uint16_t focus_votes = 0;
   std::int32_t focus_units = 0;
   std::int64_t focus_first_us = 0;
   Distinct<4> focus_ports;
+  Distinct<1>
+      focus_good;  // ports of it that answered: a thousand visits to one of them prove no more than one
   std::array<IpAddress, kSamples> samples{};
   std::uint8_t sample_count = 0;
 
@@ -65,7 +67,7 @@ struct Source {
     return anomaly::sound(address) && sound_time(first_us) && sound_time(last_us) && sound_time(window_us) &&
            sound_time(focus_first_us) && units >= 0 && units <= kMostUnits && window_units >= 0 &&
            window_units <= kMostUnits && focus_units >= 0 && focus_units <= kMostUnits && pairs.sound() &&
-           ports.sound() && hosts.sound() && protocols.sound() && focus_ports.sound() &&
+           ports.sound() && hosts.sound() && protocols.sound() && focus_ports.sound() && focus_good.sound() &&
            anomaly::sound(samples) && sample_count <= kSamples;
   }
 };
@@ -97,7 +99,7 @@ class SourceScan : public AnomalyDetector {
       case Result::completed:
         if (Source* s = find(o.client_key)) {
           ++s->completed;
-          if (s->focus == o.server_key && s->focus_good != UINT16_MAX) ++s->focus_good;
+          if (s->focus == o.server_key) s->focus_good.add(c_.hash(o.server_port));
         }
         return;
       case Result::answered:
@@ -209,7 +211,7 @@ class SourceScan : public AnomalyDetector {
     } else if (s.focus_votes == 0) {
       s.focus = host;
       s.focus_votes = 1;
-      s.focus_good = 0;
+      s.focus_good.clear();
       s.focus_units = 0;
       s.focus_first_us = o.began_us;
       s.focus_ports.clear();
@@ -246,7 +248,7 @@ class SourceScan : public AnomalyDetector {
     const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, o.server); };
     const auto units_of = [&](std::uint32_t n) { return static_cast<std::int32_t>(scaled(n)) * kRefused; };
     const bool vertical = s.focus_units >= units_of(c_.config.scan_ports) &&
-                          std::uint32_t{s.focus_good} * 4 <= s.focus_ports.bits_set();
+                          s.focus_good.bits_set() * 4 <= s.focus_ports.bits_set();
     const bool wide = s.window_units >= units_of(c_.config.scan_hosts) && mostly(s, s.window_failed, 8) &&
                       enough_of_datagrams(s, look, o.server);
     const bool slow = s.failed >= scaled(kSlowTargets) && s.units >= units_of(kSlowTargets) * 3 / 4 &&

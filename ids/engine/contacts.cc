@@ -119,6 +119,12 @@ void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState befo
       tell(flow, packet, Contact::tcp_answered);
     return;
   }
+  // The reset before it was forged, or the server changed its mind.
+  if (before == TcpState::closed) {
+    if (!from_client && flow.counters[1].packets == 2 && (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck))
+      tell(flow, packet, Contact::tcp_answered);
+    return;
+  }
   if (before == TcpState::syn_recv) {
     if ((flags & kTcpRst) != 0 && from_client) return tell(flow, packet, Contact::tcp_abandoned);
     if (after == TcpState::established) tell(flow, packet, Contact::tcp_completed);

@@ -8,8 +8,9 @@ from a fixed seed, so that every run gives the same captures.
 import json
 import os
 import sys
+import zlib
 
-from wire import ACK, FIN, PSH, RST, SYN, URG, Capture, echo, ip, tcp, udp, udp_datagram, unreachable
+from wire import ACK, FIN, PSH, RST, SYN, URG, Capture, echo, icmp, ip, tcp, udp, udp_datagram, unreachable
 
 START = 1_790_000_000.0
 HOME = "172.20.8."       # servers
@@ -106,6 +107,15 @@ def scan_with_connections(c):
             c.probe(2 + i * 0.02, "233.252.0.15", HOME + "17", port, "rst")
 
 
+@case("scan.syn.vertical", also=["scan.connect", "scan.syn.block"], attackers=["233.252.0.16"], victims=[HOME + "0/24"])
+def scan_washed_with_open_ports(c):
+    """Ten whole visits to ports that are known to be open for each port that is asked for."""
+    background(c, 14)
+    for i, port in enumerate(ports(c, 80, 1024, 9000)):
+        for n in range(10):
+            t, host = 2 + i * 0.12 + n * 0.01, HOME + ("10" if n % 2 else "25")
+            c.connection(t, "233.252.0.16", host, (80, 443, 22)[n % 3], ((True, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (False, b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok")))
+        c.probe(2.11 + i * 0.12, "233.252.0.16", HOME + "25", port, "rst")
 
 
 for flags, klass, name in ((FIN, "scan.fin", "fin"), (0, "scan.null", "null"), (FIN | PSH | URG, "scan.xmas", "xmas"), (ACK, "scan.ack", "ack")):
@@ -408,6 +418,52 @@ def benign_backscatter_at_rates(c):
         c.add(2 + i * 0.006, tcp("198.51.100.80", 443, HOME + str(i * 7 % 250 + 1), 1024 + i, SYN | ACK if i % 3 else RST | ACK, i, 1))
 
 
+@case("benign.backscatter")
+def benign_answers_to_forged_packets(c):
+    """Somebody uses our addresses: what comes back is of every kind, and its senders are victims."""
+    background(c, 16)
+    for i in range(2400):
+        t, victim, ours, port = 2 + i * 0.005, f"198.51.100.{i % 3 + 80}", HOME + str(i * 7 % 250 + 1), 1024 + i * 13 % 60000
+        kind = i % 6
+        if kind == 0:
+            c.add(t, tcp(victim, 443, ours, port, SYN | ACK, i, 1))
+        elif kind == 1:
+            c.add(t, tcp(victim, (443, 81, 8443)[i % 3], ours, port, RST | ACK, 0, 1))
+        elif kind == 2:
+            c.add(t, unreachable(victim, udp(ours, port, victim, 27015, b"x" * 30)))
+        elif kind == 3:
+            c.add(t, echo(victim, ours, i, 1, True))
+        elif kind == 4:
+            c.add(t, icmp(victim, ours, 11, 0, b"\0\0\0\0", tcp(ours, port, "203.0.113.9", 80, SYN, i)[14:14 + 28]))
+        elif i % 36 == 5:
+            c.add(t, udp(victim, 53, ours, port, b"\x12\x34\x81\x80\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"))
+
+
+@case("benign.forged_resets")
+def benign_forged_resets_before_answers(c):
+    """A censor or a prankster resets connections in the server's name; the clients are no scanners."""
+    background(c, 14)
+    for i in range(400):
+        t, src, dst, sport = 2 + i * 0.025, f"172.20.9.{i % 3 + 1}", f"203.0.113.{i % 90 + 1}", 20000 + i
+        c.add(t, tcp(src, sport, dst, 443, SYN, i))
+        c.add(t + 0.002, tcp(dst, 443, src, sport, RST | ACK, 0, i + 1))
+        c.add(t + 0.03, tcp(dst, 443, src, sport, SYN | ACK, 9, i + 1))
+        if i % 2:
+            c.add(t + 0.031, tcp(src, sport, dst, 443, ACK, i + 1, 10))
+
+
+@case("benign.restart")
+def benign_clients_that_restarted(c):
+    """Servers go on with connections that a host of ours has forgotten; it resets them."""
+    background(c, 14)
+    for i in range(40):
+        c.connection(i * 0.05, "172.20.9.44", f"203.0.113.{i % 4 + 1}", 443, ((True, b"\x16\x03\1" + b"h" * 300), (False, b"s" * 2500)), end="fin")
+    for i in range(120):
+        server = f"203.0.113.{i % 4 + 1}"
+        c.add(8 + i * 0.03, tcp(server, 443, "172.20.9.44", 30000 + i, ACK | (FIN if i % 2 else PSH), i, 7, b"" if i % 2 else b"k" * 40))
+        c.add(8.001 + i * 0.03, tcp("172.20.9.44", 30000 + i, server, 443, RST, 7))
+
+
 @case("benign.multicast")
 def benign_groups_and_routing(c):
     background(c, 12)
@@ -437,13 +493,14 @@ def benign_one_direction(c):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    for number, (name, (make, label)) in enumerate(sorted(CASES.items())):
-        capture = Capture(number + 1)
+    for name, (make, label) in sorted(CASES.items()):
+        number = zlib.crc32(name.encode())  # what others are there changes nothing
+        capture = Capture(number)
         make(capture)
         folder = os.path.join(sys.argv[1], name)
         os.makedirs(folder, exist_ok=True)
-        capture.write(os.path.join(folder, "input.pcap"), START + number * 100_000)
-        base = START + number * 100_000
+        base = START + number % 1000 * 100_000
+        capture.write(os.path.join(folder, "input.pcap"), base)
         mine = {a for a in label.get("attackers", [])}
         label = dict({"name": name, "attackers": [], "decoys": [], "reflectors": [], "victims": [], "spoofed": False}, **label)
         times = attack_times(capture, label, mine)
