@@ -205,6 +205,8 @@ struct KernelTable {
 struct LiveTable {
   std::uint32_t family = 0;  // NFPROTO_*
   KernelTable table;
+  std::uint32_t raw_flags = 0;   // with those that say who may write
+  std::uint32_t owner_port = 0;  // netlink port of the owner
 
   std::string name() const;  // "inet filter"
 };

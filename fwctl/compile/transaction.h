@@ -9,7 +9,7 @@
 
 namespace gatehouse::fwctl {
 
-struct AddTable {};  // no error when it is there; sets its flags to none
+struct AddTable {};  // no error when it is there; sets its flags to those of the transaction
 struct DeleteTable {};
 struct AddSet {
   KernelSet set;  // elements are not looked at
@@ -46,6 +46,7 @@ using Operation = std::variant<AddTable, DeleteTable, AddSet, DeleteSet, AddElem
 struct Transaction {
   std::string table;
   std::vector<Operation> operations;
+  std::uint32_t table_flags = 0;  // NFT_TABLE_F_OWNER and persist: they say who may write, and stay
 
   bool empty() const { return operations.empty(); }
 };

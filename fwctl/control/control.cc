@@ -1,7 +1,13 @@
 #include "fwctl/control/control.h"
 
 #include <fmt/format.h>
+#include <linux/netfilter.h>
 #include <net/if.h>
+
+#include <algorithm>
+
+#include "fwctl/netlink/watch.h"
+
 namespace gatehouse::fwctl {
 
 using core::Errc;
@@ -15,6 +21,41 @@ core::Result<LivePlan> plan_against(Kernel& kernel, const KernelTable& wanted) {
   LivePlan out;
   GH_TRY(out.live, kernel.read(wanted.name));
   out.plan = make_plan(out.live.table ? &*out.live.table : nullptr, wanted);
+  out.plan.transaction.table_flags = out.live.ownership;
+  return out;
+}
+
+namespace {
+
+bool is_ours(const LiveTable& t, const std::string& name) {
+  return t.family == NFPROTO_INET && t.table.name == name;
+}
+
+}  // namespace
+
+LiveRuleset with_table(const LiveRuleset& ruleset, const KernelTable& table) {
+  LiveRuleset out = ruleset;
+  const auto at = std::find_if(out.tables.begin(), out.tables.end(),
+                               [&](const LiveTable& t) { return is_ours(t, table.name); });
+  if (at != out.tables.end()) {
+    at->table = table;
+  } else {
+    out.tables.emplace_back();
+    out.tables.back().family = NFPROTO_INET;
+    out.tables.back().table = table;
+  }
+  return out;
+}
+
+core::Result<WholePlan> plan_whole(Kernel& kernel, const site::Site& site, const KernelTable& wanted,
+                                   const prove::Interfaces& interfaces, bool with_meaning) {
+  WholePlan out;
+  GH_TRY(out.live, kernel.read_all());
+  const auto at = std::find_if(out.live.tables.begin(), out.live.tables.end(),
+                               [&](const LiveTable& t) { return is_ours(t, wanted.name); });
+  out.plan = make_plan(at == out.live.tables.end() ? nullptr : &at->table, wanted);
+  out.after = with_table(out.live, wanted);
+  if (with_meaning) out.meaning = prove::compare(site, out.live, out.after, interfaces);
   return out;
 }
 
@@ -39,8 +80,24 @@ std::vector<RuleCount> counts_of(const KernelTable& table) {
   return out;
 }
 
+namespace {
+
+// Those who committed while we read and planned; the kernel names them to whoever listened.
+std::string others(core::Result<RulesetWatch>& watch, const Kernel& kernel) {
+  std::vector<std::string> names;
+  if (watch) {
+    for (const Commit& c : watch->drain()) {
+      if (c.port != kernel.port() && (names.empty() || names.back() != c.who())) names.push_back(c.who());
+    }
+  }
+  return names.empty() ? "" : fmt::format("; it was {}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
 core::Result<ApplyReport> apply_table(Kernel& kernel, const KernelTable& wanted,
                                       const ApplyOptions& options) {
+  core::Result<RulesetWatch> watch = RulesetWatch::open(wanted.name);
   for (int attempt = 1;; ++attempt) {
     GH_TRY(const LivePlan now, plan_against(kernel, wanted));
     if (options.expected_generation && *options.expected_generation != now.live.generation) {
@@ -58,12 +115,14 @@ core::Result<ApplyReport> apply_table(Kernel& kernel, const KernelTable& wanted,
       const bool again =
           done.error().code == Errc::conflict && !options.expected_generation && attempt < kCommitAttempts;
       if (again) continue;
-      return tl::make_unexpected(done.error());
+      core::Error error = done.error();
+      if (error.code == Errc::conflict) error.text += others(watch, kernel);
+      return tl::make_unexpected(std::move(error));
     }
     GH_TRY(const LivePlan after, plan_against(kernel, wanted));
     if (!after.plan.empty()) {
-      return fail(Errc::system, "in force is not what was sent (changed by somebody else, or truncated):\n" +
-                                    print_plan(after.plan));
+      return fail(Errc::system, "in force is not what was sent (changed by somebody else, or truncated" +
+                                    others(watch, kernel) + "):\n" + print_plan(after.plan));
     }
     report.generation = after.live.generation;
     return report;

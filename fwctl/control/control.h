@@ -5,6 +5,7 @@
 #include "fwctl/api.h"
 #include "fwctl/netlink/kernel.h"
 #include "fwctl/plan/diff.h"
+#include "fwctl/prove/change.h"
 
 namespace gatehouse::fwctl {
 
@@ -13,6 +14,18 @@ struct LivePlan {
   Plan plan;
 };
 core::Result<LivePlan> plan_against(Kernel& kernel, const KernelTable& wanted);
+
+// What would change and what that means, over all tables, in one picture of the ruleset.
+struct WholePlan {
+  LiveRuleset live;
+  LiveRuleset after;
+  Plan plan;
+  prove::Change meaning;  // its traces point into `live` and `after`
+};
+core::Result<WholePlan> plan_whole(Kernel& kernel, const site::Site& site, const KernelTable& wanted,
+                                   const prove::Interfaces& interfaces, bool with_meaning);
+// The ruleset with `table` in place of the one of its name.
+LiveRuleset with_table(const LiveRuleset& ruleset, const KernelTable& table);
 
 // Reads, plans, commits against the generation that was read, reads back.
 core::Result<ApplyReport> apply_table(Kernel& kernel, const KernelTable& wanted, const ApplyOptions& options);

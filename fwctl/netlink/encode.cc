@@ -202,7 +202,7 @@ class Encoder {
     if (!t) return no_memory();
     nftnl_table_set_str(t.get(), NFTNL_TABLE_NAME, transaction_.table.c_str());
     nftnl_table_set_u32(t.get(), NFTNL_TABLE_FAMILY, NFPROTO_INET);
-    if (type == NFT_MSG_NEWTABLE) nftnl_table_set_u32(t.get(), NFTNL_TABLE_FLAGS, 0);
+    if (type == NFT_MSG_NEWTABLE) nftnl_table_set_u32(t.get(), NFTNL_TABLE_FLAGS, transaction_.table_flags);
     nlmsghdr* h = message(type, flags, "table " + transaction_.table);
     nftnl_table_nlmsg_build_payload(h, t.get());
     append(h);

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "core/os.h"
 #include "core/result.h"
 #include "fwctl/compile/kernel_table.h"
 #include "fwctl/compile/transaction.h"
@@ -21,6 +23,17 @@ struct LiveState {
   std::uint32_t generation = 0;
   std::optional<KernelTable> table;       // the one asked for, of family inet
   std::vector<std::string> other_tables;  // "ip nat", "inet filter"
+  std::uint32_t ownership = 0;            // NFT_TABLE_F_OWNER and kTablePersists, as far as they are set
+  std::uint32_t owner_port = 0;           // netlink port of the socket that alone may write; 0: none
+};
+
+// NFT_TABLE_F_PERSIST (Linux 6.9): the table stays when its owner ends. Missing in older headers.
+inline constexpr std::uint32_t kTablePersists = 4;
+
+// Spares reading what cannot have changed.
+struct Known {
+  const KernelTable* table = nullptr;
+  std::set<std::string> changed_sets;  // the elements of the others are those of `table`
 };
 
 // A whole ruleset as the kernel's own messages, to be made again in another network namespace, also with
@@ -37,6 +50,8 @@ inline constexpr std::uint32_t kTracePriority = 0x6761;
 class Kernel {
  public:
   static core::Result<Kernel> open();
+  // A netlink socket that another process lent us: what it owns we may write.
+  static core::Result<Kernel> adopt(core::UniqueFd socket);
   Kernel(Kernel&&) noexcept;
   Kernel& operator=(Kernel&&) noexcept;
   ~Kernel();
@@ -44,10 +59,12 @@ class Kernel {
   // Changes with every commit of anybody in this network namespace.
   core::Result<std::uint32_t> generation();
   // Errc::conflict when others keep committing while we read.
-  core::Result<LiveState> read(const std::string& table);
+  core::Result<LiveState> read(const std::string& table, const Known& known = {});
   // The tables of all families with everything in them.
   core::Result<LiveRuleset> read_all();
   core::Result<RulesetCopy> copy();
+  // Of the one table `inet NAME`; no messages when it is not there.
+  core::Result<RulesetCopy> copy_table(const std::string& name);
   // Adds everything of the copy in one transaction.
   core::Status paste(const RulesetCopy& copy);
   // Adds the table `inet gatehouse-trace`: its chains come before and after all others. Packets that come
@@ -57,8 +74,14 @@ class Kernel {
   // (Errc::conflict). A refusal by the kernel carries the policy line of the first bad operation.
   core::Status commit(const Transaction& transaction, std::optional<std::uint32_t> expected_generation);
 
+  std::uint32_t port() const;
+  int descriptor() const;
+  // Throws away answers that nobody waits for: of a borrower of our socket that ended in the middle.
+  void drain();
+
  private:
   struct State;
+  class Reader;
   core::Status send(const Batch& batch);
   explicit Kernel(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

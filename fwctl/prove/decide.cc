@@ -9,6 +9,7 @@
 
 #include "core/os.h"
 #include "fwctl/model/field.h"
+#include "fwctl/prove/search.h"
 
 namespace gatehouse::fwctl::prove {
 namespace {
@@ -47,11 +48,11 @@ class Half {
        Diagrams& diagrams, Proof& proof)
       : site_(site),
         ruleset_(ruleset),
-        interfaces_(interfaces),
         d_(diagrams),
         fields_(family),
         policy_(d_, fields_, site),
-        symbolic_(d_, fields_, ruleset),
+        symbolic_(d_, fields_, ruleset, large_),
+        search_(d_, fields_, policy_, {&ruleset}, interfaces),
         proof_(proof) {}
 
   void compare() {
@@ -59,7 +60,7 @@ class Half {
       const Node live = symbolic_.path(path);
       const Node wanted = policy_.path(path);
       if (live == wanted) continue;
-      const Node care = possible(path);
+      const Node care = search_.possible(path);
       for (const Sort sort :
            {Sort::opened, Sort::closed, Sort::limited, Sort::refused_otherwise, Sort::unknown})
         look_for(sort, path, wanted, live, care);
@@ -69,7 +70,7 @@ class Half {
   void check(const site::Assertion& assertion, AssertionResult& out) {
     for (const Path path : paths_of(assertion)) {
       const Node live = symbolic_.path(path);
-      const Node asked = d_.both(possible(path), meant_by(assertion, path));
+      const Node asked = d_.both(search_.possible(path), meant_by(assertion, path));
       const bool can = assertion.can;
       const auto broken = [&](const Leaf&, const Leaf& l) {
         const bool passes = (l.outcomes & kAccept) != 0;
@@ -97,43 +98,7 @@ class Half {
   }
 
  private:
-  using Wanted = std::function<bool(const Leaf&, const Leaf&)>;
-
-  Node possible(Path path) {
-    Node out = policy_.possible(path);
-    // An interface's name and its index belong together, where rules ask for an index.
-    for (const std::uint32_t key : {std::uint32_t{NFT_META_IIF}, std::uint32_t{NFT_META_OIF}}) {
-      const bool in = key == NFT_META_IIF;
-      if (path == (in ? Path::from_gatehouse : Path::to_gatehouse) || !asks_for_meta(key)) continue;
-      const Word index = index_word(key);
-      for (const auto& [name, number] : interfaces_) {
-        const Node named = policy_.interface_is(in ? Kind::iifname : Kind::oifname, name);
-        const Node numbered = in_range(d_, index, number, number);
-        out = d_.both(out, d_.choose(named, numbered, d_.negate(numbered)));
-      }
-      out = d_.both(out, d_.negate(in_range(d_, index, 0, 0)));
-    }
-    return out;
-  }
-  bool asks_for_meta(std::uint32_t key) const {
-    for (const LiveTable& t : ruleset_.tables) {
-      for (const KernelChain& c : t.table.chains) {
-        for (const KernelRule& r : c.rules) {
-          for (const Expression& e : r.expressions) {
-            const auto* load = std::get_if<LoadMeta>(&e);
-            if (load != nullptr && load->key == key) return true;
-          }
-        }
-      }
-    }
-    return false;
-  }
-  // Host order: the least significant byte comes first in the register.
-  Word index_word(std::uint32_t key) {
-    Word out;
-    for (std::uint32_t b = 4; b-- > 0;) fields_.append(out, {Kind::meta, key, b});
-    return out;
-  }
+  using Wanted = Search::Wanted;
 
   Sort sort_of(const Leaf& p, const Leaf& l) {
     if (p == l) return Sort::same;
@@ -186,33 +151,15 @@ class Half {
     // What large sets hold matters only where there is something to find.
     std::vector<std::int8_t> decisions;
     if (!d_.find(wanted, live, care, d_.yes(), is, decisions)) return false;
-    const Node link = symbolic_.link();
-    if (link != d_.yes() && !d_.find(wanted, live, care, link, is, decisions)) return false;
-    for (const Node wish : policy_.wishes(path)) {
-      const Node narrower = d_.both(care, wish);
-      if (narrower == care) continue;
-      std::vector<std::int8_t> better;
-      if (!d_.find(wanted, live, narrower, link, is, better)) continue;
-      care = narrower;
-      decisions = std::move(better);
-    }
+    const std::optional<Packet> packet =
+        search_.ordinary(path, wanted, live, care, symbolic_.link(), is, std::move(decisions));
+    if (!packet) return false;
     Example e;
-    e.packet = fields_.packet(path, decisions);
-    for (const auto& [name, number] : interfaces_) complete_index(e.packet, name, number);
+    e.packet = *packet;
     e.policy = opinion_on(site_, e.packet);
     e.live = interpret(ruleset_, e.packet);
     out = std::move(e);
     return true;
-  }
-  static void complete_index(Packet& packet, const std::string& name, std::uint32_t number) {
-    const auto put = [&](std::uint32_t key) {
-      for (std::uint32_t b = 0; b < 4; ++b)
-        packet.set({Kind::meta, key, b}, static_cast<std::uint8_t>(number >> (8 * b)));
-    };
-    if (packet.interface(Kind::iifname) == name && packet.bytes.count({Kind::meta, NFT_META_IIF, 0}) != 0)
-      put(NFT_META_IIF);
-    if (packet.interface(Kind::oifname) == name && packet.bytes.count({Kind::meta, NFT_META_OIF, 0}) != 0)
-      put(NFT_META_OIF);
   }
 
   // --- assertions ---
@@ -281,11 +228,12 @@ class Half {
 
   const site::Site& site_;
   const LiveRuleset& ruleset_;
-  const Interfaces& interfaces_;
   Diagrams& d_;
   Fields fields_;
   Policy policy_;
+  LargeSets large_;
   Symbolic symbolic_;
+  Search search_;
   Proof& proof_;
 };
 

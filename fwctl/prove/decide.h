@@ -9,6 +9,7 @@
 #include "core/result.h"
 #include "fwctl/prove/interpret.h"
 #include "fwctl/prove/policy.h"
+#include "fwctl/prove/search.h"
 
 namespace gatehouse::fwctl::prove {
 
@@ -44,9 +45,6 @@ struct Proof {
   // The answer over the comparison and all assertions.
   Answer overall() const;
 };
-
-// Names of interfaces that exist, with their indexes: rules may compare either.
-using Interfaces = std::vector<std::pair<std::string, std::uint32_t>>;
 
 // The ruleset must outlive the proof, whose traces point into it.
 Proof decide(const site::Site& site, const LiveRuleset& ruleset, const Interfaces& interfaces);

@@ -123,7 +123,8 @@ using Judgements = std::map<const KernelChain*, std::vector<Judgement>>;
 void judge_family(const site::Site& site, const LiveRuleset& ruleset, std::uint8_t family, Judgements& out) {
   Diagrams d;
   Fields fields(family);
-  Symbolic symbolic(d, fields, ruleset);
+  LargeSets large;
+  Symbolic symbolic(d, fields, ruleset, large);
   Policy policy(d, fields, site);
   for (const Path path : {Path::through, Path::to_gatehouse, Path::from_gatehouse}) {
     const Node care = policy.possible(path);

@@ -174,8 +174,10 @@ class PacketReader {
       const bool in = word_ == "in";
       if (!take("an interface or a zone")) return false;
       const std::string name = interface_of_(word_);
-      const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-      if (name.empty() || name.size() > 15 || !printable) return wrong("`" + word_ + "` is not an interface name");
+      const bool printable =
+          std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+      if (name.empty() || name.size() > 15 || !printable)
+        return wrong("`" + word_ + "` is not an interface name");
       packet_.set(in ? Kind::iifname : Kind::oifname, std::string_view(name));
       (in ? in_ : out_) = true;
       return true;

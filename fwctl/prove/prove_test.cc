@@ -284,7 +284,8 @@ RC_GTEST_PROP(Prove, DiagramsAgreeWithTheInterpreter, ()) {
   for (const std::uint8_t family : {std::uint8_t{4}, std::uint8_t{6}}) {
     Diagrams d;
     Fields f(family);
-    Symbolic symbolic(d, f, r);
+    LargeSets large;
+    Symbolic symbolic(d, f, r, large);
     Policy policy(d, f, s);
     std::map<Path, std::pair<Node, Node>> nodes;
     for (const Path path : {Path::through, Path::to_gatehouse, Path::from_gatehouse})

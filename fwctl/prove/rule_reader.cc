@@ -56,6 +56,13 @@ std::vector<std::pair<std::size_t, std::size_t>> cuts_of(const KernelSet& set, c
   return out;
 }
 
+bool hold_the_same(const KernelSet& a, const KernelSet& b) {
+  if (&a == &b) return true;
+  return a.same_definition(b) &&
+         std::equal(a.elements.begin(), a.elements.end(), b.elements.begin(), b.elements.end(),
+                    [](const KernelElement& x, const KernelElement& y) { return x.same_effect(y); });
+}
+
 // The elements of a set, each with its leaf.
 template <class Value>
 Table rows_of(const KernelSet& set, const std::vector<std::pair<std::size_t, std::size_t>>& cuts,
@@ -313,7 +320,7 @@ class Symbolic::RuleReader {
   }
   Variable member_of(const Key& key) {
     for (const LargeSet& l : s_.large_) {
-      if (l.set == key.set && l.key == key.words) return l.member;
+      if (l.key == key.words && l.cuts == key.cuts && hold_the_same(*l.set, *key.set)) return l.member;
     }
     const auto number = static_cast<std::uint32_t>(s_.large_.size());
     const Variable v = s_.f_.variable({ByteKey::Kind::member, number});

@@ -14,8 +14,13 @@ constexpr int kMostDepth = 64;  // the kernel allows 16 jumps
 
 }  // namespace
 
-Symbolic::Symbolic(Diagrams& diagrams, Fields& fields, const LiveRuleset& ruleset)
-    : d_(diagrams), f_(fields), ruleset_(ruleset), writes_(writes_of(ruleset)), link_(diagrams.yes()) {
+Symbolic::Symbolic(Diagrams& diagrams, Fields& fields, const LiveRuleset& ruleset, LargeSets& large)
+    : d_(diagrams),
+      f_(fields),
+      ruleset_(ruleset),
+      writes_(writes_of(ruleset)),
+      large_(large),
+      link_(diagrams.yes()) {
   for (const LiveTable& t : ruleset.tables) {
     for (const KernelChain& c : t.table.chains) by_name_[{&t, c.name}] = &c;
     for (const KernelSet& s : t.table.sets) sets_[{&t, s.name}] = &s;

@@ -46,10 +46,20 @@ struct Writes {
 };
 Writes writes_of(const LiveRuleset& ruleset);
 
+// Sets that are one variable in the diagrams. Rulesets that are compared share them: sets that hold the same
+// are one variable in both.
+struct LargeSet {
+  const KernelSet* set = nullptr;
+  std::vector<Word> key;
+  std::vector<std::pair<std::size_t, std::size_t>> cuts;
+  Variable member = 0;
+};
+using LargeSets = std::vector<LargeSet>;
+
 class Symbolic {
  public:
-  // The ruleset must outlive this.
-  Symbolic(Diagrams& diagrams, Fields& fields, const LiveRuleset& ruleset);
+  // What is given must outlive this.
+  Symbolic(Diagrams& diagrams, Fields& fields, const LiveRuleset& ruleset, LargeSets& large);
 
   // Leaves: accept, drop, reject and mixtures.
   Node path(Path path);
@@ -88,13 +98,7 @@ class Symbolic {
   std::map<std::pair<const KernelChain*, Place>, Flow> chains_;
   std::map<std::pair<const LiveTable*, std::string>, const KernelChain*> by_name_;
   std::map<std::pair<const LiveTable*, std::string>, const KernelSet*> sets_;
-  struct LargeSet {
-    const KernelSet* set = nullptr;
-    std::vector<Word> key;
-    std::vector<std::pair<std::size_t, std::size_t>> cuts;
-    Variable member = 0;
-  };
-  std::vector<LargeSet> large_;
+  LargeSets& large_;
   std::size_t linked_ = 0;  // how many of them are in link_
   Node link_;
   int depth_ = 0;

@@ -14,6 +14,7 @@
 #include "fwctl/model/build.h"
 #include "fwctl/model/print.h"
 #include "site/load/load.h"
+#include "tests/netns/fwctl_command.h"
 #include "tests/netns/fwctl_site.h"
 #include "tests/netns/fwctl_topology.h"
 
@@ -23,53 +24,7 @@ namespace {
 using namespace fwctl;
 using ::testing::HasSubstr;
 
-struct Output {
-  int status = -1;
-  std::string text;  // standard output and standard error
-};
-
-class FwctlKernel : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::string reason;
-    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
-    auto made = Namespace::create();
-    ASSERT_TRUE(made);
-    inside_.emplace(std::move(*made));
-    inside_->enter([&] {
-      auto kernel = Kernel::open();
-      ASSERT_TRUE(kernel) << kernel.error().to_string();
-      kernel_.emplace(std::move(*kernel));
-    });
-  }
-
-  static KernelTable full_table() { return compile(*build_ruleset(full_site())); }
-  core::Result<ApplyReport> put(const KernelTable& table) { return apply_table(*kernel_, table, {}); }
-  std::string differences(const KernelTable& wanted) {
-    auto planned = plan_against(*kernel_, wanted);
-    return planned ? print_plan(planned->plan) : planned.error().to_string();
-  }
-  Output shell(const std::string& command) {
-    Output out;
-    inside_->enter([&] {
-      FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-      if (pipe == nullptr) return;
-      char buffer[4096];
-      std::size_t got = 0;
-      while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
-      const int status = pclose(pipe);
-      out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    });
-    return out;
-  }
-  Output fwctl(const std::string& arguments) { return shell(std::string(GATEHOUSE_FWCTL) + " " + arguments); }
-  static std::string example(const std::string& name) {
-    return std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/" + name;
-  }
-
-  std::optional<Namespace> inside_;
-  std::optional<Kernel> kernel_;
-};
+class FwctlKernel : public CommandInNamespace {};
 
 TEST_F(FwctlKernel, AppliesAndReportsThroughTheCommand) {
   const std::string site = example("web-mail.yaml");

@@ -209,6 +209,41 @@ Node Diagrams::fix(Node f, Variable v, bool set) {
   return out;
 }
 
+Node Diagrams::differ(Node a, Node b) {
+  std::unordered_map<std::uint64_t, Node> done;
+  const std::function<Node(Node, Node)> walk = [&](Node x, Node y) -> Node {
+    if (x == y) return no_;
+    if (is_leaf(x) && is_leaf(y)) return yes_;
+    const std::uint64_t key = std::uint64_t{x} << 32U | y;
+    if (const auto at = done.find(key); at != done.end()) return at->second;
+    const Variable v = std::min(variable(x), variable(y));
+    const Node low = walk(low_if(x, v), low_if(y, v));
+    const Node out = make(v, low, walk(high_if(x, v), high_if(y, v)));
+    done.emplace(key, out);
+    return out;
+  };
+  return walk(a, b);
+}
+
+Node Diagrams::some(Node f, const std::function<bool(Variable)>& kept) {
+  std::unordered_map<Node, Node> done;
+  const std::function<Node(Node)> walk = [&](Node n) -> Node {
+    if (is_leaf(n)) return (leaf_of(n).outcomes & kYes) != 0 ? yes_ : no_;
+    if (const auto at = done.find(n); at != done.end()) return at->second;
+    const Inner inner = nodes_[n];
+    const Node low = walk(inner.low);
+    Node out = low;
+    if (kept(inner.variable)) {
+      out = make(inner.variable, low, walk(inner.high));
+    } else if (low != yes_) {
+      out = either(low, walk(inner.high));
+    }
+    done.emplace(n, out);
+    return out;
+  };
+  return walk(f);
+}
+
 namespace {
 
 struct Four {

@@ -88,6 +88,11 @@ class Diagrams {
   // `f` with the variable fixed.
   Node fix(Node f, Variable v, bool set);
 
+  // Yes where the two have different leaves.
+  Node differ(Node a, Node b);
+  // Of a condition: is there a way to decide the variables that are not kept so that it is yes?
+  Node some(Node f, const std::function<bool(Variable)>& kept);
+
   // --- questions ---
   // A path to a pair of leaves that is wanted, where `care` and `link` can be yes (two, so that a large
   // one need not be multiplied with a changing one); `path` then holds the decision on each variable: 1, 0,

@@ -1,0 +1,162 @@
+// plan, apply: bringing a policy into force.
+#include <fmt/format.h>
+
+#include "core/json.h"
+#include "core/log.h"
+#include "core/os.h"
+#include "fwctl/cli/load.h"
+#include "fwctl/cli/verbs.h"
+#include "fwctl/compile/compile.h"
+#include "fwctl/compile/digest.h"
+#include "fwctl/control/control.h"
+#include "fwctl/control/plan_file.h"
+#include "fwctl/model/build.h"
+
+namespace gatehouse::fwctl::cli {
+
+using core::Args;
+using core::Errc;
+using core::fail;
+using core::JsonWriter;
+using core::Result;
+
+namespace {
+
+constexpr std::size_t kMostPolicyBytes = 64U << 20U;
+
+std::string plan_text(const Args& args, const WholePlan& planned) {
+  std::string out;
+  const std::uint32_t generation = planned.live.generation;
+  if (args.json()) {
+    JsonWriter json(out);
+    json.begin_object().field("generation", generation).field("in_force", !planned.plan.changes_effect());
+    std::string part;
+    append_plan_json(part, planned.plan);
+    json.key("changes").raw(part);
+    part.clear();
+    prove::append_change_json(part, planned.meaning);
+    json.key("meaning").raw(part).end_object();
+    return out + '\n';
+  }
+  if (planned.plan.empty()) return fmt::format("no difference (generation {})\n", generation);
+  out = print_plan(planned.plan);
+  if (!args.has("--rules-only")) {
+    out += planned.meaning.empty() ? "for no packet does it make a difference\n"
+                                   : prove::print_change(planned.meaning);
+  }
+  return out + fmt::format("{} change(s) against generation {}\n", planned.plan.changes.size(), generation);
+}
+
+core::Status write_plan_file(const std::string& path, const std::string& site_path, const WholePlan& planned,
+                             const KernelTable& wanted) {
+  PlanFile file;
+  GH_TRY(file.site_text, core::read_file(site_path, kMostPolicyBytes));
+  file.site_file = site_path;
+  file.digest = digest(wanted);
+  file.generation = planned.live.generation;
+  file.tables = digests_of(planned.live);
+  file.made = core::rfc3339(core::wall_clock_us());
+  return core::write_file_atomic(path, file.to_text(), 0600);
+}
+
+// What was asked to be brought into force: a site, or a plan that was shown before.
+struct Wanted {
+  site::Site site;
+  std::string site_text;
+  std::optional<PlanFile> plan;
+  Ruleset ruleset;
+  KernelTable table;
+};
+
+Result<Wanted> load_wanted(const std::string& path) {
+  Wanted out;
+  GH_TRY(std::string text, core::read_file(path, kMostPolicyBytes));
+  std::string name = path;
+  if (is_plan_file(text)) {
+    GH_TRY(out.plan, parse_plan_file(core::SourceText(path, std::move(text))));
+    text = out.plan->site_text;
+    name = out.plan->site_file;
+  }
+  out.site_text = text;
+  GH_TRY(out.site, load_site(core::SourceText(name, std::move(text))));
+  GH_TRY(out.ruleset, build_ruleset(out.site));
+  out.table = compile(out.ruleset);
+  if (out.plan && digest(out.table) != out.plan->digest) {
+    return fail(Errc::conflict,
+                "the policy in " + path +
+                    " compiles to another table than when it was planned (a file that it names "
+                    "has changed, or fwctl has); plan again");
+  }
+  return out;
+}
+
+// A plan is for one generation: says what has happened since.
+core::Status still_as_planned(Kernel& kernel, const PlanFile& plan) {
+  GH_TRY(const std::uint32_t now, kernel.generation());
+  if (now == plan.generation) return {};
+  GH_TRY(const LiveRuleset live, kernel.read_all());
+  const std::vector<std::string> all = differences(plan.tables, digests_of(live));
+  return fail(Errc::conflict,
+              fmt::format("the plan of {} was made for generation {}, the ruleset is of generation {}: {}; "
+                          "nothing was applied",
+                          plan.made, plan.generation, now,
+                          all.empty() ? "somebody committed, and every table does what it did"
+                                      : fmt::format("{}", fmt::join(all, ", "))));
+}
+
+std::string report_text(const Args& args, const site::Site& site, const ApplyReport& report) {
+  std::string out;
+  if (args.json()) {
+    JsonWriter json(out);
+    json.begin_object().field("site", site.name).field("changes", report.changes);
+    json.field("generation", report.generation).key("missing_interfaces").begin_array();
+    for (const std::string& n : report.missing_interfaces) json.string(n);
+    json.end_array().end_object();
+    return out + '\n';
+  }
+  if (report.changes == 0)
+    return fmt::format("{} is in force already (generation {})\n", site.name, report.generation);
+  return fmt::format("{} is in force: {} change(s), generation {}\n", site.name, report.changes,
+                     report.generation);
+}
+
+}  // namespace
+
+Result<int> run_plan(const Args& args) {
+  GH_TRY(const Policy policy, load_policy(args));
+  warn_missing(missing_interfaces(policy.ruleset));
+  GH_TRY(Kernel kernel, Kernel::open());
+  const KernelTable wanted = compile(policy.ruleset);
+  GH_TRY(const WholePlan planned,
+         plan_whole(kernel, policy.site, wanted, interfaces_here(), !args.has("--rules-only")));
+  if (args.has("--out"))
+    GH_CHECK(write_plan_file(args.value("--out"), args.positional()[0], planned, wanted));
+  GH_CHECK(core::print_result(plan_text(args, planned)));
+  return planned.plan.empty() ? core::kExitDone : core::kExitNo;
+}
+
+Result<int> run_apply(const Args& args) {
+  if (args.has("-n")) return run_plan(args);
+  ApplyOptions options;
+  options.require_interfaces = args.has("--require-interfaces");
+  if (args.has("--expect-generation")) {
+    GH_TRY(const std::uint64_t generation, args.uint("--expect-generation", 0, 0, 0xffff'ffff));
+    options.expected_generation = static_cast<std::uint32_t>(generation);
+  }
+  GH_TRY(const Wanted wanted, load_wanted(args.positional()[0]));
+  GH_TRY(Kernel kernel, Kernel::open());
+  if (wanted.plan) {
+    GH_CHECK(still_as_planned(kernel, *wanted.plan));
+    options.expected_generation = wanted.plan->generation;
+  }
+  const std::vector<std::string> missing = missing_interfaces(wanted.ruleset);
+  if (options.require_interfaces && !missing.empty())
+    return fail(Errc::not_found, fmt::format("there is no interface {}", fmt::join(missing, ", ")));
+  GH_TRY(ApplyReport report, apply_table(kernel, wanted.table, options));
+  report.missing_interfaces = missing;
+  warn_missing(missing);
+  GH_CHECK(core::print_result(report_text(args, wanted.site, report)));
+  return core::kExitDone;
+}
+
+}  // namespace gatehouse::fwctl::cli

@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/json.h"
+#include "fwctl/cli/load.h"
+#include "fwctl/cli/verbs.h"
+#include "fwctl/compile/compile.h"
+#include "fwctl/prove/decide.h"
+#include "fwctl/prove/lint.h"
+#include "fwctl/replay/replay.h"
+
+namespace gatehouse::fwctl::cli {
+
+using core::Args;
+using core::Errc;
+using core::fail;
+using core::JsonWriter;
+using core::Result;
+
+namespace {
+
+// The kernel's path of the packet through a copy of the ruleset, in a namespace that ends with this process.
+Result<KernelTrace> ask_kernel(const Policy& policy, bool planned, const prove::Packet& packet) {
+  RulesetCopy copy;
+  if (!planned) {
+    GH_TRY(Kernel kernel, Kernel::open());
+    GH_TRY(copy, kernel.copy());
+  }
+  prove::Interfaces devices = planned ? prove::Interfaces{} : interfaces_here();
+  for (const auto kind : {prove::ByteKey::Kind::iifname, prove::ByteKey::Kind::oifname}) {
+    const std::string name = packet.interface(kind);
+    const bool known =
+        std::any_of(devices.begin(), devices.end(), [&](const auto& d) { return d.first == name; });
+    if (!name.empty() && !known) devices.emplace_back(name, 0);
+  }
+  GH_CHECK(Replay::enter_namespace());
+  GH_TRY(Replay replay, Replay::make(devices));
+  GH_CHECK(planned ? replay.load(compile(policy.ruleset)) : replay.load(copy));
+  return replay.send(packet);
+}
+
+// As far as the kernel let the packet go.
+bool same_way(const KernelTrace& kernel, std::vector<std::string> ours) {
+  if (!kernel.finished) ours.resize(std::min(ours.size(), kernel.steps.size()));
+  return kernel.steps == ours;
+}
+
+std::string kernel_text(const KernelTrace& kernel, const std::vector<std::string>& ours) {
+  std::string out = same_way(kernel, ours) ? "kernel   went the same way" : "kernel   went ANOTHER way";
+  out += kernel.dropped    ? " and dropped it\n"
+         : kernel.finished ? " and accepted it\n"
+                           : "; then its own routing ended the packet, no rule did\n";
+  for (const std::string& s : kernel.steps) out += "  " + s + '\n';
+  return out;
+}
+
+}  // namespace
+
+Result<int> run_prove(const Args& args) {
+  GH_TRY(const Policy policy, load_policy(args));
+  const bool planned = args.has("--planned");
+  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, planned));
+  const prove::Interfaces interfaces = planned ? prove::Interfaces{} : interfaces_here();
+  const prove::Proof proof = prove::decide(policy.site, ruleset, interfaces);
+  std::string out;
+  if (args.json()) {
+    prove::append_proof_json(out, proof);
+    out += '\n';
+  } else {
+    out = prove::print_proof(proof);
+  }
+  GH_CHECK(core::print_result(out));
+  return proof.overall() == prove::Answer::holds ? core::kExitDone : core::kExitNo;
+}
+
+Result<int> run_explain(const Args& args) {
+  GH_TRY(const Policy policy, load_policy(args));
+  const bool planned = args.has("--planned");
+  std::string text;
+  for (std::size_t i = 1; i < args.positional().size(); ++i) text += args.positional()[i] + ' ';
+  GH_TRY(const prove::Packet packet, prove::parse_packet(text, [&](const std::string& name) {
+           const site::Zone* zone = policy.site.find_zone(name);
+           return zone != nullptr ? zone->interface : name;
+         }));
+  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, planned));
+  const prove::Example example = prove::explain(policy.site, ruleset, packet);
+  std::optional<KernelTrace> kernel;
+  if (args.has("--trace")) {
+    GH_TRY(kernel, ask_kernel(policy, planned, packet));
+  }
+  const std::vector<std::string> ours = steps_of(example.live);
+  std::string out;
+  if (args.json()) {
+    JsonWriter json(out);
+    std::string explained;
+    prove::append_example_json(explained, example);
+    json.begin_object().key("explanation").raw(explained);
+    if (kernel) {
+      json.key("kernel").begin_object().field("dropped", kernel->dropped).field("finished", kernel->finished);
+      json.field("same_way", same_way(*kernel, ours));
+      json.key("rules").begin_array();
+      for (const std::string& s : kernel->steps) json.string(s);
+      json.end_array().end_object();
+    }
+    json.end_object();
+    out += '\n';
+  } else {
+    out = prove::print_example(example);
+    if (kernel) out += kernel_text(*kernel, ours);
+  }
+  GH_CHECK(core::print_result(out));
+  const bool agreed = !kernel || same_way(*kernel, ours);
+  return example.live.verdict == prove::kAccept && agreed ? core::kExitDone : core::kExitNo;
+}
+
+Result<int> run_lint(const Args& args) {
+  GH_TRY(const Policy policy, load_policy(args));
+  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, args.has("--planned")));
+  std::vector<prove::Finding> findings = prove::lint_site(policy.site);
+  for (prove::Finding& f : prove::lint_ruleset(policy.site, ruleset)) findings.push_back(std::move(f));
+  std::string out;
+  if (args.json()) {
+    JsonWriter json(out);
+    json.begin_array();
+    for (const prove::Finding& f : findings) {
+      json.begin_object().field("finding", prove::to_string(f.kind)).field("where", f.where);
+      json.field("what", f.what).end_object();
+    }
+    json.end_array();
+    out += '\n';
+  } else {
+    for (const prove::Finding& f : findings)
+      out += fmt::format("{}: {}: {}\n", f.where, prove::to_string(f.kind), f.what);
+  }
+  GH_CHECK(core::print_result(out));
+  return findings.empty() ? core::kExitDone : core::kExitNo;
+}
+
+}  // namespace gatehouse::fwctl::cli
