@@ -1,5 +1,8 @@
 // plan, apply: bringing a policy into force.
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
 
 #include "core/json.h"
 #include "core/log.h"
@@ -8,8 +11,11 @@
 #include "fwctl/cli/verbs.h"
 #include "fwctl/compile/compile.h"
 #include "fwctl/compile/digest.h"
+#include "fwctl/control/admin_path.h"
+#include "fwctl/control/change.h"
 #include "fwctl/control/control.h"
 #include "fwctl/control/plan_file.h"
+#include "fwctl/control/writer.h"
 #include "fwctl/model/build.h"
 
 namespace gatehouse::fwctl::cli {
@@ -104,20 +110,68 @@ core::Status still_as_planned(Kernel& kernel, const PlanFile& plan) {
                                       : fmt::format("{}", fmt::join(all, ", "))));
 }
 
-std::string report_text(const Args& args, const site::Site& site, const ApplyReport& report) {
+std::string report_text(const Args& args, const site::Site& site, const ChangeReport& change) {
+  const ApplyReport& report = change.applied;
+  const bool waits = change.entry && change.entry->state == EntryState::pending;
   std::string out;
   if (args.json()) {
     JsonWriter json(out);
     json.begin_object().field("site", site.name).field("changes", report.changes);
     json.field("generation", report.generation).key("missing_interfaces").begin_array();
     for (const std::string& n : report.missing_interfaces) json.string(n);
-    json.end_array().end_object();
+    json.end_array();
+    if (change.entry) json.field("change", change.entry->id).field("pending", waits);
+    json.end_object();
     return out + '\n';
   }
   if (report.changes == 0)
     return fmt::format("{} is in force already (generation {})\n", site.name, report.generation);
-  return fmt::format("{} is in force: {} change(s), generation {}\n", site.name, report.changes,
-                     report.generation);
+  out = fmt::format("{} is in force: {} change(s), generation {}\n", site.name, report.changes,
+                    report.generation);
+  if (waits) {
+    out += fmt::format(
+        "change {} is taken back in {} s unless `fwctl confirm` says otherwise, over a new connection\n",
+        change.entry->id, (change.entry->deadline_us - boottime_us() + 500'000) / 1'000'000);
+  }
+  return out;
+}
+
+// "60s", "5m" or seconds.
+Result<std::uint64_t> confirm_within(const Args& args) {
+  if (!args.has("--confirm-within")) return std::uint64_t{0};
+  std::string text = args.value("--confirm-within");
+  std::uint64_t unit = 1;
+  if (text.ends_with('m')) unit = 60;
+  if (text.ends_with('h')) unit = 3600;
+  if (text.ends_with('s') || unit != 1) text.pop_back();
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool number = error == std::errc() && end == text.data() + text.size() && value <= kMostConfirm_s;
+  if (!number || value * unit < kLeastConfirm_s || value * unit > kMostConfirm_s) {
+    return fail(Errc::invalid_input,
+                fmt::format("--confirm-within wants a time like 60s or 5m, of {} s to {} s", kLeastConfirm_s,
+                            kMostConfirm_s));
+  }
+  return value * unit;
+}
+
+// A journal is kept where there is a directory for it, and made for a change that may have to be taken back.
+Result<std::optional<Journal>> journal_for(bool needed) {
+  const std::string directory = state_directory();
+  if (!needed && access(directory.c_str(), F_OK) != 0) return std::optional<Journal>();
+  GH_TRY(Journal out, Journal::open(directory, needed));
+  return std::optional<Journal>(std::move(out));
+}
+
+core::Status keeps_admin_path(Kernel& kernel, const Wanted& wanted) {
+  GH_TRY(const LiveRuleset live, kernel.read_all());
+  const LiveRuleset after = with_table(live, wanted.table);
+  std::string all;
+  for (const Cut& c : cut_paths(wanted.site, after, Session::parse(ssh_connection_in_use())))
+    all += "\n  " + c.to_string();
+  if (all.empty()) return {};
+  return fail(Errc::invalid_input,
+              "this would shut the way of administration (--i-know does it all the same):" + all);
 }
 
 }  // namespace
@@ -143,17 +197,26 @@ Result<int> run_apply(const Args& args) {
     GH_TRY(const std::uint64_t generation, args.uint("--expect-generation", 0, 0, 0xffff'ffff));
     options.expected_generation = static_cast<std::uint32_t>(generation);
   }
+  GH_TRY(const std::uint64_t confirm_within_s, confirm_within(args));
   GH_TRY(const Wanted wanted, load_wanted(args.positional()[0]));
-  GH_TRY(Kernel kernel, Kernel::open());
+  GH_TRY(Writer writer, open_writer(run_directory()));
   if (wanted.plan) {
-    GH_CHECK(still_as_planned(kernel, *wanted.plan));
+    GH_CHECK(still_as_planned(writer.kernel, *wanted.plan));
     options.expected_generation = wanted.plan->generation;
   }
   const std::vector<std::string> missing = missing_interfaces(wanted.ruleset);
   if (options.require_interfaces && !missing.empty())
     return fail(Errc::not_found, fmt::format("there is no interface {}", fmt::join(missing, ", ")));
-  GH_TRY(ApplyReport report, apply_table(kernel, wanted.table, options));
-  report.missing_interfaces = missing;
+  if (!args.has("--i-know")) GH_CHECK(keeps_admin_path(writer.kernel, wanted));
+  GH_TRY(const std::optional<Journal> journal, journal_for(confirm_within_s != 0));
+  ChangeReport report;
+  if (journal) {
+    GH_TRY(report, make_change(writer.kernel, *journal,
+                               {wanted.site, wanted.table, options, confirm_within_s, run_directory()}));
+  } else {
+    GH_TRY(report.applied, apply_table(writer.kernel, wanted.table, options));
+  }
+  report.applied.missing_interfaces = missing;
   warn_missing(missing);
   GH_CHECK(core::print_result(report_text(args, wanted.site, report)));
   return core::kExitDone;

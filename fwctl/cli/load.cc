@@ -4,8 +4,12 @@
 #include <linux/netfilter.h>
 #include <net/if.h>
 
+#include <cstdlib>
+
 #include "core/log.h"
 #include "fwctl/compile/compile.h"
+#include "fwctl/control/writer.h"
+#include "fwctl/journal/journal.h"
 #include "fwctl/model/build.h"
 #include "site/load/load.h"
 
@@ -44,6 +48,22 @@ Result<Policy> load_policy(const core::Args& args) {
   GH_TRY(out.site, load_site(args.positional()[0]));
   GH_TRY(out.ruleset, build_ruleset(out.site));
   return out;
+}
+
+namespace {
+
+std::string directory_of(const char* variable, const char* usual) {
+  const char* given = std::getenv(variable);
+  return given == nullptr || *given == 0 ? usual : given;
+}
+
+}  // namespace
+
+std::string state_directory() {
+  return directory_of("GATEHOUSE_STATE", kStateDirectory);
+}
+std::string run_directory() {
+  return directory_of("GATEHOUSE_RUN", kRunDirectory);
 }
 
 void warn_missing(const std::vector<std::string>& interfaces) {

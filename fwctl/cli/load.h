@@ -20,6 +20,10 @@ core::Result<site::Site> load_site(core::SourceText source);
 // The site in the first argument, compiled.
 core::Result<Policy> load_policy(const core::Args& args);
 
+// Where the journal and the guard's sockets are: $GATEHOUSE_STATE and $GATEHOUSE_RUN, else the usual places.
+std::string state_directory();
+std::string run_directory();
+
 void warn_missing(const std::vector<std::string>& interfaces);
 prove::Interfaces interfaces_here();
 // The ruleset in the kernel, or the one that `apply` would put there.

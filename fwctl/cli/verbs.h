@@ -12,6 +12,10 @@ core::Result<int> run_status(const core::Args& args);
 // change.cc: bringing it into force
 core::Result<int> run_plan(const core::Args& args);
 core::Result<int> run_apply(const core::Args& args);
+// journal.cc: what was changed, and back
+core::Result<int> run_confirm(const core::Args& args);
+core::Result<int> run_rollback(const core::Args& args);
+core::Result<int> run_history(const core::Args& args);
 // prove.cc: questions about what is in force
 core::Result<int> run_prove(const core::Args& args);
 core::Result<int> run_explain(const core::Args& args);

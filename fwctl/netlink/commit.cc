@@ -108,6 +108,13 @@ core::Status Kernel::paste(const RulesetCopy& copy) {
   return send(batch);
 }
 
+core::Status Kernel::replace_table(const RulesetCopy& copy, bool is_there,
+                                   std::uint32_t expected_generation) {
+  GH_TRY(const Batch batch,
+         encode_copy(copy, state_->sequence, is_there ? std::string(kTableName) : "", expected_generation));
+  return send(batch);
+}
+
 core::Status Kernel::add_trace_table() {
   GH_TRY(const Batch batch, encode_trace_table(state_->sequence));
   return send(batch);

@@ -35,7 +35,10 @@ core::Result<Batch> encode(const Transaction& transaction, std::uint32_t first_s
                            std::optional<std::uint32_t> expected_generation);
 
 // A copied ruleset as a batch that makes it: without handles and positions, with fresh set numbers.
-core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_sequence);
+// `replace` names a table of family inet that is deleted first.
+core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_sequence,
+                                const std::string& replace = {},
+                                std::optional<std::uint32_t> expected_generation = std::nullopt);
 // See Kernel::add_trace_table().
 core::Result<Batch> encode_trace_table(std::uint32_t first_sequence);
 

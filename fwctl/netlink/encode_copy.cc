@@ -51,7 +51,9 @@ nlmsghdr* put_control(std::vector<std::uint8_t>& scratch, std::uint16_t type, st
 
 }  // namespace
 
-core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_sequence) {
+core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_sequence,
+                                const std::string& replace,
+                                std::optional<std::uint32_t> expected_generation) {
   Batch out;
   std::vector<std::uint8_t> scratch(kScratchBytes);
   std::uint32_t sequence = first_sequence;
@@ -61,7 +63,16 @@ core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_seq
     out.bytes.insert(out.bytes.end(), bytes, bytes + MNL_ALIGN(h->nlmsg_len));
   };
   out.begin_sequence = sequence;
-  append(put_control(scratch, NFNL_MSG_BATCH_BEGIN, sequence++));
+  nlmsghdr* begin = put_control(scratch, NFNL_MSG_BATCH_BEGIN, sequence++);
+  if (expected_generation) mnl_attr_put_u32(begin, NFNL_BATCH_GENID, htonl(*expected_generation));
+  append(begin);
+  if (!replace.empty()) {
+    out.origins.push_back({sequence, "table " + replace, {}});
+    nlmsghdr* h = nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(scratch.data()), NFT_MSG_DELTABLE,
+                                        NFPROTO_INET, 0, sequence++);
+    mnl_attr_put_strz(h, NFTA_TABLE_NAME, replace.c_str());
+    append(h);
+  }
   for (std::size_t i = 0; i < copy.messages.size(); ++i) {
     const auto* from = reinterpret_cast<const nlmsghdr*>(copy.messages[i].data());
     const std::uint16_t type = from->nlmsg_type & 0xffU;

@@ -67,6 +67,8 @@ class Kernel {
   core::Result<RulesetCopy> copy_table(const std::string& name);
   // Adds everything of the copy in one transaction.
   core::Status paste(const RulesetCopy& copy);
+  // Makes `inet gatehouse` anew from its copy, in one transaction.
+  core::Status replace_table(const RulesetCopy& copy, bool is_there, std::uint32_t expected_generation);
   // Adds the table `inet gatehouse-trace`: its chains come before and after all others. Packets that come
   // in, and those sent with kTracePriority, are traced from the first to the last chain.
   core::Status add_trace_table();

@@ -1,0 +1,76 @@
+// confirm, rollback, history.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "core/json.h"
+#include "fwctl/cli/load.h"
+#include "fwctl/cli/verbs.h"
+#include "fwctl/control/admin_path.h"
+#include "fwctl/control/change.h"
+#include "fwctl/control/writer.h"
+
+namespace gatehouse::fwctl::cli {
+
+using core::Args;
+using core::Errc;
+using core::fail;
+using core::Result;
+
+namespace {
+
+Result<int> tell(const Args& args, const Entry& entry, const std::string& sentence) {
+  GH_CHECK(core::print_result(args.json() ? to_json(entry) : sentence + '\n'));
+  return core::kExitDone;
+}
+
+std::string history_line(const Entry& e) {
+  std::string state(to_string(e.state));
+  if (e.state == EntryState::pending) {
+    const std::int64_t left = (e.deadline_us - boottime_us()) / 1'000'000;
+    state = e.overdue(boottime_us(), boot_id()) ? "overdue" : fmt::format("pending, {} s left", left);
+  }
+  std::string out = fmt::format("{:>4}  {:.19}  {:<12} {} ({} change(s), generation {}) by {}\n", e.id,
+                                e.made, state, e.site, e.changes, e.generation, e.by);
+  if (!e.why.empty()) out += fmt::format("      {}\n", e.why);
+  return out;
+}
+
+}  // namespace
+
+Result<int> run_confirm(const Args& args) {
+  GH_TRY(const Journal journal, Journal::open(state_directory(), false));
+  GH_TRY(const Entry entry, confirm_change(journal, ssh_connection_in_use(), args.has("--same-session")));
+  return tell(args, entry, fmt::format("change {} ({}) stays in force", entry.id, entry.site));
+}
+
+Result<int> run_rollback(const Args& args) {
+  std::optional<std::uint64_t> id;
+  if (!args.positional().empty()) {
+    const std::string& text = args.positional()[0];
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size())
+      return fail(Errc::invalid_input, "`" + text + "` is not the number of a change");
+    id = value;
+  }
+  GH_TRY(const Journal journal, Journal::open(state_directory(), false));
+  GH_TRY(Writer writer, open_writer(run_directory()));
+  GH_TRY(const Entry entry, take_back(writer.kernel, journal, id, "rollback by " + who_asks()));
+  return tell(args, entry, fmt::format("change {} ({}) is taken back", entry.id, entry.site));
+}
+
+Result<int> run_history(const Args& args) {
+  GH_TRY(const Journal journal, Journal::open(state_directory(), false));
+  GH_TRY(const std::vector<Entry> entries, journal.entries());
+  std::string out;
+  if (args.json()) {
+    for (const Entry& e : entries) out += to_json(e);
+  } else {
+    for (const Entry& e : entries) out += history_line(e);
+  }
+  GH_CHECK(core::print_result(out));
+  return core::kExitDone;
+}
+
+}  // namespace gatehouse::fwctl::cli

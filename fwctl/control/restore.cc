@@ -1,0 +1,44 @@
+#include "fwctl/control/restore.h"
+
+#include "fwctl/compile/digest.h"
+#include "fwctl/netlink/image.h"
+#include "fwctl/plan/diff.h"
+
+namespace gatehouse::fwctl {
+namespace {
+
+constexpr int kAttempts = 20;
+
+// One try on the ruleset as it is now.
+core::Status try_once(Kernel& kernel, const RulesetCopy& image, const std::optional<KernelTable>& target) {
+  GH_TRY(const LiveState live, kernel.read(std::string(kTableName)));
+  if (!target) {
+    if (!live.table) return {};
+    return kernel.commit(Transaction{std::string(kTableName), {DeleteTable{}}}, live.generation);
+  }
+  Plan plan = make_plan(live.table ? &*live.table : nullptr, *target);
+  if (plan.empty()) return {};
+  plan.transaction.table_flags = live.ownership;
+  core::Status done = kernel.commit(plan.transaction, live.generation);
+  if (done || done.error().code != core::Errc::unsupported) return done;
+  // It holds what this version cannot write: the kernel's own messages can.
+  return kernel.replace_table(image, live.table.has_value(), live.generation);
+}
+
+}  // namespace
+
+core::Status restore(Kernel& kernel, const RulesetCopy& image) {
+  GH_TRY(const std::optional<KernelTable> target, decode_image(image));
+  core::Status done;
+  for (int i = 0; i < kAttempts; ++i) {
+    done = try_once(kernel, image, target);
+    if (done || done.error().code != core::Errc::conflict) break;
+  }
+  GH_CHECK(done);
+  GH_TRY(const LiveState after, kernel.read(std::string(kTableName)));
+  const bool same = target ? after.table && digest(*after.table) == digest(*target) : !after.table;
+  if (!same) return core::fail(core::Errc::system, "what is in force is not what was to be restored");
+  return {};
+}
+
+}  // namespace gatehouse::fwctl
