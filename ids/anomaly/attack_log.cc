@@ -57,6 +57,7 @@ bool AttackLog::due(std::uint64_t subject, std::int64_t now_us, std::uint64_t am
   Attack& attack = *at->second;
   attack.last_us = std::max(attack.last_us, now_us);
   attack.amount = std::max(attack.amount, amount);
+  ends_us_ = std::min(ends_us_, attack.last_us + kQuietLeastUs);
   // What is known is renewed at each quarter more, for the event of the end.
   return amount * 4 > attack.known_amount * 5 || event_due(attack, now_us, amount);
 }
@@ -77,6 +78,7 @@ void AttackLog::report(std::uint64_t subject, const Finding& finding) {
     at->second->id = inherited_id_ != 0 ? inherited_id_ : ++next_id_;
     at->second->last_us = finding.time_us;
     if (is_flood(finding.verdict)) ++floods_;
+    ends_us_ = std::min(ends_us_, finding.time_us + kQuietLeastUs);
   }
   // What others of its id said before makes this an update of them.
   const bool goes_on = std::exchange(inherited_id_, 0) != 0;
@@ -251,6 +253,7 @@ void AttackLog::archive(StateArchive& a) {
       if (!a.restoring() || a.failed()) continue;
       if (told != 0) sink_.was_told(attack->id);
       const bool flood = is_flood(attack->finding.verdict);
+      ends_us_ = 0;  // looked at with the next tick
       if (attacks_.emplace(subject, std::move(attack)).second && flood) ++floods_;
     }
   }
@@ -259,9 +262,16 @@ void AttackLog::archive(StateArchive& a) {
 }
 
 void AttackLog::tick(std::int64_t now_us) {
+  if (now_us <= ends_us_) return;
+  ends_us_ = std::numeric_limits<std::int64_t>::max();
   for (auto at = attacks_.begin(); at != attacks_.end();) {
     const auto next = std::next(at);
-    if (now_us - at->second->last_us > quiet_us(*at->second)) end(at);
+    const std::int64_t quiet_until_us = at->second->last_us + quiet_us(*at->second);
+    if (now_us > quiet_until_us) {
+      end(at);
+    } else {
+      ends_us_ = std::min(ends_us_, quiet_until_us);
+    }
     at = next;
   }
 }

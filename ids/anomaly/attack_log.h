@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <memory>
 #include <unordered_map>
 
@@ -77,6 +78,8 @@ class AttackLog {
   void archive(StateArchive& a);
   void at_packet(std::uint64_t number) { packet_ = number; }
   void tick(std::int64_t now_us);
+  // No attack ends before this.
+  std::int64_t due_us() const { return ends_us_; }
   void finish();
   std::size_t size() const { return attacks_.size(); }
   static std::size_t bytes() { return kMost * (sizeof(Attack) + 64); }
@@ -103,6 +106,7 @@ class AttackLog {
   DetectionSink& sink_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Attack>> attacks_;
   std::size_t floods_ = 0;
+  std::int64_t ends_us_ = std::numeric_limits<std::int64_t>::max();
   std::uint64_t next_id_ = 0, inherited_id_ = 0;
   std::uint64_t packet_ = 0;
   std::uint64_t reported_ = 0;

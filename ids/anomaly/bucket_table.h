@@ -2,10 +2,14 @@
 // construction.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 
+#include "ids/anomaly/cells.h"
 #include "ids/anomaly/lazy_array.h"
+#include "ids/anomaly/prefetch.h"
 #include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
@@ -17,14 +21,16 @@ class BucketTable {
  public:
   explicit BucketTable(std::size_t entries)
       : buckets_(std::bit_ceil(entries < kWays ? kWays : entries) / kWays),
-        entries_(buckets_ * kWays),
-        tags_(buckets_ * kWays) {}
+        entries_(buckets_.size() * kWays) {}
+
+  // What one entry takes.
+  static constexpr std::size_t bytes() { return sizeof(Entry) + sizeof(Bucket) / kWays; }
 
   Entry* find(std::uint64_t hash) {
-    const std::size_t bucket = bucket_of(hash);
-    const std::uint64_t tag = tag_of(hash);
-    for (std::size_t i = bucket; i < bucket + kWays; ++i) {
-      if (tags_[i] == tag) return &entries_[i];
+    const Bucket& bucket = bucket_of(hash);
+    for (unsigned same = equal_cells(bucket.tags.data(), short_tag(hash)); same != 0; same &= same - 1) {
+      Entry& entry = entries_[bucket.places[static_cast<std::size_t>(std::countr_zero(same))]];
+      if (entry.tag == tag_of(hash)) return &entry;
     }
     return nullptr;
   }
@@ -34,61 +40,74 @@ class BucketTable {
   Entry* get_shy(std::uint64_t hash, bool& fresh) {
     fresh = false;
     if (Entry* found = find(hash)) return found;
-    const std::size_t bucket = bucket_of(hash);
-    bool room = false;
-    for (std::size_t i = bucket; i < bucket + kWays; ++i) room = room || tags_[i] == 0;
-    if (!room && (++shy_ & 7U) != 0) return nullptr;
-    return &get(hash, fresh);
+    if (equal_cells(bucket_of(hash).tags.data(), 0) == 0 && (++shy_ & 7U) != 0) return nullptr;
+    return &make(hash, fresh);
   }
 
   // `fresh`: the entry was just made, all members but `tag` as default-constructed.
   Entry& get(std::uint64_t hash, bool& fresh) {
     fresh = false;
     if (Entry* found = find(hash)) return *found;
-    const std::size_t bucket = bucket_of(hash);
-    std::size_t victim = bucket;
-    for (std::size_t i = bucket; i < bucket + kWays; ++i) {
-      if (tags_[i] == 0) {
-        victim = i;
-        break;
-      }
-      if (entries_[i].worth() < entries_[victim].worth()) victim = i;
-    }
-    if (tags_[victim] != 0) ++evicted_;
-    Entry& entry = entries_[victim];
-    entry = Entry{};
-    entry.tag = tags_[victim] = tag_of(hash);
-    fresh = true;
-    return entry;
+    return make(hash, fresh);
   }
 
   void archive(StateArchive& a) {
-    a.array(tags_);
+    const auto inside = [this](std::uint32_t place) { return place < entries_.size(); };
+    a.array(buckets_, [&](const Bucket& b) { return std::all_of(b.places.begin(), b.places.end(), inside); });
     a.array(entries_);
+    a.value(used_, [&](std::uint32_t used) { return used <= entries_.size(); });
     a.value(evicted_);
     a.value(shy_);
   }
   // For a find() that comes soon.
-  void prefetch(std::uint64_t hash) const { __builtin_prefetch(&tags_[bucket_of(hash)]); }
+  void prefetch(std::uint64_t hash) const { prefetch_line(&bucket_of(hash)); }
   template <class F>
   void each(F&& f) const {
-    for (std::size_t i = 0; i < tags_.size(); ++i) {
-      if (tags_[i] != 0) f(entries_[i]);
+    for (std::size_t i = 0; i < used_; ++i) {
+      if (entries_[i].tag != 0) f(entries_[i]);
     }
   }
   std::uint64_t evicted() const { return evicted_; }
   std::size_t capacity() const { return entries_.size(); }
-  LazyArray<Entry>& entries() { return entries_; }
 
  private:
   static constexpr std::size_t kWays = 8;
+  struct Bucket {                             // a cache line
+    std::array<std::uint32_t, kWays> tags;    // of the entries, short; 0: free
+    std::array<std::uint32_t, kWays> places;  // of the entries
+  };
   // Two keys with one hash share an entry: 2^-64 apart from chosen keys, which the keyed hash prevents.
   static std::uint64_t tag_of(std::uint64_t hash) { return hash == 0 ? 1 : hash; }
-  std::size_t bucket_of(std::uint64_t hash) const { return (hash & (buckets_ - 1)) * kWays; }
+  // Most of them differ in this already; never 0.
+  static std::uint32_t short_tag(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32U) | 1U; }
+  Bucket& bucket_of(std::uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
+  const Bucket& bucket_of(std::uint64_t hash) const { return buckets_[hash & (buckets_.size() - 1)]; }
 
-  std::size_t buckets_;
+  Entry& make(std::uint64_t hash, bool& fresh) {
+    fresh = true;
+    Bucket& bucket = bucket_of(hash);
+    const unsigned free = equal_cells(bucket.tags.data(), 0);
+    std::size_t way = 0;
+    if (free != 0 && used_ < entries_.size()) {
+      way = static_cast<std::size_t>(std::countr_zero(free));
+      bucket.places[way] = used_++;
+    } else {
+      for (std::size_t i = 1; i < kWays; ++i) {
+        if (entries_[bucket.places[i]].worth() < entries_[bucket.places[way]].worth()) way = i;
+      }
+      ++evicted_;
+    }
+    bucket.tags[way] = short_tag(hash);
+    Entry& entry = entries_[bucket.places[way]];
+    entry = Entry{};
+    entry.tag = tag_of(hash);
+    return entry;
+  }
+
+  LazyArray<Bucket> buckets_;
+  // In the order they came, whatever their hashes: few of them take few pages.
   LazyArray<Entry> entries_;
-  LazyArray<std::uint64_t> tags_;  // of the entries: one cache line a bucket
+  std::uint32_t used_ = 0;  // those before were given out
   std::uint64_t evicted_ = 0, shy_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "ids/anomaly/contact_tracker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace gatehouse::ids::anomaly {
@@ -16,7 +17,6 @@ constexpr std::int64_t kDatagramSilentUs = 600 * kMs;
 constexpr int kMostSilent = 256;
 
 constexpr std::uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
-constexpr std::uint8_t kIcmp = 1, kIcmp6 = 58;
 
 // ICMP errors that speak of the port itself: RFC 792 type 3 code 3, RFC 4443 type 1 code 4.
 bool port_unreachable(const Observation& o) {
@@ -25,12 +25,26 @@ bool port_unreachable(const Observation& o) {
 
 }  // namespace
 
-void ContactTracker::set_keys(Observation& o) const {
-  // The type and code that stand for ports of ICMP say nothing about the attempt.
-  const bool ports = o.protocol != kIcmp && o.protocol != kIcmp6;
-  const std::uint64_t pair = ports ? std::uint64_t{o.client_port} << 16U | o.server_port : 0;
-  o.pair_key = hash_.pair(o.client_key, o.server_key);
-  o.contact_key = hash_.join(o.pair_key, pair << 8U | o.protocol) | 1U;
+ContactTracker::ContactTracker(const KeyedHash& hash, OutcomeSink& sink, std::size_t tcp,
+                               std::size_t datagrams)
+    : hash_(hash), sink_(sink), tcp_(tcp, kTcpSilentUs), datagrams_(datagrams, kDatagramSilentUs) {}
+
+void ContactTracker::archive(StateArchive& a) {
+  for (Waiting* w : {&tcp_, &datagrams_}) {
+    w->ring.archive(a);
+    a.value(w->judged, [](std::uint64_t number) { return number >> 62U == 0; });
+  }
+  a.value(now_us_, sound_time);
+  a.value(symmetry_);
+}
+
+Attempt* ContactTracker::find(const Observation& o) {
+  Attempt* const a = waiting(o).ring.find(o.contact_key);
+  return a == nullptr || now_us_ - a->time_us > kWaitsUs ? nullptr : a;
+}
+
+void ContactTracker::forget_old(RecentRing<Attempt>& ring) const {
+  while (!ring.empty() && now_us_ - ring.oldest().time_us > kWaitsUs) ring.pop();
 }
 
 void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result result, bool counted,
@@ -55,7 +69,9 @@ void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result re
 void ContactTracker::begin(const Observation& o) {
   const bool odd = o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0;
   Attempt single;
-  Attempt& attempt = odd ? single : ring(o).add(o.contact_key);
+  RecentRing<Attempt>& ring = waiting(o).ring;
+  if (!odd && ring.crowded()) forget_old(ring);
+  Attempt& attempt = odd ? single : ring.add(o.contact_key);
   attempt.key = o.contact_key;
   attempt.time_us = o.time_us;
   attempt.client = o.client;
@@ -105,9 +121,8 @@ void ContactTracker::see(const Observation& o) {
 }
 
 bool ContactTracker::make_next(Observation& o) const {
-  const PendingAttempts& ring = o.protocol == 6 ? tcp_ : datagrams_;
   if (o.contact == Contact::tcp_stray) {
-    const Attempt* a = ring.find(o.contact_key);
+    const Attempt* a = find(o);
     if (a == nullptr || a->stage != Stage::answered) return false;
     o.contact = Contact::tcp_completed;
     return true;
@@ -119,7 +134,7 @@ bool ContactTracker::make_next(Observation& o) const {
   std::swap(back.client_port, back.server_port);
   std::swap(back.client_key, back.server_key);
   set_keys(back);
-  const Attempt* a = ring.find(back.contact_key);
+  const Attempt* a = find(back);
   if (a == nullptr) return false;
   if (o.contact == Contact::tcp_answered) {
     // The client goes on, in a flow that seems to be the server's.
@@ -135,7 +150,7 @@ bool ContactTracker::make_next(Observation& o) const {
 }
 
 void ContactTracker::settle(const Observation& o, Result result) {
-  Attempt* a = ring(o).find(o.contact_key);
+  Attempt* a = find(o);
   // A refusal of something nobody tried accuses nobody: answers can be forged.
   if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent && a->stage != Stage::retried))
     return;
@@ -145,7 +160,7 @@ void ContactTracker::settle(const Observation& o, Result result) {
 }
 
 void ContactTracker::retried(const Observation& o) {
-  Attempt* a = ring(o).find(o.contact_key);
+  Attempt* a = find(o);
   if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent)) return;
   const bool counted = a->stage == Stage::silent;
   a->stage = Stage::retried;
@@ -153,7 +168,7 @@ void ContactTracker::retried(const Observation& o) {
 }
 
 void ContactTracker::answered(const Observation& o, Result result) {
-  Attempt* a = ring(o).find(o.contact_key);
+  Attempt* a = find(o);
   if (a == nullptr || a->stage == Stage::done) return;
   if (o.contact == Contact::tcp_completed && (a->flags & kSyn) != 0) {
     if (a->stage == Stage::answered) {
@@ -173,29 +188,41 @@ void ContactTracker::answered(const Observation& o, Result result) {
   if (result != Result::answered) tell(*a, o.time_us, result);
 }
 
-void ContactTracker::judge_silence(PendingAttempts& ring, std::int64_t now_us) {
-  const bool tcp = &ring == &tcp_;
-  const std::int64_t patience = tcp ? kTcpSilentUs : kDatagramSilentUs;
+// The middle of a connection looks like an ACK probe: its silence is no evidence.
+bool ContactTracker::may_be_silent(const Attempt& a) const {
+  return a.key != 0 && a.stage == Stage::open && (a.protocol != 6 || (a.flags & kSyn) != 0);
+}
+
+void ContactTracker::judge_silence(Waiting& w, std::int64_t now_us) {
   int told = 0;
-  ring.from_cursor([&](Attempt& a) {
-    if (now_us - a.time_us < patience) return false;
-    // The middle of a connection looks like an ACK probe: its silence is no evidence. Where answers take
-    // another way, silence is none at all.
-    if (a.key != 0 && a.stage == Stage::open && !symmetry_.one_sided() && (!tcp || (a.flags & kSyn) != 0)) {
-      // Under a flood nobody learns what became of each single packet: who is flooded knows.
-      if (++told > kMostSilent) return true;
-      a.stage = Stage::silent;
-      // It has been silent since then, whenever the next packet happens to come.
-      tell(a, a.time_us + patience, Result::silent);
-    }
-    return true;
-  });
-  while (!ring.empty() && now_us - ring.oldest().time_us > kWaitsUs) ring.pop();
+  for (w.judged = std::clamp(w.judged, w.ring.head(), w.ring.tail()); w.judged < w.ring.tail(); ++w.judged) {
+    Attempt& a = w.ring.at(w.judged);
+    if (now_us - a.time_us < w.patience_us) break;
+    // Where answers take another way, silence is no evidence at all.
+    if (!may_be_silent(a) || symmetry_.one_sided()) continue;
+    // Under a flood nobody learns what became of each single packet: who is flooded knows.
+    if (++told > kMostSilent) continue;
+    a.stage = Stage::silent;
+    // It has been silent since then, whenever the next packet happens to come.
+    tell(a, a.time_us + w.patience_us, Result::silent);
+  }
+  forget_old(w.ring);
 }
 
 void ContactTracker::tick(std::int64_t now_us) {
+  now_us_ = now_us;
   judge_silence(tcp_, now_us);
   judge_silence(datagrams_, now_us);
+}
+
+std::int64_t ContactTracker::due_us() {
+  std::int64_t due = INT64_MAX;
+  for (Waiting* w : {&tcp_, &datagrams_}) {
+    w->judged = std::clamp(w->judged, w->ring.head(), w->ring.tail());
+    while (w->judged < w->ring.tail() && !may_be_silent(w->ring.at(w->judged))) ++w->judged;
+    if (w->judged < w->ring.tail()) due = std::min(due, w->ring.at(w->judged).time_us + w->patience_us);
+  }
+  return due;
 }
 
 }  // namespace gatehouse::ids::anomaly

@@ -2,9 +2,27 @@
 #pragma once
 
 #include "ids/anomaly/keyed_hash.h"
-#include "ids/anomaly/pending.h"
+#include "ids/anomaly/observation.h"
+#include "ids/anomaly/recent_ring.h"
 
 namespace gatehouse::ids::anomaly {
+
+// How far an attempt has come.
+enum class Stage : std::uint8_t { open, retried, silent, refused, unreachable, answered, done };
+
+// A connection attempt that waits for its outcome.
+struct Attempt {
+  std::uint64_t key = 0;  // hash of both ends; 0: gone
+  std::int64_t time_us = 0;
+  IpAddress client, server;
+  std::uint16_t server_port = 0;
+  std::uint8_t flags = 0;  // TCP flags of the first packet
+  std::uint8_t protocol = 0;
+  Stage stage = Stage::open;
+  bool sound() const {
+    return sound_time(time_us) && anomaly::sound(client) && anomaly::sound(server) && stage <= Stage::done;
+  }
+};
 
 enum class Result : std::uint8_t {
   refused,      // RST, port unreachable
@@ -56,8 +74,7 @@ class Symmetry {
 
 class ContactTracker {
  public:
-  ContactTracker(const KeyedHash& hash, OutcomeSink& sink, std::size_t tcp, std::size_t datagrams)
-      : hash_(hash), sink_(sink), tcp_(tcp), datagrams_(datagrams) {}
+  ContactTracker(const KeyedHash& hash, OutcomeSink& sink, std::size_t tcp, std::size_t datagrams);
 
   // Kernels repeat a SYN after 1 s and after 3 s; answers later than this are not waited for.
   static constexpr std::int64_t kWaitsUs = 4'000'000;
@@ -68,35 +85,55 @@ class ContactTracker {
   bool make_next(Observation& o) const;
   // Silence is judged here.
   void tick(std::int64_t now_us);
+  // When the next silence is to be judged; a tick before that does nothing.
+  std::int64_t due_us();
+  // Time has come so far; in steps, the same for all runs: who has waited too long is gone.
+  void pass(std::int64_t now_us) { now_us_ = now_us; }
   const Symmetry& symmetry() const { return symmetry_; }
   // For an observe() that comes soon.
-  void prefetch(const Observation& o) { ring(o).prefetch(o.contact_key); }
-  void prefetch_found(const Observation& o) { ring(o).prefetch_found(o.contact_key); }
+  void prefetch(const Observation& o) const { waiting(o).ring.prefetch(o.contact_key); }
   // Sets the hashes of the contact; those of the addresses are set.
-  void set_keys(Observation& o) const;
-  void archive(StateArchive& a) {
-    tcp_.archive(a);
-    datagrams_.archive(a);
-    a.value(symmetry_);
+  void set_keys(Observation& o) const {
+    // The type and code that stand for ports of ICMP say nothing about the attempt.
+    const bool ports = o.protocol != 1 && o.protocol != 58;
+    const std::uint64_t pair = ports ? std::uint64_t{o.client_port} << 16U | o.server_port : 0;
+    o.pair_key = hash_.pair(o.client_key, o.server_key);
+    o.contact_key = hash_.join(o.pair_key, pair << 8U | o.protocol) | 1U;
   }
+  void archive(StateArchive& a);
   static std::size_t bytes(std::size_t tcp, std::size_t datagrams) {
-    return PendingAttempts::bytes(tcp) + PendingAttempts::bytes(datagrams);
+    return RecentRing<Attempt>::bytes(tcp) + RecentRing<Attempt>::bytes(datagrams);
   }
 
  private:
   void see(const Observation& o);
-  PendingAttempts& ring(const Observation& o) { return o.protocol == 6 ? tcp_ : datagrams_; }
+  // When the ring is full the oldest attempt is forgotten: under a flood nobody learns what became of each
+  // single SYN, and the flood detector does not need it.
+  struct Waiting {
+    explicit Waiting(std::size_t capacity, std::int64_t patience) : ring(capacity), patience_us(patience) {}
+    RecentRing<Attempt> ring;
+    std::uint64_t judged = 0;  // those before this number
+    std::int64_t patience_us;
+  };
+  Waiting& waiting(const Observation& o) { return o.protocol == 6 ? tcp_ : datagrams_; }
+  const Waiting& waiting(const Observation& o) const { return o.protocol == 6 ? tcp_ : datagrams_; }
+  Attempt* find(const Observation& o);
+  const Attempt* find(const Observation& o) const { return const_cast<ContactTracker*>(this)->find(o); }
+  void forget_old(RecentRing<Attempt>& ring) const;
   void begin(const Observation& o);
   void settle(const Observation& o, Result result);
   void retried(const Observation& o);
   void answered(const Observation& o, Result result);
-  void judge_silence(PendingAttempts& ring, std::int64_t now_us);
+  // Silence says something of these only.
+  bool may_be_silent(const Attempt& attempt) const;
+  void judge_silence(Waiting& waiting, std::int64_t now_us);
   void tell(const Attempt& attempt, std::int64_t now_us, Result result, bool counted = false,
             Result before = Result::silent);
 
   const KeyedHash& hash_;
   OutcomeSink& sink_;
-  PendingAttempts tcp_, datagrams_;
+  Waiting tcp_, datagrams_;
+  std::int64_t now_us_ = 0;
   Symmetry symmetry_;
   const Observation* told_for_ = nullptr;
 };

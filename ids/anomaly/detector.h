@@ -33,16 +33,16 @@ class AnomalyDetector {
  public:
   virtual ~AnomalyDetector() = default;
   virtual void on_contact(const Observation&) {}
-  // on_contact() comes soon.
-  virtual void prefetch(const Observation&) const {}
   virtual void on_outcome(const Outcome&) {}
   // A tally of `victim` grew to something worth a look; at most once in 10 ms.
   virtual void on_victim(Victim&, std::int64_t /*now_us*/) {}
   virtual void on_prefix(Victim&, std::int64_t /*now_us*/) {}
   // What it keeps of its own.
   virtual void archive(StateArchive&) {}
-  // Time has come to `now_us`; every 50 ms of packet time while packets come.
+  // Time has come to `now_us`; every 50 ms of packet time.
   virtual void on_tick(std::int64_t /*now_us*/) {}
+  // A tick before this would do nothing, and may be left out.
+  virtual std::int64_t due_us() { return 0; }
   // Whom it suspects, for people who look.
   virtual void describe(MonitorView&) const {}
 };

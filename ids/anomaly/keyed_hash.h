@@ -2,6 +2,7 @@
 // share a bucket or a bit. Not a message authentication code.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -31,6 +32,14 @@ class KeyedHash {
     const std::uint64_t h = mix(words[0] ^ key_[0], words[1] ^ key_[1]);
     return mix(h ^ extra ^ address.version, key_[0] ^ (extra << 1 | 1));
   }
+  // Of its network, /24 or /64 of IPv6: the same as that of the address with all behind it zero.
+  std::uint64_t network(const core::IpAddress& address) const {
+    std::uint64_t word = 0;
+    std::memcpy(&word, address.bytes.data(), sizeof word);
+    if (address.is_v4()) word &= kFirstThree;
+    const std::uint64_t h = mix(word ^ key_[0], key_[1]);
+    return mix(h ^ address.version, key_[0] ^ 1U);
+  }
   // Of a hash and a small number.
   std::uint64_t join(std::uint64_t a, std::uint64_t b) const {
     return mix(mix(a ^ key_[0], b ^ key_[1]) ^ key_[0], 0xd6e8feb86659fd93U);
@@ -43,6 +52,8 @@ class KeyedHash {
   }
 
  private:
+  static constexpr std::uint64_t kFirstThree =
+      std::endian::native == std::endian::little ? 0xff'ff'ffU : 0xff'ff'ffULL << 40U;
   static std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
     __extension__ const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);

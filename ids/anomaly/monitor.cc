@@ -10,6 +10,8 @@ namespace {
 
 // Three detectors keep pairs of client and server; three keep servers they suspect.
 constexpr std::uint64_t kPairTables = 3, kServerTables = 3;
+// What the index of a RecentRing and of a BucketTable takes for an entry.
+constexpr std::uint64_t kIndexBytes = 2 * sizeof(std::uint64_t), kBucketBytes = sizeof(std::uint64_t);
 constexpr std::uint8_t kAck = 0x10, kRst = 0x04;
 
 bool is_left_out(const AnomalyConfig& config, std::string_view name) {
@@ -19,7 +21,8 @@ bool is_left_out(const AnomalyConfig& config, std::string_view name) {
 // Nobody answers what is sent to a group, and nobody is its victim.
 bool is_group(const IpAddress& address) {
   if (address.is_v6()) return address.bytes[0] == 0xff;
-  return (address.bytes[0] & 0xf0U) == 0xe0U || address.v4_host_order() == UINT32_MAX;
+  const auto& b = address.bytes;
+  return (b[0] & 0xf0U) == 0xe0U || (b[0] & b[1] & b[2] & b[3]) == 0xffU;
 }
 
 // What may be spread over a network.
@@ -41,10 +44,11 @@ bool spreads(Tally tally) {
 }  // namespace
 
 std::uint64_t table_bytes(const TableSizes& s) {
-  return s.sources * kSourceBytes + ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) +
-         Successes::bytes(s.success_cells) + VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
-         s.shared_victims * kSharedBytes + s.connections * (kConnectionBytes + 2 * sizeof(std::uint32_t)) +
-         s.pairs * kPairBytes * kPairTables + kFixedServers * kServerBytes * kServerTables +
+  return s.sources * (kSourceBytes + kBucketBytes) +
+         ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) + Successes::bytes(s.success_cells) +
+         VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
+         s.shared_victims * (kSharedBytes + kBucketBytes) + s.connections * (kConnectionBytes + kIndexBytes) +
+         s.pairs * (kPairBytes + kBucketBytes) * kPairTables + kFixedServers * kServerBytes * kServerTables +
          AttackLog::bytes();
 }
 
@@ -73,7 +77,7 @@ TableSizes table_sizes(std::uint64_t memory_bytes) {
     for (std::size_t* size : all) *size /= 2;
   }
   // A larger budget goes to what an attacker can fill.
-  while (table_bytes(s) + s.sources * kSourceBytes < memory_bytes) s.sources *= 2;
+  while (table_bytes(s) + s.sources * (kSourceBytes + kBucketBytes) < memory_bytes) s.sources *= 2;
   return s;
 }
 
@@ -121,9 +125,9 @@ std::uint64_t Monitor::memory_bytes() const {
   return table_bytes(sizes_);
 }
 
-void Monitor::count(const Observation& o, std::uint64_t network_key, Tally tally) {
+void Monitor::count(const Observation& o, Tally tally) {
   if (spreads(tally)) {
-    const VictimTable::Counted network = prefixes_.add(o, network_key, tally);
+    const VictimTable::Counted network = prefixes_.add(o, o.network_key, tally);
     if (network.look) {
       for (AnomalyDetector* d : by_prefix_) d->on_prefix(*network.victim, o.time_us);
     }
@@ -137,88 +141,88 @@ void Monitor::count(const Observation& o, std::uint64_t network_key, Tally tally
   for (AnomalyDetector* d : by_victim_) d->on_victim(*host.victim, o.time_us);
 }
 
-void Monitor::tally(const Observation& o, std::uint64_t network_key) {
+void Monitor::tally(const Observation& o) {
   switch (o.contact) {
     case Contact::tcp_attempt:
-      return count(o, network_key, Tally::syn);
+      return count(o, Tally::syn);
     case Contact::tcp_completed:
-      return count(o, network_key, Tally::syn_completed);
+      return count(o, Tally::syn_completed);
     case Contact::tcp_retry:
-      return count(o, network_key, Tally::syn_retried);
+      return count(o, Tally::syn_retried);
     case Contact::tcp_stray:
-      if ((o.tcp_flags & kAck) != 0) count(o, network_key, Tally::stray);
+      if ((o.tcp_flags & kAck) != 0) count(o, Tally::stray);
       return;
     case Contact::tcp_backscatter:
-      return count(o, network_key, (o.tcp_flags & kRst) != 0 ? Tally::reset : Tally::syn_ack);
+      return count(o, (o.tcp_flags & kRst) != 0 ? Tally::reset : Tally::syn_ack);
     case Contact::udp_attempt:
     case Contact::more:
       if (o.protocol != 17) return;
       // The part before the whole: who judges `udp` looks at both.
       if (reflecting_service(o.client_port) >= 0) {
         victims_.add(o, o.server_key, Tally::reflected);
-        return count(o, network_key, Tally::udp);
+        return count(o, Tally::udp);
       }
       // A long stream without an answer is usual (media, logs); only many streams are not.
-      if (o.contact == Contact::udp_attempt) count(o, network_key, Tally::udp);
+      if (o.contact == Contact::udp_attempt) count(o, Tally::udp);
       return;
     case Contact::udp_answered:
-      return count(o, network_key, Tally::udp_answered);
+      return count(o, Tally::udp_answered);
     case Contact::ping:
-      return count(o, network_key, Tally::icmp);
+      return count(o, Tally::icmp);
     case Contact::fragment:
-      return count(o, network_key, Tally::fragment);
+      return count(o, Tally::fragment);
     case Contact::defragmented:
-      return count(o, network_key, Tally::defragmented);
+      return count(o, Tally::defragmented);
     default:
       return;
   }
 }
 
-void Monitor::on_observation(const Observation& o) {
-  if (is_group(o.server)) return;
-  waiting_[waiting_count_].observation = o;
-  if (++waiting_count_ == kBatch) flush();
-}
-
-void Monitor::flush() {
-  const std::size_t count = std::exchange(waiting_count_, 0);
-  for (std::size_t i = 0; i < std::min(kAhead, count); ++i) prepare(waiting_[i]);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) prepare(waiting_[i + kAhead]);
-    see(waiting_[i]);
+void Monitor::take(std::span<Observation> batch) {
+  // Each on its own: the processor works on several at once.
+  for (Observation& o : batch) set_keys(o);
+  for (std::size_t i = 0; i < std::min(kAhead, batch.size()); ++i) prefetch(batch[i]);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (i + kAhead < batch.size()) prefetch(batch[i + kAhead]);
+    if (batch[i].time_us >= next_tick_us_) pass(batch[i].time_us);
+    if (!is_group(batch[i].server)) see(batch[i]);
   }
 }
 
-void Monitor::prepare(Waiting& w) {
-  Observation& o = w.observation;
+void Monitor::set_keys(Observation& o) const {
   o.client_key = hash_(o.client);
   o.server_key = hash_(o.server);
+  o.network_key = hash_.network(o.server);
   tracker_.set_keys(o);
-  tracker_.prefetch(o);
+}
+
+void Monitor::prefetch(const Observation& o) const {
   switch (o.contact) {
-    case Contact::tcp_attempt:
-    case Contact::udp_attempt:
-    case Contact::tcp_stray:
-    case Contact::ping:
-    case Contact::more:
-    case Contact::fragment:
-    case Contact::tcp_retry:
+    case Contact::http_head:
+    case Contact::http_request:
+    case Contact::http_response:
+    case Contact::dns_query:
+    case Contact::dns_response:
+    case Contact::tcp_data:
+    case Contact::tcp_busy:
+    case Contact::tcp_closed:
+      return;
     case Contact::tcp_completed:
-    case Contact::udp_answered:
-      w.network_key = hash_(VictimTable::prefix_of(o.server));
-      prefixes_.prefetch(w.network_key);
-      victims_.prefetch(o.server_key);
+    case Contact::udp_answered: {
+      const std::uint64_t service = hash_.join(o.server_key, o.server_port);
+      successes_.prefetch(o.client_key, hash_.pair(o.client_key, service));
+      if (o.protocol == 6) successes_.prefetch_service(service);
       break;
+    }
     default:
       break;
   }
-  if (o.contact == Contact::tcp_completed || o.contact == Contact::udp_answered)
-    successes_.prefetch(o.client_key, hash_.pair(o.client_key, hash_.join(o.server_key, o.server_port)));
-  for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
+  tracker_.prefetch(o);
+  prefixes_.prefetch(o.network_key);
+  victims_.prefetch(o.server_key);
 }
 
-void Monitor::see(const Waiting& w) {
-  const Observation& o = w.observation;
+void Monitor::see(const Observation& o) {
   log_.at_packet(o.packet);
   // The other end of a connection whose client restarted or moved goes on for a while: its port is a service
   // our hosts have used, so it answers, it does not ask.
@@ -226,14 +230,16 @@ void Monitor::see(const Waiting& w) {
     return;
   // Half a packet has no flow, and those of the run before are gone.
   if ((o.cut && o.contact == Contact::udp_attempt) || o.time_us < flows_gone_until_us_) {
-    if (Observation next = o; tracker_.make_next(next))
-      return take(next, hash_(VictimTable::prefix_of(next.server)));
+    if (Observation next = o; tracker_.make_next(next)) {
+      next.network_key = hash_.network(next.server);
+      return look_at(next);
+    }
   }
-  take(o, w.network_key);
+  look_at(o);
 }
 
-void Monitor::take(const Observation& o, std::uint64_t network_key) {
-  tally(o, network_key);
+void Monitor::look_at(const Observation& o) {
+  tally(o);
   tracker_.observe(o);
   for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->on_contact(o);
 }
@@ -255,7 +261,8 @@ void Monitor::count_outcome(const Outcome& o) {
                       : o.protocol == 17 ? Tally::udp_refused
                       : syn              ? Tally::syn_refused
                                          : Tally::stray_refused;
-  count(counted, spreads(tally) ? hash_(VictimTable::prefix_of(o.server)) : 0, tally);
+  if (spreads(tally)) counted.network_key = hash_.network(o.server);
+  count(counted, tally);
 }
 
 void Monitor::on_outcome(const Outcome& o) {
@@ -269,14 +276,40 @@ void Monitor::on_outcome(const Outcome& o) {
   if (o.result == Result::completed && o.protocol == 6) successes_.add_service(service);
 }
 
-// On a grid of fixed times, so that it does not matter which packets time is told by.
-void Monitor::catch_up(std::int64_t now_us) {
-  flush();
-  if (!restored_.empty()) take_up(now_us);
-  if (next_tick_us_ == INT64_MIN) next_tick_us_ = now_us / kTickUs * kTickUs;
-  // All that waits is decided within seconds; of a longer pause the last moment is enough.
-  for (int n = 0; n < kMostTicks && next_tick_us_ <= now_us; ++n) tick(next_tick_us_);
-  if (next_tick_us_ <= now_us) tick(now_us / kTickUs * kTickUs);
+void Monitor::wake() {
+  if (!restored_.empty()) take_up(now_us_);
+  if (next_tick_us_ == INT64_MIN) next_tick_us_ = now_us_ / kTickUs * kTickUs;
+  wake_us_ = INT64_MAX;
+  if (!patient_) flush();
+}
+
+void Monitor::flush() {
+  pass_on();
+  if (next_tick_us_ == INT64_MIN) return;
+  if (now_us_ >= next_tick_us_) pass(now_us_);
+  if (!patient_) wake_us_ = next_tick_us_;
+}
+
+// The first moment of the grid at which something is to be done.
+std::int64_t Monitor::next_tick() {
+  const auto on_grid = [](std::int64_t us, std::int64_t grid) { return (us + grid - 1) / grid * grid; };
+  constexpr std::int64_t kNever = INT64_MAX - kSecondUs;
+  std::int64_t due = std::min(tracker_.due_us(), kNever);
+  for (AnomalyDetector* d : by_tick_) due = std::min(due, d->due_us());
+  return std::max(next_tick_us_, std::min(on_grid(due, kTickUs),
+                                          on_grid(std::min(log_.due_us(), kNever - 1) + 1, kSecondUs)));
+}
+
+void Monitor::pass(std::int64_t now_us) {
+  for (int n = 0;; ++n) {
+    std::int64_t next = next_tick();
+    if (next > now_us) break;
+    // All that waits is decided within seconds; of a longer pause the last moment is enough.
+    if (n == kMostTicks) next = now_us / kTickUs * kTickUs;
+    tick(next);
+  }
+  next_tick_us_ = std::max(next_tick_us_, now_us / kTickUs * kTickUs + kTickUs);
+  tracker_.pass(next_tick_us_ - kTickUs);
 }
 
 void Monitor::tick(std::int64_t now_us) {
@@ -284,16 +317,12 @@ void Monitor::tick(std::int64_t now_us) {
   log_.at_packet(0);
   tracker_.tick(now_us);
   for (AnomalyDetector* d : by_tick_) d->on_tick(now_us);
-  if (now_us % kEndUs == 0 || now_us - ended_us_ > kEndUs) {
-    ended_us_ = now_us;
-    log_.tick(now_us);
-  }
+  if (now_us % kSecondUs == 0) log_.tick(now_us);
 }
 
 void Monitor::archive(StateArchive& a) {
   a.section("monitor");
   a.value(next_tick_us_, sound_time);
-  a.value(ended_us_, sound_time);
   log_.archive(a);
   a.section("tables");
   successes_.archive(a);
@@ -318,7 +347,6 @@ std::string Monitor::save() {
 }
 
 std::string Monitor::suspend(std::int64_t now_us) {
-  flush();
   if (next_tick_us_ != INT64_MIN) advance(now_us);
   return save();
 }
@@ -334,6 +362,7 @@ core::Status Monitor::restore(std::string content) {
   if (check.failed()) return core::fail(core::Errc::invalid_input, check.why());
   restored_ = std::move(content);
   restored_us_ = head.time_us;
+  wake_us_ = INT64_MIN;
   return {};
 }
 
@@ -355,8 +384,8 @@ void Monitor::take_up(std::int64_t now_us) {
 }
 
 void Monitor::finish(std::int64_t now_us) {
-  flush();
   advance(now_us);
+  flush();
   log_.finish();
 }
 

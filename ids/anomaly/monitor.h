@@ -20,17 +20,20 @@ class Monitor : public ObservationSink, private OutcomeSink {
 
   // False: no detector is on, nothing needs to be observed.
   bool wanted() const { return !detectors_.empty(); }
-  // Time must have been advanced to the observation's.
-  void on_observation(const Observation& observation) override;
+  // Time must have been advanced to that of what is told next.
   void advance(std::int64_t now_us) {
     if (now_us > now_us_) now_us_ = now_us;
-    if (now_us >= next_tick_us_) catch_up(now_us);
+    if (now_us >= wake_us_) wake();
   }
-  // Observations wait for a few others; now they do not.
+  // Nobody waits for what is found before the end (a capture at full speed): observations are worked through
+  // when a batch of them is there, and else with every tick. What is found is the same.
+  void take_your_time() { patient_ = true; }
+  // All observations that wait, and time to advance()'s.
   void flush();
   // The capture is over: attacks that still go on end now.
   void finish(std::int64_t now_us);
 
+  // After flush().
   void describe(MonitorView& view) const;
   // Everything that is known goes on in another Monitor with the same settings: attacks under way do not end.
   // The content of a state file; empty when nothing was observed, or what restore() took was set aside.
@@ -47,26 +50,25 @@ class Monitor : public ObservationSink, private OutcomeSink {
   const AttackLog& log() const { return log_; }
 
  private:
-  static constexpr std::int64_t kTickUs = 50'000, kEndUs = 1'000'000;
+  static constexpr std::int64_t kTickUs = 50'000, kSecondUs = 1'000'000;
   static constexpr int kMostTicks = 200;
-  // So many are looked at in one go: the code stays in the cache, and what one needs of the tables comes
-  // while the others before it are looked at. It changes nothing: time does not tick meanwhile.
-  static constexpr std::size_t kBatch = 32, kAhead = 8;
-  struct Waiting {
-    Observation observation;
-    std::uint64_t network_key = 0;
-  };
+  static constexpr std::size_t kAhead = 8;
   void archive(StateArchive& a);
   void take_up(std::int64_t now_us);
   void on_outcome(const Outcome& outcome) override;
-  void prepare(Waiting& w);
-  void see(const Waiting& w);
-  void catch_up(std::int64_t now_us);
-  void take(const Observation& o, std::uint64_t network_key);
+  void take(std::span<Observation> batch) override;
+  void set_keys(Observation& o) const;
+  void prefetch(const Observation& o) const;
+  void see(const Observation& o);
+  void look_at(const Observation& o);
+  void wake();
+  // All ticks until then that have something to do.
+  void pass(std::int64_t now_us);
+  std::int64_t next_tick();
   void tick(std::int64_t now_us);
-  void count(const Observation& o, std::uint64_t network_key, Tally tally);
+  void count(const Observation& o, Tally tally);
   void count_outcome(const Outcome& outcome);
-  void tally(const Observation& o, std::uint64_t network_key);
+  void tally(const Observation& o);
 
   AnomalyConfig config_;
   TableSizes sizes_;
@@ -79,10 +81,10 @@ class Monitor : public ObservationSink, private OutcomeSink {
   std::vector<std::string_view> names_;  // of the detectors
   std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
   std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
-  std::array<Waiting, kBatch> waiting_;
-  std::size_t waiting_count_ = 0;
-  std::int64_t next_tick_us_ = INT64_MIN, now_us_ = 0;
-  std::int64_t ended_us_ = 0;
+  // On a grid of fixed times, so that it does not matter which packets time is told by.
+  std::int64_t next_tick_us_ = INT64_MIN;
+  std::int64_t wake_us_ = INT64_MIN, now_us_ = 0;
+  bool patient_ = false;
   std::string restored_;  // a state file, until the first packet
   std::int64_t restored_us_ = 0, flows_gone_until_us_ = 0;
   bool set_aside_ = false;

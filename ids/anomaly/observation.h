@@ -1,7 +1,11 @@
 // What the scan and flood detectors see of the traffic: contacts and their outcome, never payload.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <utility>
 
 #include "core/ip.h"
 
@@ -18,28 +22,29 @@ enum class Contact : std::uint8_t {
   tcp_abandoned,    // the client resets after the SYN/ACK
   tcp_stray,        // the first packet of a connection is no SYN: FIN, NULL, XMAS, ACK
   tcp_backscatter,  // an answer (SYN/ACK, RST) to somebody who used this address
-  tcp_data,         // the client's first bytes; again when it is known what is spoken
-  tcp_busy,         // the client's eighth packet; value: bytes it sent so far
-  tcp_starved,      // the client's window lets no full segment through
-  tcp_closed,       // the first FIN or RST of an established connection; value: bytes to the client
-  udp_attempt,      // first datagram
-  udp_answered,     // first datagram back
-  more,             // further packets of a contact that was not answered; count says how many
-  unreachable,      // an ICMP error that quotes the contact
-  ping,             // echo requests; count: since the last; value: so far
+  tcp_data,      // the client's first bytes, unless they are a whole head; again when they prove to be HTTP
+  tcp_busy,      // the client's eighth packet, when it sent kBusyBytes by then
+  tcp_starved,   // the client's window lets no full segment through
+  tcp_closed,    // the first FIN or RST of an established connection; value: bytes to the client
+  udp_attempt,   // first datagram
+  udp_answered,  // first datagram back
+  more,          // further packets of a contact that was not answered; count says how many
+  unreachable,   // an ICMP error that quotes the contact
+  ping,          // echo requests; count: since the last; value: so far
   ping_answered,
   fragment,       // first fragment of a datagram; client: source, server: destination
   fragment_rest,  // another fragment
   defragmented,   // the datagram became whole
   ip_attempt,     // first packet of a protocol that is none of the above
   ip_answered,
-  http_head,      // headers of a request are complete
-  http_request,   // a request is complete; value: keyed hash of host and path
+  http_head,      // headers of a request are complete, its body is not
+  http_request,   // a request is complete, head and body; value: keyed hash of host and path
   http_response,  // a response is complete; value: status
   dns_query,      // value: hash of the name, detail: hash of the parent domain
   dns_response,   // value: rcode, detail as above
   count_,
 };
+inline constexpr std::uint64_t kBusyBytes = 4'000;  // in eight packets: somebody means it
 inline constexpr std::size_t kContacts = static_cast<std::size_t>(Contact::count_);
 
 // What was spoken on a connection, as far as detectors care.
@@ -59,14 +64,43 @@ struct Observation {
   std::uint32_t count = 1;  // packets it stands for
   std::uint32_t bytes = 0;  // of payload, of one of them
   std::uint64_t value = 0, detail = 0;
-  // Hashes of the addresses, of both, and of both with ports and protocol; the Monitor sets them.
-  std::uint64_t client_key = 0, server_key = 0, pair_key = 0, contact_key = 0;
+  // Hashes of the addresses, of both, of both with ports and protocol, and of the server's network; the
+  // Monitor sets them.
+  std::uint64_t client_key = 0, server_key = 0, pair_key = 0, contact_key = 0, network_key = 0;
 };
 
+// Takes observations by the batch. They are written in place: whoever tells one fills in all of open() but
+// the keys, and calls keep().
 class ObservationSink {
  public:
+  ObservationSink() = default;
+  ObservationSink(const ObservationSink&) = delete;
+  ObservationSink& operator=(const ObservationSink&) = delete;
   virtual ~ObservationSink() = default;
-  virtual void on_observation(const Observation& observation) = 0;
+
+  Observation& open() { return batch_[count_]; }
+  void keep() {
+    if (++count_ == kBatch) pass_on();
+  }
+  void on_observation(const Observation& observation) {
+    open() = observation;
+    keep();
+  }
+  // Those that wait go on now.
+  void pass_on() {
+    if (count_ == 0) return;
+    take({batch_.data(), std::exchange(count_, 0)});
+  }
+
+ protected:
+  // So many are looked at in one go: the code stays in the cache, and what one needs of the tables comes
+  // while those before it are looked at.
+  static constexpr std::size_t kBatch = 128;
+  virtual void take(std::span<Observation> batch) = 0;
+
+ private:
+  std::array<Observation, kBatch> batch_;
+  std::size_t count_ = 0;
 };
 
 }  // namespace gatehouse::ids::anomaly

@@ -1,9 +1,10 @@
 // Connections that are held and not used: requests that never end, bodies that trickle, answers that are not
 // read, connections on which nothing is said. Counted at the server, per client.
 #include <algorithm>
-#include <bit>
+#include <limits>
 
 #include "ids/anomaly/detector.h"
+#include "ids/anomaly/recent_ring.h"
 
 namespace gatehouse::ids::anomaly {
 namespace {
@@ -17,7 +18,6 @@ constexpr std::int64_t kIdleUs = 3'000 * kMs;
 constexpr std::uint32_t kStuckOfOne = 20, kSilentOfOne = 50;
 // Of many clients together, when it is most of what the server holds.
 constexpr std::uint32_t kStuckOfMany = 200;
-constexpr std::uint64_t kUploadBytes = 4'000;  // in eight packets: somebody means it
 
 enum class Kind : std::uint8_t { none, header, body, read, silent };
 constexpr std::size_t kKinds = 5;
@@ -59,17 +59,11 @@ static_assert(sizeof(Connection) <= kConnectionBytes && sizeof(Pair) <= kPairByt
 class SlowConnections : public AnomalyDetector {
  public:
   SlowConnections(const Context& context, std::size_t connections, std::size_t pairs)
-      : c_(context),
-        ring_(std::bit_ceil(connections)),
-        index_(ring_.size() * 2),
-        pairs_(pairs),
-        servers_(kFixedServers) {}
+      : c_(context), ring_(connections), pairs_(pairs), servers_(kFixedServers) {}
 
   void archive(StateArchive& a) override {
-    a.array(ring_);
-    a.array(index_, [this](std::uint32_t slot) { return slot <= ring_.size(); });
-    const std::uint64_t tail = a.value(tail_, [](std::uint64_t end) { return end >> 62U == 0; });
-    const auto before = [tail](std::uint64_t cursor) { return cursor <= tail; };
+    ring_.archive(a);
+    const auto before = [](std::uint64_t number) { return number >> 62U == 0; };
     a.value(early_, before);
     a.value(late_, before);
     pairs_.archive(a);
@@ -77,9 +71,8 @@ class SlowConnections : public AnomalyDetector {
   }
 
   void on_contact(const Observation& o) override {
-    const std::uint64_t key = o.contact_key;
-    if (o.contact == Contact::tcp_completed) return open(o, key);
-    Connection* c = find(key);
+    if (o.contact == Contact::tcp_completed) return open(o);
+    Connection* c = ring_.find(o.contact_key);
     if (c == nullptr) return;
     if (o.service == Service::http) c->web = true;
     switch (o.contact) {
@@ -88,14 +81,14 @@ class SlowConnections : public AnomalyDetector {
         if (c->stuck == Kind::silent) free_of(*c);
         return;
       case Contact::tcp_busy:
-        c->busy = o.value >= kUploadBytes;
+        c->busy = true;
         return;
       case Contact::http_head:
-        c->web = c->head = true;
-        if (c->stuck == Kind::header) free_of(*c);
+        c->web = c->data = c->head = true;
+        if (c->stuck == Kind::header || c->stuck == Kind::silent) free_of(*c);
         return;
       case Contact::http_request:
-        c->web = c->head = c->request = true;
+        c->web = c->data = c->head = c->request = true;
         c->response = false;
         if (c->stuck != Kind::none) free_of(*c);
         return;
@@ -113,8 +106,6 @@ class SlowConnections : public AnomalyDetector {
     }
   }
 
-  void prefetch(const Observation& o) const override { __builtin_prefetch(&index_[position(o.contact_key)]); }
-
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);
     look(late_, now_us, kIdleUs, [&](Connection& c) {
@@ -127,24 +118,19 @@ class SlowConnections : public AnomalyDetector {
     });
   }
 
+  std::int64_t due_us() override { return std::min(due_us(early_, kHeaderUs), due_us(late_, kIdleUs)); }
+
  private:
-  std::size_t position(std::uint64_t key) const { return (key >> 20U) & (index_.size() - 1); }
-  std::uint64_t mask() const { return ring_.size() - 1; }
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-  Connection* find(std::uint64_t key) {
-    const std::uint32_t slot = index_[position(key)];
-    return slot != 0 && ring_[slot - 1].key == key ? &ring_[slot - 1] : nullptr;
-  }
-
-  void open(const Observation& o, std::uint64_t key) {
-    if (find(key) != nullptr) return;
+  void open(const Observation& o) {
+    if (ring_.find(o.contact_key) != nullptr) return;
     look_early(o.time_us);
-    Connection& old = ring_[tail_ & mask()];
-    if (old.key != 0) forget(old);
-    index_[position(key)] = static_cast<std::uint32_t>(tail_ & mask()) + 1;
-    Connection& c = ring_[tail_++ & mask()];
+    while (!ring_.empty() && ring_.oldest().key == 0) ring_.pop();
+    if (ring_.full()) forget(ring_.oldest());
+    Connection& c = ring_.add(o.contact_key);
     c = Connection{};
-    c.key = key;
+    c.key = o.contact_key;
     c.since_us = o.time_us;
     c.client = o.client;
     c.server = o.server;
@@ -161,13 +147,18 @@ class SlowConnections : public AnomalyDetector {
   }
   template <class F>
   void look(std::uint64_t& cursor, std::int64_t now_us, std::int64_t age_us, F&& f) {
-    if (tail_ - cursor > ring_.size()) cursor = tail_ - ring_.size();
-    for (; cursor < tail_; ++cursor) {
-      Connection& c = ring_[cursor & mask()];
+    for (cursor = std::clamp(cursor, ring_.head(), ring_.tail()); cursor < ring_.tail(); ++cursor) {
+      Connection& c = ring_.at(cursor);
       if (c.key == 0) continue;
       if (now_us - c.since_us < age_us) return;
       f(c);
     }
+  }
+  // The next one of whom something is still to be known.
+  std::int64_t due_us(std::uint64_t& cursor, std::int64_t age_us) {
+    cursor = std::clamp(cursor, ring_.head(), ring_.tail());
+    while (cursor < ring_.tail() && ring_.at(cursor).key == 0) ++cursor;
+    return cursor == ring_.tail() ? kNever : ring_.at(cursor).since_us + age_us;
   }
 
   std::uint64_t pair_key(const Connection& c) const {
@@ -244,9 +235,8 @@ class SlowConnections : public AnomalyDetector {
   }
 
   Context c_;
-  LazyArray<Connection> ring_;
-  LazyArray<std::uint32_t> index_;  // position in the ring + 1; 0: none
-  std::uint64_t tail_ = 0, early_ = 0, late_ = 0;
+  RecentRing<Connection> ring_;
+  std::uint64_t early_ = 0, late_ = 0;  // those before were looked at
   BucketTable<Pair> pairs_;
   BucketTable<Server> servers_;
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ids/anomaly/lazy_array.h"
+#include "ids/anomaly/prefetch.h"
 #include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
@@ -40,9 +41,10 @@ class Successes {
   }
   // For an add() that comes soon.
   void prefetch(std::uint64_t source, std::uint64_t pair) const {
-    for (std::size_t row = 0; row < 2; ++row) __builtin_prefetch(&counts_[row][position(source, row)], 1);
+    for (std::size_t row = 0; row < 2; ++row) prefetch_line(&counts_[row][position(source, row)]);
     pairs_.prefetch(pair);
   }
+  void prefetch_service(std::uint64_t service) const { services_.prefetch(service); }
   void add_service(std::uint64_t service) { services_.add(service); }
   std::uint32_t count(std::uint64_t source) const {
     return std::min(counts_[0][position(source, 0)], counts_[1][position(source, 1)]);
@@ -62,7 +64,7 @@ class Successes {
       a.value(added_);
     }
     bool has(std::uint64_t hash) const { return in(now_, hash) || in(before_, hash); }
-    void prefetch(std::uint64_t hash) const { __builtin_prefetch(&now_[hash & (lines_ - 1)]); }
+    void prefetch(std::uint64_t hash) const { prefetch_line(&now_[hash & (lines_ - 1)]); }
     bool add(std::uint64_t hash) {
       if (in(now_, hash)) return false;
       const bool known = in(before_, hash);
@@ -95,7 +97,7 @@ class Successes {
   static constexpr std::int64_t kHalfLifeUs = 3600LL * 1'000'000;
   void age(std::int64_t now_us) {
     if (now_us - aged_us_ < kHalfLifeUs) return;
-    aged_us_ = now_us;
+    if (std::exchange(aged_us_, now_us) == 0) return;
     for (Row& row : counts_) {
       // Reading leaves pages alone that nobody wrote to.
       for (std::uint8_t& cell : row) {

@@ -239,7 +239,8 @@ VictimTable::Counted VictimTable::add(const Observation& o, std::uint64_t key, T
   const std::uint32_t every = v.sum[index] >= notable_ * kPlenty        ? kSampled
                               : prefix_ && v.sum[index] >= 2 * notable_ ? kSampled / 4
                                                                         : 1;
-  if (every == 1 || draw() % every == 0) suspect(v, o, tally, every);
+  static_assert(std::has_single_bit(kSampled));
+  if (every == 1 || (draw() & (every - 1)) == 0) suspect(v, o, tally, every);
   v.last_port = o.server_port;
   v.last_protocol = o.protocol;
   v.bytes = o.bytes;

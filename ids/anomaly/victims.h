@@ -9,6 +9,7 @@
 #include "ids/anomaly/bucket_table.h"
 #include "ids/anomaly/keyed_hash.h"
 #include "ids/anomaly/observation.h"
+#include "ids/anomaly/prefetch.h"
 #include "ids/anomaly/view.h"
 
 namespace gatehouse::ids::anomaly {
@@ -111,7 +112,7 @@ class VictimTable {
 
   void archive(StateArchive& a);
   static std::size_t bytes(std::size_t entries) {
-    return entries * (sizeof(Victim) + sizeof(std::uint64_t) + kGlances * sizeof(Glance)) +
+    return entries * (BucketTable<Victim>::bytes() + kGlances * sizeof(Glance)) +
            kSuspicions * sizeof(Suspicion);
   }
   struct Counted {
@@ -125,7 +126,7 @@ class VictimTable {
   }
   void prefetch(std::uint64_t key) const {
     table_.prefetch(key);
-    __builtin_prefetch(&glances_[bucket_of(key)], 1);
+    prefetch_line(&glances_[bucket_of(key)]);
   }
   const Victim* find(std::uint64_t key) { return table_.find(key); }
   // A network whose hosts are not worth a look each: what it gets is spread over them.

@@ -69,7 +69,9 @@ Result<int> verb_anomaly_replay(const core::Args& args) {
   output.start();
   core::Status status;
   {
-    engine::Worker worker(loaded.settings, none.engine, output.port(0), {});
+    engine::WorkerOptions options;
+    options.paced = speed > 0;
+    engine::Worker worker(loaded.settings, none.engine, output.port(0), std::move(options));
     worker.use_detection_rules(rules.engine);
     Pace pace(worker, speed);
     // Slowly, each packet has its moment; at once, many at a time are cheaper.

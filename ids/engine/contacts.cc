@@ -32,7 +32,7 @@ ContactTap::ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed)
 
 void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, std::uint64_t value,
                       std::uint64_t detail, std::uint32_t count) {
-  Observation o;
+  Observation& o = sink_->open();
   o.time_us = packet.time_us;
   o.packet = packet.number;
   o.client = flow.key.client;
@@ -43,11 +43,12 @@ void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, s
   o.tcp_flags = packet.tcp.flags;
   o.protocol = flow.key.protocol;
   o.service = service(flow);
+  o.cut = false;
   o.count = count;
   o.bytes = static_cast<std::uint32_t>(packet.payload.size());
   o.value = value;
   o.detail = detail;
-  sink_->on_observation(o);
+  sink_->keep();
 }
 
 Service ContactTap::service(const Flow& flow) const {
@@ -76,13 +77,10 @@ void ContactTap::mark(const Flow& flow) {
 
 void ContactTap::tcp(const Flow& flow, const Packet& packet, TcpState state) {
   handshake(flow, packet, state);
+  const bool told_head = fed_ && transactions(flow, packet);
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
-  if (state == TcpState::established || now == TcpState::established) connection(flow, packet, state);
-  if (!fed_ || flow.app == nullptr) return;
-  // By now it is known what is spoken.
-  if (const AppFlow* app = app_flow(flow); app->proto != proto_ && proto_ == kAppUnknown)
-    tell(flow, packet, Contact::tcp_data);
-  transactions(flow, packet);
+  if (state == TcpState::established || now == TcpState::established)
+    connection(flow, packet, state, told_head);
 }
 
 void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState before) {
@@ -131,14 +129,18 @@ void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState befo
   }
 }
 
-void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState before) {
+void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState before, bool told_head) {
   if (before == TcpState::established && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0)
     return tell(flow, packet, Contact::tcp_closed, flow.tcp->bytes_sent(Direction::to_client));
+  // By now it is known what is spoken; of other protocols nobody asks.
+  const AppFlow* const app = fed_ && proto_ == kAppUnknown ? app_flow(flow) : nullptr;
+  if (app != nullptr && app->proto == http_ && !told_head) tell(flow, packet, Contact::tcp_data);
   if (packet.direction != Direction::to_server) return;
-  if (!packet.payload.empty() && flow.tcp->bytes_sent(Direction::to_server) == packet.payload.size() + 1)
+  const std::uint64_t sent = flow.tcp->bytes_sent(Direction::to_server);
+  if (!told_head && !packet.payload.empty() && sent == packet.payload.size() + 1)
     tell(flow, packet, Contact::tcp_data);
-  if (flow.counters[0].packets == kBusyPackets)
-    tell(flow, packet, Contact::tcp_busy, flow.tcp->bytes_sent(Direction::to_server));
+  if (flow.counters[0].packets == kBusyPackets && sent >= anomaly::kBusyBytes)
+    tell(flow, packet, Contact::tcp_busy);
   const std::uint64_t window = std::uint64_t{packet.tcp.window}
                                << flow.tcp->peer(Direction::to_server).wscale;
   if (window < kFullSegment) tell(flow, packet, Contact::tcp_starved);
@@ -231,9 +233,10 @@ void ContactTap::whole(const Packet& packet) {
   sink_->on_observation(about(packet, Contact::defragmented));
 }
 
-void ContactTap::transactions(const Flow& flow, const Packet& packet) {
+bool ContactTap::transactions(const Flow& flow, const Packet& packet) {
   const AppFlow* app = app_flow(flow);
-  if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return;
+  if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return false;
+  bool told_head = false;
   // What was there before comes first, in the same order: none goes until the packet is through.
   std::size_t at = 0;
   for (const auto& tx : app->session->transactions()) {
@@ -242,29 +245,36 @@ void ContactTap::transactions(const Flow& flow, const Packet& packet) {
       if (app->proto == dns_) {
         dns(flow, packet, *tx);
       } else {
-        http(flow, packet, *tx, {});
+        told_head |= http(flow, packet, *tx, {});
       }
     } else if (number < mark_count_ && marks_[number].tx == tx.get()) {
       const Mark& mark = marks_[number];
       if (mark.progress[0] != tx->progress[0] || mark.progress[1] != tx->progress[1])
-        http(flow, packet, *tx, mark);
+        told_head |= http(flow, packet, *tx, mark);
     }
   }
+  return told_head;
 }
 
-void ContactTap::http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark) {
+bool ContactTap::http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark) {
   const auto& http = static_cast<const HttpTransaction&>(tx);
   const auto passed = [&](std::size_t side, std::uint8_t stage) {
     return mark.progress[side] < stage && tx.progress[side] >= stage;
   };
   // The end of a connection closes whatever was unfinished: no request of its client's.
-  if (packet.payload.empty() && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0) return;
-  if (passed(0, kHttpBody)) tell(flow, packet, Contact::http_head);
-  // What is asked for: the path without its query, which floods vary.
-  if (passed(0, kHttpComplete))
+  if (packet.payload.empty() && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0) return false;
+  bool told_head = true;
+  if (passed(0, kHttpComplete)) {
+    // What is asked for: the path without its query, which floods vary.
     tell(flow, packet, Contact::http_request, hash_(hash_text(http.path)) ^ hash_text(http.host));
+  } else if (passed(0, kHttpBody)) {
+    tell(flow, packet, Contact::http_head);
+  } else {
+    told_head = false;
+  }
   if (passed(1, kHttpComplete))
     tell(flow, packet, Contact::http_response, static_cast<std::uint64_t>(std::max(http.status, 0)));
+  return told_head;
 }
 
 void ContactTap::dns(const Flow& flow, const Packet& packet, const Transaction& tx) {

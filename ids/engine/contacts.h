@@ -50,10 +50,12 @@ class ContactTap {
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint32_t count = 1);
   void handshake(const Flow& flow, const Packet& packet, TcpState state);
-  void connection(const Flow& flow, const Packet& packet, TcpState state);
+  // `told_head`: of a request; it says that there is data as well.
+  void connection(const Flow& flow, const Packet& packet, TcpState state, bool told_head);
   void icmp_error(const Packet& packet);
-  void transactions(const Flow& flow, const Packet& packet);
-  void http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark);
+  // True: a head was told.
+  bool transactions(const Flow& flow, const Packet& packet);
+  bool http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark);
   void dns(const Flow& flow, const Packet& packet, const Transaction& tx);
   anomaly::Service service(const Flow& flow) const;
   std::uint64_t hash_text(std::string_view text) const;

@@ -5,13 +5,14 @@
 
 namespace gatehouse::ids::engine {
 
-SharedMonitor::SharedMonitor(const Settings& settings, OutputPort& port, std::string interface,
+SharedMonitor::SharedMonitor(const Settings& settings, OutputPort& port, const std::string& interface,
                              std::size_t lanes, triage::GuardClient* guard)
-    : log_(settings, port, std::move(interface)),
+    : log_(settings, port, interface),
       detections_(settings, log_, guard),
       monitor_(settings.anomaly, detections_),
       keeper_(settings) {
   keeper_.open(monitor_);
+  if (interface.empty()) monitor_.take_your_time();
   for (std::size_t i = 0; i < lanes; ++i) lanes_.push_back(std::make_unique<Lane>());
 }
 
@@ -34,6 +35,7 @@ void SharedMonitor::snapshot(StatsSnapshot& out) {
 std::string SharedMonitor::top(std::size_t most) {
   const std::lock_guard lock(mutex_);
   anomaly::MonitorView view(now_us_, most);
+  monitor_.flush();
   monitor_.describe(view);
   return top_json(view, detections_.attacks());
 }
@@ -44,10 +46,11 @@ anomaly::ObservationSink* SharedMonitor::lane(std::size_t index) {
 
 void SharedMonitor::close_stretch(std::size_t index, std::int64_t time_us) {
   Lane& lane = *lanes_[index];
+  lane.pass_on();
   std::unique_lock lock(mutex_);
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   changed_.wait(lock, [&] { return lane.waiting.size() < kAhead; });
-  lane.waiting.push_back({std::exchange(lane.open, {}), time_us});
+  lane.waiting.push_back({std::exchange(lane.told, {}), time_us});
   changed_.notify_all();
 }
 
@@ -92,14 +95,15 @@ void SharedMonitor::run() {
 
 void SharedMonitor::flush(std::size_t index, std::int64_t now_us) {
   Lane& lane = *lanes_[index];
+  lane.pass_on();
   const std::lock_guard lock(mutex_);
-  for (anomaly::Observation& o : lane.open) {
+  for (anomaly::Observation& o : lane.told) {
     // Workers are a batch apart: time does not run backwards for the detectors.
     now_us_ = o.time_us = std::max(o.time_us, now_us_);
     monitor_.advance(now_us_);
     monitor_.on_observation(o);
   }
-  lane.open.clear();
+  lane.told.clear();
   now_us_ = std::max(now_us_, now_us);
   monitor_.advance(now_us_);
 }

@@ -20,7 +20,7 @@ namespace gatehouse::ids::engine {
 class SharedMonitor {
  public:
   // `settings` and `port` must outlive it. `interface` as of EventLog.
-  SharedMonitor(const Settings& settings, OutputPort& port, std::string interface, std::size_t lanes,
+  SharedMonitor(const Settings& settings, OutputPort& port, const std::string& interface, std::size_t lanes,
                 triage::GuardClient* guard);
   ~SharedMonitor();
 
@@ -52,8 +52,10 @@ class SharedMonitor {
     std::int64_t time_us = 0;
   };
   struct Lane : anomaly::ObservationSink {
-    void on_observation(const anomaly::Observation& o) override { open.push_back(o); }
-    Batch open;                    // of the worker's thread
+    void take(std::span<anomaly::Observation> batch) override {
+      told.insert(told.end(), batch.begin(), batch.end());
+    }
+    Batch told;                    // of the worker's thread
     std::vector<Stretch> waiting;  // under the mutex
   };
   void run();

@@ -47,6 +47,7 @@ anomaly::ObservationSink* Worker::contact_sink() {
   if (options_.shared) return options_.contacts;
   detections_.emplace(settings_, log_, options_.guard);
   monitor_.emplace(settings_.anomaly, *detections_);
+  if (options_.interface.empty() && !options_.paced) monitor_->take_your_time();
   keeper_.open(*monitor_);
   return monitor_->wanted() ? &*monitor_ : nullptr;
 }
@@ -268,9 +269,12 @@ void Worker::finish() {
   flows_.finish(FlowEndReason::shutdown);
 }
 
-std::string Worker::top(std::size_t most) const {
+std::string Worker::top(std::size_t most) {
   anomaly::MonitorView view(now_us_, most);
-  if (monitor_) monitor_->describe(view);
+  if (monitor_) {
+    monitor_->flush();
+    monitor_->describe(view);
+  }
   return top_json(view, detections_ ? detections_->attacks() : OpenAttacks{});
 }
 

@@ -36,6 +36,8 @@ struct WorkerOptions {
   anomaly::ObservationSink* contacts = nullptr;
   bool shared = false;
   triage::GuardClient* guard = nullptr;  // null: nobody is asked for bans
+  // Packets of a capture file come as they once came: what is found is wanted at once.
+  bool paced = false;
 };
 
 class Worker : public PacketSink, private PacketHandler, private StreamSink, private FlowEndHandler {
@@ -58,7 +60,7 @@ class Worker : public PacketSink, private PacketHandler, private StreamSink, pri
   void finish();
   void snapshot(StatsSnapshot& out) const;
   // Who is suspected and attacked now, when the detectors are this worker's own.
-  std::string top(std::size_t most) const;
+  std::string top(std::size_t most);
   // How detections are told, when another engine than the worker's says so.
   void use_detection_rules(std::shared_ptr<const Engine> engine) {
     if (detections_) detections_->use(std::move(engine));
