@@ -1,98 +1,194 @@
 #include "ids/search/bucket_filter.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "ids/search/needle.h"
 
 namespace gatehouse::ids {
 namespace {
 
-constexpr std::size_t kBuckets = BucketFilter::kBuckets;
-
-// How many buckets the windows of each width get: at least one if there are any, else by number. Narrow
-// windows fit nearly everywhere, so none shares a bucket with wide ones.
-std::array<std::size_t, kWindowBytes> share(const std::array<std::size_t, kWindowBytes>& windows) {
-  std::array<std::size_t, kWindowBytes> buckets{};
-  std::size_t left = kBuckets;
-  for (std::size_t w = 0; w < kWindowBytes; ++w) {
-    if (windows[w] != 0) buckets[w] = 1, --left;
-  }
-  for (; left > 0; --left) {
-    std::size_t fullest = kWindowBytes;
-    for (std::size_t w = 0; w < kWindowBytes; ++w) {
-      if (buckets[w] == 0 || buckets[w] >= windows[w]) continue;
-      if (fullest == kWindowBytes || windows[w] * buckets[fullest] > windows[fullest] * buckets[w])
-        fullest = w;
-    }
-    if (fullest == kWindowBytes) break;
-    ++buckets[fullest];
-  }
-  return buckets;
+double frequency(std::uint8_t byte) {
+  static const std::array<double, 256> frequencies = [] {
+    std::array<double, 256> out{};
+    double all = 0;
+    for (std::size_t i = 0; i < out.size(); ++i)
+      all += out[i] = std::ldexp(1.0, -byte_rarity(static_cast<std::uint8_t>(i)));
+    for (double& one : out) one /= all;
+    return out;
+  }();
+  return frequencies[byte];
 }
 
 }  // namespace
 
-BucketFilter::BucketFilter(std::span<const std::bitset<256>> classes) : windows_(1) {
+// Windows of one width that share a bucket: it flags whatever has at each place a byte that one of them has
+// there.
+struct BucketFilter::Cluster {
+  std::size_t width = 0;
+  std::array<ByteClass, kWindowBytes> classes;
+  std::array<std::vector<std::uint8_t>, kWindowBytes> members;  // the same, as lists
+  std::array<double, kWindowBytes> part{};                      // of all bytes that belong to the class
+  std::vector<std::uint32_t> windows;
+
+  Cluster(const Window& window, std::uint32_t number) : width(window.bytes.size()), windows{number} {
+    for (std::size_t i = 0; i < width; ++i) {
+      const auto byte = static_cast<std::uint8_t>(window.bytes[i]);
+      take(i, byte);
+      const auto lower = static_cast<std::uint8_t>(byte | 0x20U);
+      if (window.nocase && lower >= 'a' && lower <= 'z') {
+        take(i, lower);
+        take(i, lower & 0xdfU);
+      }
+    }
+  }
+  void take(std::size_t place, std::uint8_t byte) {
+    if (classes[place][byte]) return;
+    classes[place].set(byte);
+    members[place].push_back(byte);
+    part[place] += frequency(byte);
+  }
+  double flagged() const {
+    double product = 1;
+    for (std::size_t i = 0; i < width; ++i) product *= part[i];
+    return product;
+  }
+  // How much more would be flagged if both were one.
+  double cost_of_joining(const Cluster& other) const {
+    double product = 1;
+    for (std::size_t i = 0; i < width; ++i) {
+      double sum = part[i];
+      for (const std::uint8_t byte : other.members[i]) sum += classes[i][byte] ? 0 : frequency(byte);
+      product *= sum;
+    }
+    return product - flagged() - other.flagged();
+  }
+  void join(const Cluster& other) {
+    for (std::size_t i = 0; i < width; ++i) {
+      for (const std::uint8_t byte : other.members[i]) take(i, byte);
+    }
+    windows.insert(windows.end(), other.windows.begin(), other.windows.end());
+  }
+};
+
+namespace {
+
+// Joins what costs least to join until so many are left; of each width, one at least.
+template <class Cluster>
+void join_cheapest(std::vector<Cluster>& clusters, std::size_t most) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  struct Partner {
+    std::size_t number = 0;
+    double cost = kNever;
+  };
+  // The best behind each; a cluster that was joined to another has none and no windows.
+  std::vector<Partner> partners(clusters.size());
+  const auto compare = [&](std::size_t i, std::size_t j) {
+    if (clusters[i].width != clusters[j].width || clusters[j].windows.empty()) return;
+    const double cost = clusters[i].cost_of_joining(clusters[j]);
+    if (cost < partners[i].cost) partners[i] = {j, cost};
+  };
+  const auto find_partner = [&](std::size_t i) {
+    partners[i] = {};
+    if (clusters[i].windows.empty()) return;
+    for (std::size_t j = i + 1; j < clusters.size(); ++j) compare(i, j);
+  };
+  for (std::size_t i = 0; i < clusters.size(); ++i) find_partner(i);
+  for (std::size_t left = clusters.size(); left > most; --left) {
+    const auto cheapest = std::min_element(
+        partners.begin(), partners.end(), [](const Partner& a, const Partner& b) { return a.cost < b.cost; });
+    if (cheapest->cost == kNever) break;
+    const auto into = static_cast<std::size_t>(cheapest - partners.begin());
+    const std::size_t gone = cheapest->number;
+    clusters[into].join(clusters[gone]);
+    clusters[gone].windows.clear();
+    for (std::size_t i = 0; i < gone; ++i) {
+      if (i == into || partners[i].number == into || partners[i].number == gone) {
+        find_partner(i);
+      } else if (i < into && partners[i].cost != kNever) {
+        compare(i, into);
+      }
+    }
+    partners[gone] = {};
+  }
+  std::erase_if(clusters, [](const Cluster& cluster) { return cluster.windows.empty(); });
+}
+
+template <class Cluster>
+double flagged(const std::vector<Cluster>& clusters) {
+  double sum = 0;
+  for (const Cluster& cluster : clusters) sum += cluster.flagged();
+  return sum;
+}
+
+}  // namespace
+
+BucketFilter::BucketFilter(std::span<const ByteClass> classes) {
+  Group& group = groups_.emplace_back();
   for (std::size_t i = 0; i < kWindowBytes; ++i) {
     for (std::size_t byte = 0; byte < 256; ++byte)
-      tables_.exact[i][byte] = i >= classes.size() || classes[i][byte] ? 1 : 0;
+      group.exact[i][byte] = i >= classes.size() || classes[i][byte] ? 1 : 0;
   }
-  of_width_[std::min(classes.size(), kWindowBytes) - 1] = 1;
+  widths_[0] = static_cast<std::uint8_t>(std::min(classes.size(), kWindowBytes));
+  of_width_[widths_[0] - 1U] = 1;
   derive();
 }
 
 void BucketFilter::add(std::string_view bytes, bool nocase) {
   building_.push_back({std::string(bytes), nocase});
-  ++windows_;
 }
 
-void BucketFilter::enter(const Window& window, std::size_t bucket) {
-  const auto bit = static_cast<std::uint8_t>(1U << bucket);
+void BucketFilter::enter(const Cluster& cluster, std::size_t bucket) {
+  Group& group = groups_[bucket / kGroupBuckets];
+  const auto bit = static_cast<std::uint8_t>(1U << bucket % kGroupBuckets);
   const auto set = [bit](std::uint8_t& entry) { entry = static_cast<std::uint8_t>(entry | bit); };
   for (std::size_t i = 0; i < kWindowBytes; ++i) {
-    auto& table = tables_.exact[i];
-    if (i >= window.bytes.size()) {
-      for (std::uint8_t& entry : table) set(entry);
-      continue;
-    }
-    const auto byte = static_cast<std::uint8_t>(window.bytes[i]);
-    set(table[byte]);
-    const auto lower = static_cast<std::uint8_t>(byte | 0x20U);
-    if (window.nocase && lower >= 'a' && lower <= 'z') {
-      set(table[lower]);
-      set(table[lower & 0xdfU]);
+    if (i >= cluster.width) {
+      for (std::uint8_t& entry : group.exact[i]) set(entry);
+    } else {
+      for (const std::uint8_t byte : cluster.members[i]) set(group.exact[i][byte]);
     }
   }
+  for (const std::uint32_t window : cluster.windows) bucket_of_[window] = static_cast<std::uint8_t>(bucket);
+  widths_[bucket] = static_cast<std::uint8_t>(cluster.width);
+  Buckets& of_width = of_width_[cluster.width - 1];
+  of_width = static_cast<Buckets>(of_width | 1U << bucket);
 }
 
 void BucketFilter::build() {
-  std::stable_sort(building_.begin(), building_.end(), [](const Window& a, const Window& b) {
-    return a.bytes.size() != b.bytes.size() ? a.bytes.size() < b.bytes.size() : a.bytes < b.bytes;
-  });
-  std::array<std::size_t, kWindowBytes> count{};
-  for (const Window& window : building_) ++count[window.bytes.size() - 1];
-  const auto buckets = share(count);
-  std::size_t bucket = 0;
-  std::size_t next = 0;
-  for (std::size_t w = 0; w < kWindowBytes; ++w) {
-    // Sorted neighbours share their first bytes: their bucket fits few others.
-    for (std::size_t i = 0; i < count[w]; ++i, ++next)
-      enter(building_[next], bucket + i * buckets[w] / count[w]);
-    for (std::size_t i = 0; i < buckets[w]; ++i, ++bucket)
-      of_width_[w] = static_cast<std::uint8_t>(of_width_[w] | 1U << bucket);
-  }
+  std::vector<Cluster> clusters;
+  clusters.reserve(building_.size());
+  for (const Window& window : building_)
+    clusters.emplace_back(window, static_cast<std::uint32_t>(clusters.size()));
+  bucket_of_.resize(building_.size());
   building_ = {};
+  join_cheapest(clusters, kMostBuckets);
+  if (clusters.size() > kGroupBuckets) {
+    // A second group costs a processor as much time for 64 bytes as a quarter of a flagged place.
+    constexpr double kWorthAGroup = 0.25 / 64;
+    std::vector<Cluster> fewer = clusters;
+    join_cheapest(fewer, kGroupBuckets);
+    if (flagged(fewer) - flagged(clusters) < kWorthAGroup) clusters = std::move(fewer);
+  }
+  groups_.resize((clusters.size() + kGroupBuckets - 1) / kGroupBuckets);
+  for (std::size_t i = 0; i < clusters.size(); ++i) enter(clusters[i], i);
   derive();
 }
 
 void BucketFilter::derive() {
-  for (std::size_t i = 0; i < kWindowBytes; ++i) {
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      const std::uint8_t bits = tables_.exact[i][byte];
-      const auto join = [bits](std::uint8_t& entry) { entry = static_cast<std::uint8_t>(entry | bits); };
-      join(tables_.low7[i][byte & 0x7fU]);
-      join(tables_.low4[i][byte & 0x0fU]);
-      join(tables_.low4[i][16 + (byte & 0x0fU)]);
-      join(tables_.high4[i][byte >> 4U]);
-      join(tables_.high4[i][16 + (byte >> 4U)]);
+  for (Group& group : groups_) {
+    for (std::size_t i = 0; i < kWindowBytes; ++i) {
+      for (std::size_t byte = 0; byte < 256; ++byte) {
+        const std::uint8_t bits = group.exact[i][byte];
+        const auto join = [bits](std::uint8_t& entry) { entry = static_cast<std::uint8_t>(entry | bits); };
+        join(group.low7[i][byte & 0x7fU]);
+        join(group.low4[i][byte & 0x0fU]);
+        join(group.low4[i][16 + (byte & 0x0fU)]);
+        join(group.high4[i][byte >> 4U]);
+        join(group.high4[i][16 + (byte >> 4U)]);
+      }
     }
   }
 }

@@ -13,7 +13,7 @@ ClassPrefix::ClassPrefix(std::span<const ByteClass> classes, const SearchKernels
 bool ClassPrefix::lies_at(ByteView buffer, std::size_t at) const {
   if (at > buffer.size() || buffer.size() - at < size_) return false;
   for (std::size_t i = 0; i < size_; ++i) {
-    if (filter_.tables().exact[i][buffer[at + i]] == 0) return false;
+    if (filter_.groups()[0].exact[i][buffer[at + i]] == 0) return false;
   }
   return true;
 }
@@ -25,13 +25,10 @@ std::size_t ClassPrefix::find(ByteView buffer, std::size_t from, std::size_t las
   const ByteView rest = buffer.subspan(from);
   FilterHits hits;
   for (std::size_t block = 0; block <= last - from; block += kFilterBlock) {
-    const std::size_t count = kernels_.buckets(filter_.tables(), rest.data(), rest.size(), block, hits);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t at = block + hits.at[i];
-      if (at > last - from) return kNowhere;
-      // Some kernels look at parts of a byte only.
-      if (lies_at(rest, at)) return from + at;
-    }
+    const std::size_t count = kernels_.buckets(filter_.groups(), rest.data(), rest.size(), block, hits);
+    if (count == 0) continue;
+    const std::size_t at = block + hits.at[0];
+    return at <= last - from ? from + at : kNowhere;
   }
   return kNowhere;
 }

@@ -1,7 +1,6 @@
 // Where up to four byte classes follow each other: the beginning of a regular expression, say.
 #pragma once
 
-#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,7 +11,6 @@
 namespace gatehouse::ids {
 
 using core::ByteView;
-using ByteClass = std::bitset<256>;
 
 class ClassPrefix {
  public:

@@ -46,25 +46,29 @@ GATEHOUSE_AVX2 __m256i fit(const std::array<std::uint8_t, 32>& low, const std::a
   return _mm256_and_si256(of_low, _mm256_shuffle_epi8(load(high.data()), upper));
 }
 
-GATEHOUSE_AVX2 std::size_t buckets(const BucketFilter::Tables& tables, const std::uint8_t* data,
+GATEHOUSE_AVX2 __m256i fit_any(const BucketFilter::Group& group, const std::uint8_t* place) {
+  __m256i all = fit(group.low4[0], group.high4[0], load(place));
+  for (std::size_t i = 1; i < kWindowBytes; ++i)
+    all = _mm256_and_si256(all, fit(group.low4[i], group.high4[i], load(place + i)));
+  return all;
+}
+
+GATEHOUSE_AVX2 std::size_t buckets(std::span<const BucketFilter::Group> groups, const std::uint8_t* data,
                                    std::size_t size, std::size_t from, FilterHits& hits) {
   const std::size_t end = std::min(size, from + kFilterBlock);
   std::size_t count = 0;
   for (std::size_t at = from; at < end; at += kLanes) {
     const Padded bytes(data, size, at);
-    __m256i both = fit(tables.low4[0], tables.high4[0], load(bytes.place()));
-    for (std::size_t i = 1; i < kWindowBytes; ++i)
-      both = _mm256_and_si256(both, fit(tables.low4[i], tables.high4[i], load(bytes.place() + i)));
+    __m256i any = _mm256_setzero_si256();
+    for (const BucketFilter::Group& group : groups) any = _mm256_or_si256(any, fit_any(group, bytes.place()));
     auto flagged =
-        ~static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(both, _mm256_setzero_si256())));
+        ~static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(any, _mm256_setzero_si256())));
     if (end - at < kLanes) flagged &= (1U << (end - at)) - 1;
-    if (flagged == 0) continue;
-    alignas(32) std::uint8_t fits[kLanes];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(fits), both);
     for (; flagged != 0; flagged &= flagged - 1) {
-      const auto lane = static_cast<std::size_t>(std::countr_zero(flagged));
-      hits.at[count] = static_cast<std::uint16_t>(at - from + lane);
-      hits.buckets[count++] = fits[lane];
+      const std::size_t place = at + static_cast<std::size_t>(std::countr_zero(flagged));
+      hits.at[count] = static_cast<std::uint16_t>(place - from);
+      hits.buckets[count] = buckets_at(groups, data, size, place);
+      count += hits.buckets[count] != 0 ? 1 : 0;
     }
   }
   return count;

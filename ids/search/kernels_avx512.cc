@@ -25,30 +25,45 @@ GATEHOUSE_AVX512 __m512i load(const std::uint8_t* data, std::size_t size, std::s
   return _mm512_maskz_loadu_epi8(lowest(size - at), data + at);
 }
 
-GATEHOUSE_AVX512 std::size_t buckets(const BucketFilter::Tables& tables, const std::uint8_t* data,
-                                     std::size_t size, std::size_t from, FilterHits& hits) {
-  __m512i first[kWindowBytes], second[kWindowBytes];
-  for (std::size_t i = 0; i < kWindowBytes; ++i) {
-    first[i] = _mm512_loadu_si512(tables.low7[i].data());
-    second[i] = _mm512_loadu_si512(tables.low7[i].data() + kLanes);
+// kGroups: known to the compiler, so that the tables stay in registers.
+template <std::size_t kGroups>
+GATEHOUSE_AVX512 std::size_t buckets_of(std::span<const BucketFilter::Group> groups, const std::uint8_t* data,
+                                        std::size_t size, std::size_t from, FilterHits& hits) {
+  __m512i first[kGroups][kWindowBytes], second[kGroups][kWindowBytes];
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    for (std::size_t i = 0; i < kWindowBytes; ++i) {
+      first[g][i] = _mm512_loadu_si512(groups[g].low7[i].data());
+      second[g][i] = _mm512_loadu_si512(groups[g].low7[i].data() + kLanes);
+    }
   }
   const std::size_t end = std::min(size, from + kFilterBlock);
   std::size_t count = 0;
   for (std::size_t at = from; at < end; at += kLanes) {
-    __m512i both = _mm512_permutex2var_epi8(first[0], load(data, size, at), second[0]);
-    for (std::size_t i = 1; i < kWindowBytes; ++i)
-      both = _mm512_and_si512(both, _mm512_permutex2var_epi8(first[i], load(data, size, at + i), second[i]));
-    std::uint64_t flagged = _mm512_test_epi8_mask(both, both) & lowest(end - at);
-    if (flagged == 0) continue;
-    alignas(64) std::uint8_t fits[kLanes];
-    _mm512_store_si512(fits, both);
+    __m512i fit[kGroups];
+    for (std::size_t i = 0; i < kWindowBytes; ++i) {
+      const __m512i bytes = load(data, size, at + i);
+      for (std::size_t g = 0; g < kGroups; ++g) {
+        const __m512i here = _mm512_permutex2var_epi8(first[g][i], bytes, second[g][i]);
+        fit[g] = i == 0 ? here : _mm512_and_si512(fit[g], here);
+      }
+    }
+    std::uint64_t flagged = 0;
+    for (std::size_t g = 0; g < kGroups; ++g) flagged |= _mm512_test_epi8_mask(fit[g], fit[g]);
+    flagged &= lowest(end - at);
     for (; flagged != 0; flagged &= flagged - 1) {
-      const auto lane = static_cast<std::size_t>(std::countr_zero(flagged));
-      hits.at[count] = static_cast<std::uint16_t>(at - from + lane);
-      hits.buckets[count++] = fits[lane];
+      const std::size_t place = at + static_cast<std::size_t>(std::countr_zero(flagged));
+      hits.at[count] = static_cast<std::uint16_t>(place - from);
+      hits.buckets[count] = buckets_at(groups, data, size, place);
+      count += hits.buckets[count] != 0 ? 1 : 0;
     }
   }
   return count;
+}
+
+GATEHOUSE_AVX512 std::size_t buckets(std::span<const BucketFilter::Group> groups, const std::uint8_t* data,
+                                     std::size_t size, std::size_t from, FilterHits& hits) {
+  return groups.size() == 1 ? buckets_of<1>(groups, data, size, from, hits)
+                            : buckets_of<2>(groups, data, size, from, hits);
 }
 
 // Which of sixteen windows have both their bits in the table.

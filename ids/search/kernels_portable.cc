@@ -5,17 +5,14 @@
 namespace gatehouse::ids {
 namespace {
 
-std::size_t buckets(const BucketFilter::Tables& tables, const std::uint8_t* data, std::size_t size,
+std::size_t buckets(std::span<const BucketFilter::Group> groups, const std::uint8_t* data, std::size_t size,
                     std::size_t from, FilterHits& hits) {
   const std::size_t end = std::min(size, from + kFilterBlock);
   std::size_t count = 0;
   for (std::size_t at = from; at < end; ++at) {
-    unsigned fit = tables.exact[0][data[at]];
-    for (std::size_t i = 1; i < kWindowBytes && fit != 0; ++i)
-      fit &= tables.exact[i][at + i < size ? data[at + i] : 0];
     hits.at[count] = static_cast<std::uint16_t>(at - from);
-    hits.buckets[count] = static_cast<std::uint8_t>(fit);
-    count += fit != 0 ? 1 : 0;
+    hits.buckets[count] = buckets_at(groups, data, size, at);
+    count += hits.buckets[count] != 0 ? 1 : 0;
   }
   return count;
 }

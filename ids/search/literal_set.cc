@@ -1,9 +1,11 @@
 #include "ids/search/literal_set.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "ids/search/needle.h"
 #include "ids/search/typical_traffic.h"
@@ -28,12 +30,13 @@ class WindowCosts {
   explicit WindowCosts(const std::vector<Literal>& literals) : in_literals_(std::size_t{1} << kSlotBits) {
     for (const Literal& literal : literals) count(in_literals_, literal.bytes);
   }
-  // Where the `size` bytes of `bytes` begin, of which the windows are the rarest.
+  // Where the `size` bytes of `bytes` begin, of which the windows are the rarest. A single window is no run
+  // if there is another.
   std::size_t rarest(std::string_view bytes, std::size_t size) const {
     std::size_t best = 0;
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t at = 0; at + size <= bytes.size(); ++at) {
-      double cost = 0;
+      double cost = size == kWindowBytes ? cost_as_run(bytes_of(bytes) + at) : 0;
       for (std::size_t i = at; i + kWindowBytes <= at + size; ++i) cost += cost_of(bytes_of(bytes) + i);
       if (cost < least) {
         least = cost;
@@ -61,6 +64,12 @@ class WindowCosts {
   }
   static std::size_t slot(const std::uint8_t* place) {
     return print_of(place, kWindowBytes) >> (32U - kSlotBits);
+  }
+  static double cost_as_run(const std::uint8_t* place) {
+    constexpr double kFolded = 1e6, kExact = 2e6;
+    if (!is_run(window_at(place))) return 0;
+    return std::all_of(place, place + kWindowBytes, [&](std::uint8_t b) { return b == *place; }) ? kExact
+                                                                                                 : kFolded;
   }
   double cost_of(const std::uint8_t* place) const {
     int rarity = 0;
@@ -99,46 +108,68 @@ LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels
     bucketed_below = strided_from;
   }
   const WindowCosts costs(literals);
+  std::vector<std::uint32_t> bucketed;
   for (std::size_t i = 0; i < literals.size(); ++i) {
     const Literal& literal = literals[i];
     const auto number = static_cast<std::uint32_t>(i);
     std::string text = literal.bytes;
     if (literal.nocase) std::transform(text.begin(), text.end(), text.begin(), lower);
-    texts_.push_back(
-        {static_cast<std::uint32_t>(arena_.size()), static_cast<std::uint32_t>(text.size()), literal.nocase});
+    texts_.push_back({static_cast<std::uint32_t>(arena_.size()), static_cast<std::uint8_t>(text.size()),
+                      Text::kNoBucket, literal.nocase});
     arena_ += text;
     if (text.size() < bucketed_below) {
       const std::size_t width = std::min(text.size(), kWindowBytes);
       const std::size_t at = costs.rarest(text, width);
       buckets_.add(std::string_view(text).substr(at, width), literal.nocase);
+      bucketed.push_back(number);
       bucket_windows_[width - 1].add(print_of(bytes_of(text) + at, width), number, text, at);
       continue;
     }
     Fingerprints& prints = text.size() < strided_from ? dense_ : strided_;
     prints.add(text, costs.rarest(text, prints.filter.span()), number);
   }
-  if (!buckets_.empty()) buckets_.build();
+  if (!bucketed.empty()) buckets_.build();
+  for (std::size_t i = 0; i < bucketed.size(); ++i) {
+    const std::uint8_t bucket = buckets_.bucket_of_window()[i];
+    texts_[bucketed[i]].bucket = bucket;
+    ++bucket_sizes_[bucket];
+  }
   for (WindowTable& table : bucket_windows_) table.build();
   for (Fingerprints* prints : {&strided_, &dense_}) prints->build();
 }
 
 void LiteralSet::Fingerprints::add(std::string_view text, std::size_t first, std::uint32_t literal) {
+  bool in_run = false;
   // The last window first: of two occurrences that one position shows, the earlier is met first.
   for (std::size_t at = first + filter.stride(); at-- > first;) {
-    const std::uint32_t print = print_of(bytes_of(text) + at, kWindowBytes);
-    filter.add(print);
-    windows.add(print, literal, text, at);
+    const std::uint32_t window = window_at(bytes_of(text) + at);
+    filter.add(print_of(window));
+    if (!is_run(window)) {
+      windows.add(print_of(window), literal, text, at);
+    } else if (!std::exchange(in_run, true)) {
+      add_run(text, at, literal);
+    }
+  }
+}
+
+void LiteralSet::Fingerprints::add_run(std::string_view text, std::size_t at, std::uint32_t literal) {
+  const Run run = run_at({bytes_of(text), text.size()}, at);
+  if (run.begin == 0 && run.end == text.size()) {
+    runs.add(print_of(bytes_of(text)), literal, text, 0);
+  } else {
+    const std::size_t border = run.begin != 0 ? run.begin - 1 : run.end + 1 - kWindowBytes;
+    borders.add(print_of(bytes_of(text) + border), literal, text, border);
   }
 }
 
 void LiteralSet::Fingerprints::build() {
   filter.build();
-  windows.build();
+  for (WindowTable* table : {&windows, &borders, &runs}) table->build();
 }
 
 std::size_t LiteralSet::memory_bytes() const {
-  std::size_t bytes = sizeof *this + arena_.size() + texts_.size() * sizeof(Text) + strided_.memory_bytes() +
-                      dense_.memory_bytes();
+  std::size_t bytes = sizeof *this + buckets_.memory_bytes() + arena_.size() + texts_.size() * sizeof(Text) +
+                      strided_.memory_bytes() + dense_.memory_bytes();
   for (const WindowTable& table : bucket_windows_) bytes += table.memory_bytes();
   return bytes;
 }
@@ -152,29 +183,64 @@ bool LiteralSet::lies_at(const Text& text, const std::uint8_t* place) const {
   return true;
 }
 
+// Does the same byte as before `at` fill the window there? Then buckets have nothing new: a literal whose
+// window is a run is one itself.
+bool LiteralSet::continues_run(ByteView data, std::size_t at) {
+  return at != 0 && at + kWindowBytes <= data.size() &&
+         std::memcmp(data.data() + at - 1, data.data() + at, kWindowBytes) == 0;
+}
+
 // A window with this print begins at `at`.
 void LiteralSet::confirm(const WindowTable& table, std::uint32_t print, ByteView data, std::size_t at,
                          LiteralScratch& scratch, LiteralSink& sink) const {
   table.find(print, [&](const WindowTable::Entry& entry) {
     if (entry.offset > at || entry.size > data.size() - (at - entry.offset)) return;
     const std::size_t begin = at - entry.offset;
-    if (!entry.may_lie_at(data.data() + begin) || scratch.reported_[entry.literal] == scratch.scan_ ||
+    if (!entry.may_lie_at(data.data() + begin) || scratch.is_reported(entry.literal) ||
         !lies_at(texts_[entry.literal], data.data() + begin)) {
       return;
     }
-    scratch.reported_[entry.literal] = scratch.scan_;
+    scratch.note_reported(entry.literal);
+    if (const std::uint8_t bucket = texts_[entry.literal].bucket; bucket != Text::kNoBucket)
+      scratch.note_reported_of(bucket);
     sink.on_literal(entry.literal, begin + entry.size);
   });
 }
 
+// All that the windows inside of `run` can show: what has one of its borders, and what is nothing but a run.
+void LiteralSet::confirm_run(const Fingerprints& prints, const Run& run, ByteView data,
+                             LiteralScratch& scratch, LiteralSink& sink) const {
+  const auto confirm_border = [&](std::size_t at) {
+    confirm(prints.borders, print_of(data.data() + at), data, at, scratch, sink);
+  };
+  if (run.begin != 0) confirm_border(run.begin - 1);
+  if (run.end != data.size()) confirm_border(run.end + 1 - kWindowBytes);
+  prints.runs.find(print_of(data.data() + run.begin), [&](const WindowTable::Entry& entry) {
+    if (scratch.is_reported(entry.literal)) return;
+    // Not at its begin only where other bytes were taken for the same letter.
+    for (std::size_t begin = run.begin; begin + entry.size <= run.end; ++begin) {
+      if (!lies_at(texts_[entry.literal], data.data() + begin)) continue;
+      scratch.note_reported(entry.literal);
+      sink.on_literal(entry.literal, begin + entry.size);
+      return;
+    }
+  });
+}
+
 void LiteralSet::scan_buckets(ByteView data, LiteralScratch& scratch, LiteralSink& sink) const {
+  scratch.left_ = bucket_sizes_;
+  scratch.unreported_ = static_cast<BucketFilter::Buckets>(-1);
   for (std::size_t from = 0; from < data.size(); from += kFilterBlock) {
     const std::size_t count =
-        kernels_.buckets(buckets_.tables(), data.data(), data.size(), from, scratch.hits_);
+        kernels_.buckets(buckets_.groups(), data.data(), data.size(), from, scratch.hits_);
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t at = from + scratch.hits_.at[i];
-      for (std::size_t width = 1; width <= kWindowBytes && width <= data.size() - at; ++width) {
-        if ((scratch.hits_.buckets[i] & buckets_.of_width(width)) != 0)
+      unsigned fit = scratch.hits_.buckets[i] & scratch.unreported_;
+      if (fit == 0 || continues_run(data, at)) continue;
+      while (fit != 0) {
+        const std::size_t width = buckets_.width_of(static_cast<std::size_t>(std::countr_zero(fit)));
+        fit &= ~unsigned{buckets_.of_width(width)};
+        if (width <= data.size() - at)
           confirm(bucket_windows_[width - 1], print_of(data.data() + at, width), data, at, scratch, sink);
       }
     }
@@ -183,14 +249,21 @@ void LiteralSet::scan_buckets(ByteView data, LiteralScratch& scratch, LiteralSin
 
 void LiteralSet::scan_fingerprints(const Fingerprints& prints, ByteView data, LiteralScratch& scratch,
                                    LiteralSink& sink) const {
+  Run run;  // the last one met
   for (std::size_t from = 0; from < data.size(); from += kFilterBlock) {
     const std::size_t count =
         kernels_.fingerprints(prints.filter, data.data(), data.size(), from, scratch.hits_);
     for (std::size_t i = 0; i < count; ++i)
-      prints.windows.prefetch(print_of(data.data() + from + scratch.hits_.at[i], kWindowBytes));
+      prints.windows.prefetch(print_of(data.data() + from + scratch.hits_.at[i]));
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t at = from + scratch.hits_.at[i];
-      confirm(prints.windows, print_of(data.data() + at, kWindowBytes), data, at, scratch, sink);
+      const std::uint32_t window = window_at(data.data() + at);
+      if (!is_run(window)) {
+        confirm(prints.windows, print_of(window), data, at, scratch, sink);
+      } else if (at >= run.end) {
+        run = run_at(data, at);
+        confirm_run(prints, run, data, scratch, sink);
+      }
     }
   }
 }

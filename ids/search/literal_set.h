@@ -10,6 +10,7 @@
 #include "ids/search/bucket_filter.h"
 #include "ids/search/fingerprint_filter.h"
 #include "ids/search/kernels.h"
+#include "ids/search/run.h"
 #include "ids/search/window_table.h"
 
 namespace gatehouse::ids {
@@ -37,8 +38,17 @@ class LiteralScratch {
  private:
   friend class LiteralSet;
   void begin_scan();
+  bool is_reported(std::uint32_t literal) const { return reported_[literal] == scan_; }
+  void note_reported(std::uint32_t literal) { reported_[literal] = scan_; }
 
-  std::vector<std::uint32_t> reported_;  // by literal: the scan it was last reported in
+  void note_reported_of(std::uint8_t bucket) {
+    if (--left_[bucket] == 0) unreported_ = static_cast<BucketFilter::Buckets>(unreported_ & ~(1U << bucket));
+  }
+
+  using BucketSizes = std::array<std::uint16_t, BucketFilter::kMostBuckets>;
+  std::vector<std::uint32_t> reported_;   // by literal: the scan it was last reported in
+  BucketSizes left_{};                    // literals of each bucket not yet reported
+  BucketFilter::Buckets unreported_ = 0;  // buckets that have some
   std::uint32_t scan_ = 0;
   FilterHits hits_;
 };
@@ -56,23 +66,34 @@ class LiteralSet {
 
  private:
   struct Text {
-    std::uint32_t at = 0, size = 0;  // in arena_
+    static constexpr std::uint8_t kNoBucket = 0xff;
+    std::uint32_t at = 0;  // in arena_
+    std::uint8_t size = 0, bucket = kNoBucket;
     bool nocase = false;
   };
-  // A filter and the literals of its windows.
+  // A filter and the literals of its windows. Runs of one byte are long and common, so a window in the run of
+  // a literal stands in `windows` by none of its own places: where the filter meets a run, one look at each
+  // of its borders finds the literals that have it, and `runs` those that are a run themselves.
   struct Fingerprints {
     FingerprintFilter filter;
-    WindowTable windows;
+    WindowTable windows, borders, runs;
 
     explicit Fingerprints(std::size_t stride) : filter(stride) {}
     // Of `text` from `first` on, as many windows as the stride asks for.
     void add(std::string_view text, std::size_t first, std::uint32_t literal);
+    // Its window at `at` is part of a run.
+    void add_run(std::string_view text, std::size_t at, std::uint32_t literal);
     void build();
-    std::size_t memory_bytes() const { return filter.memory_bytes() + windows.memory_bytes(); }
+    std::size_t memory_bytes() const {
+      return filter.memory_bytes() + windows.memory_bytes() + borders.memory_bytes() + runs.memory_bytes();
+    }
   };
+  static bool continues_run(ByteView data, std::size_t at);
   bool lies_at(const Text& text, const std::uint8_t* place) const;
   void confirm(const WindowTable& table, std::uint32_t print, ByteView data, std::size_t at,
                LiteralScratch& scratch, LiteralSink& sink) const;
+  void confirm_run(const Fingerprints& prints, const Run& run, ByteView data, LiteralScratch& scratch,
+                   LiteralSink& sink) const;
   void scan_buckets(ByteView data, LiteralScratch& scratch, LiteralSink& sink) const;
   void scan_fingerprints(const Fingerprints& prints, ByteView data, LiteralScratch& scratch,
                          LiteralSink& sink) const;
@@ -81,6 +102,7 @@ class LiteralSet {
   std::string arena_;  // in lower case where case does not matter
   std::vector<Text> texts_;
   BucketFilter buckets_;
+  LiteralScratch::BucketSizes bucket_sizes_{};
   std::array<WindowTable, kWindowBytes> bucket_windows_;  // by width of the window less one
   Fingerprints strided_{kStride}, dense_{1};
 };

@@ -111,6 +111,23 @@ RC_GTEST_PROP(LiteralSet, IsNaiveSearch, ()) {
   same_as_naive(literals, *rc::gen::container<std::string>(size, letter));
 }
 
+// Runs of one byte, of letters in either case, too, with and without something at their borders.
+RC_GTEST_PROP(LiteralSet, IsNaiveSearchInRuns, ()) {
+  const auto runs = [](int most_runs, int longest) {
+    std::string out;
+    for (int i = *rc::gen::inRange(1, most_runs); i > 0; --i) {
+      const char byte = *rc::gen::element('\0', 'a', 'A', 'b', '[', '{', '\xff');
+      out.append(static_cast<std::size_t>(*rc::gen::inRange(1, longest)), byte);
+    }
+    return out;
+  };
+  const auto count = *rc::gen::element(1, 5, 60, 300);
+  std::vector<Literal> literals;
+  for (int i = 0; i < count; ++i)
+    literals.push_back({runs(4, 9).substr(0, 255), *rc::gen::arbitrary<bool>()});
+  same_as_naive(literals, runs(20, 30));
+}
+
 TEST(LiteralSet, ScratchOutlivesItsCounterAndServesManySets) {
   const std::vector<Literal> few = {{"needle", false}};
   std::vector<Literal> many;

@@ -29,8 +29,11 @@ inline std::uint32_t window_at(const std::uint8_t* place, std::size_t width = kW
 
 // A window as a number of which the upper bits are well mixed.
 inline constexpr std::uint32_t kPrintFactor = 0x9e3779b1U;
+inline std::uint32_t print_of(std::uint32_t window) {
+  return window * kPrintFactor;
+}
 inline std::uint32_t print_of(const std::uint8_t* place, std::size_t width = kWindowBytes) {
-  return window_at(place, width) * kPrintFactor;
+  return print_of(window_at(place, width));
 }
 
 inline constexpr std::size_t kLongestLiteral = 255;
@@ -64,6 +67,7 @@ class WindowTable {
   // Calls `f(entry)` for each literal whose window has this print, as they were added.
   template <class F>
   void find(std::uint32_t print, F&& f) const {
+    if (entries_.empty()) return;
     for (std::uint32_t i = print >> shift_; entries_[i].literal != Entry::kFree; i = (i + 1) & mask_) {
       if (entries_[i].print == print) f(entries_[i]);
     }
