@@ -260,16 +260,14 @@ class EngineBuilder {
     added.buffer = list.buffer;
     added.transforms = list.transforms;
     added.slot = static_cast<ScanSlot>(engine_->slot_names.size());
-    const BufferDescriptor& descriptor = buffer_table()[list.buffer];
-    engine_->literals.emplace_back(descriptor.final_progress > descriptor.min_progress);
+    engine_->literals.emplace_back(added.joins());
     engine_->slot_names.push_back(slot_name(proto, added, direction));
     return added;
   }
 
   void add(ScanSlot slot, const ChosenLiteral& literal, PlanId id) {
     const RulePlan& plan = engine_->plans[id];
-    engine_->literals[slot].add(literal.bytes, literal.nocase, literal.reach,
-                                {id, plan.payload_literal, PortBox(*plan.rule)});
+    engine_->literals[slot].add(literal, {id, plan.payload_literal, PortBox(*plan.rule)});
   }
 
   // The directions in which the literal's buffer can appear.

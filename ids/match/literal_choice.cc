@@ -57,6 +57,19 @@ std::uint32_t reach_of(const Rule& rule, const BufferMatch& list, const ContentO
   return reach == kFar ? kNoReach : static_cast<std::uint32_t>(reach);
 }
 
+// Where the content must begin, if it may only in one place.
+std::optional<std::uint32_t> place_of(const ContentOp& content) {
+  constexpr std::int64_t kFarthest = 4096;
+  if (content.has_distance || content.has_within || content.offset.slot >= 0 || content.depth.slot >= 0)
+    return std::nullopt;
+  if (content.startswith) return 0;
+  const std::int64_t offset = content.has_offset ? content.offset.literal : 0;
+  const auto size = static_cast<std::int64_t>(content.pattern.size());
+  if (!content.has_depth || content.depth.literal != size || offset < 0 || offset > kFarthest)
+    return std::nullopt;
+  return static_cast<std::uint32_t>(offset);
+}
+
 bool usable(const Rule& rule, const BufferMatch& list) {
   if (list.absent) return false;
   const BufferDescriptor& buffer = buffer_table()[list.buffer];
@@ -102,7 +115,8 @@ ChosenLiteral choose_literal(const Rule& rule) {
       if (op.content.fast_pattern && !burden) value = kAuthors;
       if (chosen.list != nullptr && value <= best) continue;
       best = value;
-      chosen = {&list, part, op.content.nocase, reach};
+      chosen = {&list, part, op.content.nocase, reach, place_of(op.content)};
+      if (chosen.place) *chosen.place += static_cast<std::uint32_t>(part.data() - op.content.pattern.data());
     }
   }
   return chosen;

@@ -1,6 +1,7 @@
 // Which bytes of a rule are looked for to preselect it.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "ids/keywords/rule.h"
@@ -12,7 +13,8 @@ struct ChosenLiteral {
   const BufferMatch* list = nullptr;  // null: the rule has none
   std::string_view bytes;
   bool nocase = false;
-  std::uint32_t reach = kNoReach;
+  std::uint32_t reach = kNoReach;      // where an occurrence that helps must end at the latest
+  std::optional<std::uint32_t> place;  // where it must begin
 };
 
 // The author's fast pattern, unless it is a burden the rule does not need; else

@@ -114,7 +114,7 @@ void PacketInspector::collect_payload(const Packet& packet, std::size_t kind, st
   const EngineImpl& e = *shared_.engine;
   Candidates& candidates = shared_.candidates;
   const auto on_packet = [this](const Preselected& rule) { add(rule.plan, rule.of_transaction, kOnPacket); };
-  const ScanView view{packet.payload, 0, false, false};
+  const ScanView view{packet.payload, 0, 0, false, false};
   e.scan(EngineImpl::packet_slot(kind, direction), view, packet, shared_.scratch, on_packet);
   // TCP data that reassembly did not take is all that stream rules will see of it.
   if (packet.is_tcp() && !packet.payload_in_stream) {
@@ -146,8 +146,8 @@ void PacketInspector::collect_stream(const Packet& packet, FlowDetect* state, co
   if (stream.data.empty()) return;
   Candidates& candidates = shared_.candidates;
   const std::size_t d = index(direction);
-  shared_.engine->scan(EngineImpl::stream_slot(d), {stream.data, stream.old, true, false}, packet,
-                       shared_.scratch, [&](const Preselected& rule) {
+  shared_.engine->scan(EngineImpl::stream_slot(d), {stream.data, stream.old, stream.base, true, false},
+                       packet, shared_.scratch, [&](const Preselected& rule) {
                          add(rule.plan, rule.of_transaction, kOnStream);
                          // Its transaction may be complete only when more of the stream came.
                          if (rule.of_transaction)

@@ -36,6 +36,12 @@ struct TransactionBuffer {
   std::vector<std::shared_ptr<const Transform>> transforms;
   ScanSlot slot = 0;         // of the engine's literal sets
   bool shares_slot = false;  // with another one, which has the same bytes
+
+  // Has instances that are scanned as one, when they are all there.
+  bool joins() const {
+    const BufferDescriptor& descriptor = buffer_table()[buffer];
+    return descriptor.multiple && descriptor.final_progress <= descriptor.min_progress && transforms.empty();
+  }
 };
 
 // All that transaction rules ask of one protocol in one direction.

@@ -1,7 +1,10 @@
 #include "ids/match/preselection.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
+
+#include "ids/match/literal_choice.h"
 
 namespace gatehouse::ids {
 namespace {
@@ -11,9 +14,7 @@ constexpr std::uint32_t kNearReach = 256;
 
 std::string folded(std::string_view bytes) {
   std::string out(bytes);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
+  for (char& c : out) c = lower_letter(c);
   return out;
 }
 
@@ -35,67 +36,93 @@ PortBox::PortBox(const Rule& rule) {
   bound(rule.destination_port, destination_first, destination_last);
 }
 
-void Prefilter::add(std::string_view bytes, bool nocase, std::uint32_t reach, Preselected rule) {
-  if (reach < Preselected::kAnyReach) rule.reach = static_cast<std::uint16_t>(reach);
-  const Kind kind = big_ && reach <= kNearReach ? kBegin : kAll;
-  Section& section = sections_[kind];
-  auto& rules = section.building[{nocase ? folded(bytes) : std::string(bytes), nocase}];
+void Prefilter::add(const ChosenLiteral& literal, Preselected rule) {
+  if (literal.reach < Preselected::kAnyReach) rule.reach = static_cast<std::uint16_t>(literal.reach);
+  const Kind kind = joins_ ? kFree : literal.place ? kAnchored : literal.reach <= kNearReach ? kNear : kFree;
+  Key key{literal.nocase ? folded(literal.bytes) : std::string(literal.bytes), literal.nocase,
+          kind == kAnchored ? literal.place : std::nullopt, kind};
+  auto& rules = literals_[std::move(key)];
   if (rules.empty() || rules.back().plan != rule.plan) rules.push_back(rule);
-  section.longest = std::max(section.longest, bytes.size());
-  section.reach = std::max(section.reach, reach);
+  if (kind == kAnchored) return;
+  FreeSection& section = kind == kNear ? near_ : free_;
+  section.longest = std::max(section.longest, literal.bytes.size());
+  section.reach = std::max(section.reach, literal.reach);
 }
 
 void Prefilter::take(Prefilter& other) {
-  for (std::size_t kind = 0; kind < kKinds; ++kind) {
-    Section& to = sections_[kind];
-    Section from = std::exchange(other.sections_[kind], {});
-    for (auto& [key, plans] : from.building) {
-      auto& rules = to.building[key];
-      rules.insert(rules.end(), plans.begin(), plans.end());
-    }
+  for (auto& [key, plans] : std::exchange(other.literals_, {})) {
+    auto& rules = literals_[key];
+    rules.insert(rules.end(), plans.begin(), plans.end());
+  }
+  for (FreeSection Prefilter::*section : {&Prefilter::near_, &Prefilter::free_}) {
+    FreeSection& to = this->*section;
+    const FreeSection from = std::exchange(other.*section, {});
     to.longest = std::max(to.longest, from.longest);
     to.reach = std::max(to.reach, from.reach);
   }
 }
 
 bool Prefilter::empty() const {
-  return std::none_of(sections_.begin(), sections_.end(),
-                      [](const Section& s) { return s.set || !s.building.empty(); });
+  return literals_.empty() && anchored_.rules.empty() && near_.rules.empty() && free_.rules.empty();
 }
 
 std::string_view Prefilter::kind_name(std::size_t kind) {
-  static constexpr std::array<std::string_view, kKinds> kNames = {" (beginning)", ""};
+  static constexpr std::array<std::string_view, kKinds> kNames = {" (one place)", " (beginning)", ""};
   return kNames[kind];
 }
 
-void Prefilter::build_section(Section& section, EngineSummary& summary) {
-  if (section.building.empty()) return;
-  std::vector<Literal> literals;
-  for (auto& [key, rules] : section.building) {
-    literals.push_back({key.first, key.second});
-    section.first.push_back(static_cast<std::uint32_t>(section.rules.size()));
-    section.rules.insert(section.rules.end(), rules.begin(), rules.end());
-  }
-  section.first.push_back(static_cast<std::uint32_t>(section.rules.size()));
-  section.building.clear();
-  section.set = std::make_unique<const LiteralSet>(literals);
-  ++summary.literal_sets;
-  summary.literals += literals.size();
-  summary.literal_bytes += section.set->memory_bytes();
+void Prefilter::Section::add(std::span<const Preselected> of_literal) {
+  if (first.empty()) first.push_back(0);
+  rules.insert(rules.end(), of_literal.begin(), of_literal.end());
+  first.push_back(static_cast<std::uint32_t>(rules.size()));
 }
 
 void Prefilter::build(EngineSummary& summary) {
-  for (Section& section : sections_) build_section(section, summary);
-}
-
-void Prefilter::prepare(ScanScratch& scratch) const {
-  for (const Section& section : sections_) {
-    if (section.set) scratch.literals.reserve(section.set->size());
+  std::vector<AnchoredLiteral> anchored;
+  std::vector<Literal> near, free;
+  for (const auto& [key, rules] : std::exchange(literals_, {})) {
+    if (key.kind == kAnchored) {
+      anchored.push_back({{key.bytes, key.nocase}, *key.place});
+      anchored_.add(rules);
+      continue;
+    }
+    (key.kind == kNear ? near : free).push_back({key.bytes, key.nocase});
+    (key.kind == kNear ? near_ : free_).add(rules);
+  }
+  const auto count = [&](const auto& set) {
+    ++summary.literal_sets;
+    summary.literals += set.size();
+    summary.literal_bytes += set.memory_bytes();
+  };
+  if (!anchored.empty()) {
+    anchored_set_ = std::make_unique<const AnchoredSet>(anchored);
+    count(*anchored_set_);
+  }
+  for (auto [section, literals] : {std::pair(&near_, &near), std::pair(&free_, &free)}) {
+    if (literals->empty()) continue;
+    section->set = std::make_unique<const LiteralSet>(*literals);
+    count(*section->set);
   }
 }
 
-ByteView Prefilter::Section::part(const ScanView& view) const {
-  if (view.old >= view.data.size()) return {};
+void Prefilter::prepare(ScanScratch& scratch) const {
+  for (const FreeSection* section : {&near_, &free_}) {
+    if (section->set) scratch.literals.reserve(section->set->size());
+  }
+}
+
+void Prefilter::find_anchored(const ScanView& view, LiteralSink& sink) const {
+  const auto old = static_cast<std::int64_t>(view.old);
+  if (view.chunk) anchored_set_->find(view.data, old, sink);
+  // From the very beginning: once, and again while what is new can complete it.
+  if (view.base >= anchored_set_->reach() || (view.chunk && view.base == 0 && view.old == 0)) return;
+  const auto before = static_cast<std::int64_t>(view.base);
+  if (before + old < static_cast<std::int64_t>(anchored_set_->reach()))
+    anchored_set_->find(view.data, -before, sink);
+}
+
+ByteView Prefilter::FreeSection::part(const ScanView& view) const {
+  if (!is_new(view)) return {};
   // A literal that begins in old data can end in new data.
   const std::size_t begin = view.old - std::min(view.old, longest - 1);
   std::size_t end = view.data.size();

@@ -2,17 +2,18 @@
 // ...), and the rules each literal preselects.
 #pragma once
 
-#include <array>
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "ids/match/detector.h"
 #include "ids/match/header_index.h"
 #include "ids/match/profile.h"
+#include "ids/search/anchored_set.h"
 #include "ids/search/literal_set.h"
 
 namespace gatehouse::ids {
@@ -28,8 +29,9 @@ using ScanSlot = std::uint16_t;
 struct ScanView {
   ByteView data;
   std::size_t old = 0;
-  bool chunk = false;   // positions count from the first new byte as well: a chunk of a stream
-  bool joined = false;  // several buffers one behind the other: positions say nothing
+  std::uint64_t base = 0;  // positions count from so many bytes before the data
+  bool chunk = false;      // they count from the first new byte as well: a chunk of a stream
+  bool joined = false;     // several buffers one behind the other: positions say nothing
 };
 
 // Working memory of one worker for all scans.
@@ -61,13 +63,13 @@ struct Preselected {
   static constexpr std::uint16_t kAnyReach = 65535;
 };
 
+struct ChosenLiteral;
+
 class Prefilter {
  public:
-  // `big`: what it scans is long enough that literals of use near its beginning
-  // are worth a scan of their own.
-  explicit Prefilter(bool big = true) : big_(big) {}
-  // `reach`: an occurrence that ends behind it is of no use to the rule.
-  void add(std::string_view bytes, bool nocase, std::uint32_t reach, Preselected rule);
+  // `joins`: what it scans is joined, so that positions say nothing.
+  explicit Prefilter(bool joins = false) : joins_(joins) {}
+  void add(const ChosenLiteral& literal, Preselected rule);
   // Before build(): adds all that `other` has, and leaves it empty.
   void take(Prefilter& other);
   void build(EngineSummary& summary);
@@ -84,50 +86,58 @@ class Prefilter {
   template <class Sink>
   void scan(const ScanView& view, ScanSlot slot, const Packet& packet, ScanScratch& scratch,
             Sink&& sink) const {
-    for (std::size_t kind = 0; kind < kKinds; ++kind) {
-      const Section& section = sections_[kind];
-      if (!section.set) continue;
-      const ByteView bytes = section.part(view);
-      if (bytes.empty()) continue;
-      scratch.costs.measure(costs_number(slot, kind), [&](CostSamples* costs) {
-        Expander<Sink> expander(section, view, bytes, packet, sink, costs);
-        section.set->scan(bytes, scratch.literals, expander);
-        if (costs != nullptr) costs->bytes += bytes.size();
+    if (anchored_set_ && is_new(view)) {
+      scratch.costs.measure(costs_number(slot, kAnchored), [&](CostSamples* costs) {
+        Expander<Sink> expander(anchored_, view, 0, packet, sink, costs);
+        find_anchored(view, expander);
       });
     }
+    scan_free(near_, kNear, view, slot, packet, scratch, sink);
+    scan_free(free_, kFree, view, slot, packet, scratch, sink);
   }
 
  private:
-  // The parts of a set differ in how much is scanned for them.
+  // The literals of a set differ in how much has to be looked at for them.
   enum Kind : std::size_t {
-    kBegin,  // literals of use near the beginning only
-    kAll,
+    kAnchored,  // of use in one place only
+    kNear,      // of use near the beginning only
+    kFree,
     kKinds
   };
+  struct Key {
+    std::string bytes;
+    bool nocase = false;
+    std::optional<std::uint32_t> place;
+    Kind kind = kFree;
+    auto operator<=>(const Key&) const = default;
+  };
+  // What the literals of one kind stand for.
   struct Section {
-    std::map<std::pair<std::string, bool>, std::vector<Preselected>> building;
     std::vector<std::uint32_t> first;  // by literal: its rules begin here; one more for the end
     std::vector<Preselected> rules;
+
+    void add(std::span<const Preselected> of_literal);
+  };
+  struct FreeSection : Section {
     std::unique_ptr<const LiteralSet> set;
     std::size_t longest = 0;
     std::uint32_t reach = 0;  // the farthest of its literals
 
-    // What of `view` a literal of this section can newly lie in.
+    // What of `view` a literal can newly lie in.
     ByteView part(const ScanView& view) const;
   };
   template <class Sink>
   class Expander : public LiteralSink {
    public:
-    Expander(const Section& section, const ScanView& view, ByteView bytes, const Packet& packet, Sink& sink,
-             CostSamples* costs)
-        : section_(section), packet_(packet), sink_(sink), costs_(costs) {
-      // From an end in `bytes` to what reaches are compared with.
-      if (!view.joined) {
-        const auto skipped = static_cast<std::size_t>(bytes.data() - view.data.data());
-        before_ = static_cast<std::int64_t>(skipped) - static_cast<std::int64_t>(view.chunk ? view.old : 0);
-      }
-      joined_ = view.joined;
-    }
+    // `skipped`: bytes of the view before those that ends count in.
+    Expander(const Section& section, const ScanView& view, std::size_t skipped, const Packet& packet,
+             Sink& sink, CostSamples* costs)
+        : section_(section),
+          packet_(packet),
+          sink_(sink),
+          costs_(costs),
+          before_(static_cast<std::int64_t>(skipped) - static_cast<std::int64_t>(view.chunk ? view.old : 0)),
+          joined_(view.joined) {}
     void on_literal(std::uint32_t literal, std::size_t end) override {
       const std::int64_t reached = joined_ ? 0 : before_ + static_cast<std::int64_t>(end);
       for (std::uint32_t i = section_.first[literal]; i < section_.first[literal + 1]; ++i) {
@@ -144,13 +154,29 @@ class Prefilter {
     const Packet& packet_;
     Sink& sink_;
     CostSamples* costs_;
-    std::int64_t before_ = 0;
-    bool joined_ = false;
+    std::int64_t before_;  // from an end to what reaches are compared with
+    bool joined_;
   };
-  static void build_section(Section& section, EngineSummary& summary);
+  template <class Sink>
+  void scan_free(const FreeSection& section, Kind kind, const ScanView& view, ScanSlot slot,
+                 const Packet& packet, ScanScratch& scratch, Sink& sink) const {
+    const ByteView bytes = section.set ? section.part(view) : ByteView{};
+    if (bytes.empty()) return;
+    scratch.costs.measure(costs_number(slot, kind), [&](CostSamples* costs) {
+      const auto skipped = static_cast<std::size_t>(bytes.data() - view.data.data());
+      Expander<Sink> expander(section, view, skipped, packet, sink, costs);
+      section.set->scan(bytes, scratch.literals, expander);
+      if (costs != nullptr) costs->bytes += bytes.size();
+    });
+  }
+  static bool is_new(const ScanView& view) { return view.old < view.data.size(); }
+  void find_anchored(const ScanView& view, LiteralSink& sink) const;
 
-  bool big_;
-  std::array<Section, kKinds> sections_;
+  bool joins_;
+  std::map<Key, std::vector<Preselected>> literals_;  // until build()
+  Section anchored_;
+  std::unique_ptr<const AnchoredSet> anchored_set_;
+  FreeSection near_, free_;
 };
 
 }  // namespace gatehouse::ids

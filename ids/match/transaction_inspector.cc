@@ -130,8 +130,7 @@ bool TransactionInspector::scan_buffers(const Side& side, bool finished) {
     const bool settled = finished || progress >= descriptor.final_progress;
     std::uint32_t seen = 0;
     BufferView view;
-    const bool grows = descriptor.final_progress > descriptor.min_progress;
-    if (descriptor.multiple && !grows && settled && buffer.transforms.empty()) {
+    if (settled && buffer.joins()) {
       changed = scan_joined(side, buffer) || changed;
       scanned[i] = TransactionDetect::kScanned;
       continue;
@@ -161,7 +160,7 @@ bool TransactionInspector::scan_joined(const Side& side, const TransactionBuffer
   for (; descriptor.get(side.tx, side.direction, instances, view); ++instances)
     all.insert(all.end(), view.data.begin(), view.data.end());
   if (instances == 0) return false;
-  shared_.engine->scan(buffer.slot, {all, 0, false, true}, side.packet, shared_.scratch,
+  shared_.engine->scan(buffer.slot, {all, 0, 0, false, true}, side.packet, shared_.scratch,
                        [this](const Preselected& rule) { shared_.candidates.add(rule.plan, 0); });
   return true;
 }
@@ -169,7 +168,7 @@ bool TransactionInspector::scan_joined(const Side& side, const TransactionBuffer
 // `before` bytes of it (plus one) were scanned already.
 void TransactionInspector::scan_instance(const Packet& packet, const TransactionBuffer& buffer,
                                          const BufferView& view, std::uint32_t before) {
-  ScanView scan{view.data, 0, false, false};
+  ScanView scan{view.data, 0, 0, false, false};
   if (buffer.transforms.empty()) {
     if (before != 0 && before - 1 <= view.data.size()) scan.old = before - 1;
   } else if (!transformed(buffer.transforms, scan.data)) {

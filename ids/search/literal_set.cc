@@ -15,10 +15,6 @@ namespace {
 
 // Beyond so many literals the buckets would fit too much of anything.
 constexpr std::size_t kMostBucketed = 48, kMostBucketedShort = 96;
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 const std::uint8_t* bytes_of(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
 }
@@ -74,7 +70,7 @@ class WindowCosts {
   double cost_of(const std::uint8_t* place) const {
     int rarity = 0;
     for (std::size_t i = 0; i < kWindowBytes; ++i)
-      rarity += byte_rarity(static_cast<std::uint8_t>(lower(static_cast<char>(place[i]))));
+      rarity += byte_rarity(static_cast<std::uint8_t>(lower_letter(static_cast<char>(place[i]))));
     const double seen = in_typical_traffic()[slot(place)] / static_cast<double>(typical_traffic().size());
     return seen + (1.0 + in_literals_[slot(place)]) * std::ldexp(1.0, -rarity);
   }
@@ -112,15 +108,11 @@ LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels
   for (std::size_t i = 0; i < literals.size(); ++i) {
     const Literal& literal = literals[i];
     const auto number = static_cast<std::uint32_t>(i);
-    std::string text = literal.bytes;
-    if (literal.nocase) std::transform(text.begin(), text.end(), text.begin(), lower);
-    texts_.push_back({static_cast<std::uint32_t>(arena_.size()), static_cast<std::uint8_t>(text.size()),
-                      Text::kNoBucket, literal.nocase});
-    arena_ += text;
+    const std::string_view text = texts_.add(literal);
     if (text.size() < bucketed_below) {
       const std::size_t width = std::min(text.size(), kWindowBytes);
       const std::size_t at = costs.rarest(text, width);
-      buckets_.add(std::string_view(text).substr(at, width), literal.nocase);
+      buckets_.add(text.substr(at, width), literal.nocase);
       bucketed.push_back(number);
       bucket_windows_[width - 1].add(print_of(bytes_of(text) + at, width), number, text, at);
       continue;
@@ -129,9 +121,10 @@ LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels
     prints.add(text, costs.rarest(text, prints.filter.span()), number);
   }
   if (!bucketed.empty()) buckets_.build();
+  buckets_of_.assign(literals.size(), kNoBucket);
   for (std::size_t i = 0; i < bucketed.size(); ++i) {
     const std::uint8_t bucket = buckets_.bucket_of_window()[i];
-    texts_[bucketed[i]].bucket = bucket;
+    buckets_of_[bucketed[i]] = bucket;
     ++bucket_sizes_[bucket];
   }
   for (WindowTable& table : bucket_windows_) table.build();
@@ -168,19 +161,10 @@ void LiteralSet::Fingerprints::build() {
 }
 
 std::size_t LiteralSet::memory_bytes() const {
-  std::size_t bytes = sizeof *this + buckets_.memory_bytes() + arena_.size() + texts_.size() * sizeof(Text) +
+  std::size_t bytes = sizeof *this + texts_.memory_bytes() + buckets_of_.size() + buckets_.memory_bytes() +
                       strided_.memory_bytes() + dense_.memory_bytes();
   for (const WindowTable& table : bucket_windows_) bytes += table.memory_bytes();
   return bytes;
-}
-
-bool LiteralSet::lies_at(const Text& text, const std::uint8_t* place) const {
-  const char* bytes = arena_.data() + text.at;
-  if (!text.nocase) return std::memcmp(place, bytes, text.size) == 0;
-  for (std::size_t i = 0; i < text.size; ++i) {
-    if (lower(static_cast<char>(place[i])) != bytes[i]) return false;
-  }
-  return true;
 }
 
 // Does the same byte as before `at` fill the window there? Then buckets have nothing new: a literal whose
@@ -197,11 +181,11 @@ void LiteralSet::confirm(const WindowTable& table, std::uint32_t print, ByteView
     if (entry.offset > at || entry.size > data.size() - (at - entry.offset)) return;
     const std::size_t begin = at - entry.offset;
     if (!entry.may_lie_at(data.data() + begin) || scratch.is_reported(entry.literal) ||
-        !lies_at(texts_[entry.literal], data.data() + begin)) {
+        !texts_.lies_at(entry.literal, data.data() + begin)) {
       return;
     }
     scratch.note_reported(entry.literal);
-    if (const std::uint8_t bucket = texts_[entry.literal].bucket; bucket != Text::kNoBucket)
+    if (const std::uint8_t bucket = buckets_of_[entry.literal]; bucket != kNoBucket)
       scratch.note_reported_of(bucket);
     sink.on_literal(entry.literal, begin + entry.size);
   });
@@ -219,7 +203,7 @@ void LiteralSet::confirm_run(const Fingerprints& prints, const Run& run, ByteVie
     if (scratch.is_reported(entry.literal)) return;
     // Not at its begin only where other bytes were taken for the same letter.
     for (std::size_t begin = run.begin; begin + entry.size <= run.end; ++begin) {
-      if (!lies_at(texts_[entry.literal], data.data() + begin)) continue;
+      if (!texts_.lies_at(entry.literal, data.data() + begin)) continue;
       scratch.note_reported(entry.literal);
       sink.on_literal(entry.literal, begin + entry.size);
       return;

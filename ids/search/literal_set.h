@@ -10,24 +10,13 @@
 #include "ids/search/bucket_filter.h"
 #include "ids/search/fingerprint_filter.h"
 #include "ids/search/kernels.h"
+#include "ids/search/literal_texts.h"
 #include "ids/search/run.h"
 #include "ids/search/window_table.h"
 
 namespace gatehouse::ids {
 
 using core::ByteView;
-
-struct Literal {
-  std::string bytes;    // 1 to kLongestLiteral
-  bool nocase = false;  // ASCII letters match in either case
-};
-
-class LiteralSink {
- public:
-  virtual ~LiteralSink() = default;
-  // Once for each literal that occurs; `end`: where its first occurrence ends, an offset into the data.
-  virtual void on_literal(std::uint32_t literal, std::size_t end) = 0;
-};
 
 // Working memory of one thread for all sets.
 class LiteralScratch {
@@ -59,18 +48,13 @@ class LiteralSet {
   // `kernels`: another processor's, in tests.
   explicit LiteralSet(const std::vector<Literal>& literals, const SearchKernels& kernels = best_kernels());
 
-  // `scratch` has room for size() literals.
+  // Each literal that occurs is reported once, where its first occurrence ends. `scratch` has room for
+  // size() literals.
   void scan(ByteView data, LiteralScratch& scratch, LiteralSink& sink) const;
   std::size_t size() const { return texts_.size(); }
   std::size_t memory_bytes() const;
 
  private:
-  struct Text {
-    static constexpr std::uint8_t kNoBucket = 0xff;
-    std::uint32_t at = 0;  // in arena_
-    std::uint8_t size = 0, bucket = kNoBucket;
-    bool nocase = false;
-  };
   // A filter and the literals of its windows. Runs of one byte are long and common, so a window in the run of
   // a literal stands in `windows` by none of its own places: where the filter meets a run, one look at each
   // of its borders finds the literals that have it, and `runs` those that are a run themselves.
@@ -89,7 +73,6 @@ class LiteralSet {
     }
   };
   static bool continues_run(ByteView data, std::size_t at);
-  bool lies_at(const Text& text, const std::uint8_t* place) const;
   void confirm(const WindowTable& table, std::uint32_t print, ByteView data, std::size_t at,
                LiteralScratch& scratch, LiteralSink& sink) const;
   void confirm_run(const Fingerprints& prints, const Run& run, ByteView data, LiteralScratch& scratch,
@@ -99,8 +82,9 @@ class LiteralSet {
                          LiteralSink& sink) const;
 
   const SearchKernels& kernels_;
-  std::string arena_;  // in lower case where case does not matter
-  std::vector<Text> texts_;
+  static constexpr std::uint8_t kNoBucket = 0xff;
+  LiteralTexts texts_;
+  std::vector<std::uint8_t> buckets_of_;  // by literal
   BucketFilter buckets_;
   LiteralScratch::BucketSizes bucket_sizes_{};
   std::array<WindowTable, kWindowBytes> bucket_windows_;  // by width of the window less one
