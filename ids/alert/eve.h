@@ -118,13 +118,14 @@ struct DetectionFields {
   std::span<const std::pair<std::string_view, std::uint64_t>> limits;    // what of it had to be reached
   std::int64_t window_us = 0;                                            // time the evidence spans
   double confidence = 0;                                                 // 0 .. 1
-  std::uint32_t update = 0;                // 0: first event of this attack, then counting up
-  std::string_view phase;                  // "start", "update", "end"
-  std::uint64_t id = 0;                    // the same for all events of one attack
-  std::int64_t first_us = 0, last_us = 0;  // of the evidence
-  std::string_view reason;                 // one sentence
-  std::string_view technique;              // MITRE ATT&CK; empty: none
-  bool spoofable = true;                   // the sources may be forged
+  std::uint32_t update = 0;                  // 0: first event of this attack, then counting up
+  std::string_view phase;                    // "start", "update", "end"
+  std::uint64_t id = 0;                      // the same for all events of one attack
+  std::int64_t first_us = 0, last_us = 0;    // of the evidence
+  std::string_view reason;                   // one sentence
+  std::string_view technique;                // MITRE ATT&CK; empty: none
+  bool spoofable = true;                     // the sources may be forged
+  std::string source_prefix, target_prefix;  // the network all sources (targets) are of; empty: none
 };
 
 // Rows of alert.metadata; a name may come several times: its values become one array.

@@ -262,6 +262,8 @@ void EveWriter::detection(const DetectionFields& fields) {
   json.field("class", fields.klass);
   address_list("sources", fields.sources);
   address_list("targets", fields.targets);
+  if (!fields.source_prefix.empty()) json.field("source_prefix", fields.source_prefix);
+  if (!fields.target_prefix.empty()) json.field("target_prefix", fields.target_prefix);
   json.field("sources_total", fields.sources_total);
   json.field("targets_total", fields.targets_total);
   json.key("evidence").begin_object();
@@ -303,6 +305,8 @@ void append_detection(MetadataRows& rows, const DetectionFields& fields) {
   number("update", fields.update);
   for (const core::IpAddress& address : fields.sources) text("sources", address.to_string());
   for (const core::IpAddress& address : fields.targets) text("targets", address.to_string());
+  text("source_prefix", fields.source_prefix);
+  text("target_prefix", fields.target_prefix);
   number("sources_total", fields.sources_total);
   number("targets_total", fields.targets_total);
   for (const auto& [name, count] : fields.evidence) text("evidence", fmt::format("{}={}", name, count));

@@ -44,6 +44,14 @@ void Finding::name_source(const IpAddress& address) {
   sources_total = 1;
 }
 
+void Finding::name_network(std::span<const IpAddress> addresses, std::uint64_t total, std::uint8_t bits) {
+  source_count = std::min(addresses.size(), sources.size());
+  std::copy_n(addresses.begin(), source_count, sources.begin());
+  if (source_count != 0) source = sources[0];
+  sources_total = std::max<std::uint64_t>(total, source_count);
+  source_bits = bits;
+}
+
 void Finding::name_target(const IpAddress& address, std::uint16_t port) {
   target = targets[0] = address;
   target_port = port;
@@ -118,7 +126,8 @@ bool AttackLog::explained(const IpAddress& source, const IpAddress& target) cons
   return std::any_of(attacks_.begin(), attacks_.end(), [&](const auto& row) {
     const Finding& f = row.second->finding;
     const bool shared = f.verdict == Verdict::scan_distributed || f.verdict == Verdict::scan_decoy;
-    if (shared) return f.target == target;
+    if (shared)
+      return f.target_bits != 0 ? network_of(f.target, f.target_bits).contains(target) : f.target == target;
     if (!is_flood(f.verdict)) return false;
     const auto names = f.sources.begin() + static_cast<std::ptrdiff_t>(f.source_count);
     const bool named = std::find(f.sources.begin(), names, source) != names;
@@ -146,12 +155,28 @@ void AttackLog::merge_carpets(const core::IpPrefix& wide) {
   }
 }
 
+void AttackLog::absorb_network(const core::IpPrefix& network, Verdict verdict, const IpAddress& target) {
+  for (auto at = attacks_.begin(); at != attacks_.end();) {
+    const Finding& f = at->second->finding;
+    const bool alike = is_scan(verdict) ? is_scan(f.verdict) : f.verdict == verdict && f.target == target;
+    const bool part = alike && f.source_count == 1 && f.source_bits == 0 && network.contains(f.source);
+    if (!part) {
+      ++at;
+      continue;
+    }
+    if (inherited_id_ == 0 || at->second->id < inherited_id_) inherited_id_ = at->second->id;
+    at = attacks_.erase(at);
+  }
+}
+
 void AttackLog::absorb(const Finding& finding) {
   for (auto at = attacks_.begin(); at != attacks_.end();) {
     const Finding& f = at->second->finding;
     const auto names = finding.sources.begin() + static_cast<std::ptrdiff_t>(finding.source_count);
-    const bool part = is_scan(f.verdict) && f.verdict != finding.verdict && f.source_count == 1 &&
-                      f.targets_total <= 2 && f.target == finding.target &&
+    const bool there = finding.target_bits != 0
+                           ? network_of(finding.target, finding.target_bits).contains(f.target)
+                           : f.targets_total <= 2 && f.target == finding.target;
+    const bool part = is_scan(f.verdict) && f.verdict != finding.verdict && f.source_count == 1 && there &&
                       std::find(finding.sources.begin(), names, f.source) != names;
     if (!part) {
       ++at;
@@ -202,6 +227,8 @@ void AttackLog::archive(StateArchive& a, Attack& attack) const {
   a.value(f.target);
   a.value(f.target_port);
   a.value(f.protocol);
+  a.value(f.source_bits, at_most<std::uint8_t>(128));
+  a.value(f.target_bits, at_most<std::uint8_t>(128));
   a.value(f.sources);
   a.value(f.targets);
   a.value(f.source_count, at_most(f.sources.size()));
@@ -315,6 +342,8 @@ void AttackLog::emit(const Attack& attack, Phase phase) {
   d.targets = std::span(f.targets).first(f.target_count);
   d.sources_total = f.sources_total;
   d.targets_total = f.targets_total;
+  d.source_bits = f.source_bits;
+  d.target_bits = f.target_bits;
   d.evidence = std::span(f.figures).first(f.figure_count);
   d.limits = std::span(f.limits).first(f.limit_count);
   d.reason = reason_of(f.verdict);

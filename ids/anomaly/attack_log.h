@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <memory>
+#include <span>
 #include <unordered_map>
 
 #include "ids/anomaly/address_counts.h"
@@ -15,7 +16,7 @@ namespace gatehouse::ids::anomaly {
 
 inline constexpr std::size_t kMostFigures = 8;
 inline constexpr std::size_t kMostLimits = 4;
-inline constexpr std::size_t kMostTargets = 16;
+inline constexpr std::size_t kMostTargets = 64;
 
 // What a detector says of an attack; fixed size, kept until the attack has ended.
 struct Finding {
@@ -24,6 +25,9 @@ struct Finding {
   IpAddress source, target;
   std::uint16_t target_port = 0;
   std::uint8_t protocol = 6;
+  // All sources (targets) are of one network that has so many bits in common with `source` (`target`); 0:
+  // each stands for itself.
+  std::uint8_t source_bits = 0, target_bits = 0;
   std::array<IpAddress, AddressCounts::kMost> sources{};
   std::array<IpAddress, kMostTargets> targets{};
   std::size_t source_count = 0, target_count = 0;
@@ -46,6 +50,8 @@ struct Finding {
   void name_sources(const AddressCounts& counts, std::uint32_t least);
   void name_source(const IpAddress& address);
   void name_target(const IpAddress& address, std::uint16_t port);
+  // Addresses of one network, each of which may send only once.
+  void name_network(std::span<const IpAddress> addresses, std::uint64_t total, std::uint8_t bits);
 };
 
 class AttackLog {
@@ -74,6 +80,9 @@ class AttackLog {
   void merge_carpets(const core::IpPrefix& wide);
   // A reported scan by `source` of `target` turns out to be part of something else.
   void absorb(const Finding& finding);
+  // What single addresses of `network` were reported for is part of what is reported next: any scan if
+  // `verdict` is one, else the same at the same target.
+  void absorb_network(const core::IpPrefix& network, Verdict verdict, const IpAddress& target);
 
   void archive(StateArchive& a);
   void at_packet(std::uint64_t number) { packet_ = number; }
@@ -86,7 +95,7 @@ class AttackLog {
   std::uint64_t reported() const { return reported_; }
 
  private:
-  static constexpr std::size_t kMost = 1024;  // attacks at a time
+  static constexpr std::size_t kMost = 640;  // attacks at a time
   struct Attack {
     Finding finding;
     std::uint64_t id = 0;

@@ -35,6 +35,8 @@ class BucketTable {
     return nullptr;
   }
 
+  const Entry* find(std::uint64_t hash) const { return const_cast<BucketTable*>(this)->find(hash); }
+
   // As get(), but into a full bucket only one newcomer in eight is let: a flood of strangers who each have as
   // little evidence as those before them would else turn the table over. Null: not let in.
   Entry* get_shy(std::uint64_t hash, bool& fresh) {

@@ -6,7 +6,7 @@ namespace gatehouse::ids::anomaly {
 namespace {
 
 // In the order of Verdict. Not spoofable is what rests on packets after a completed handshake alone. No scan
-// is: what is refused could be sent in the name of somebody whose own connections complete.
+// of ports is: what is refused could be sent in the name of somebody whose own connections complete.
 constexpr AttackClass kClasses[] = {
     {1, "scan.syn.vertical", "GATEHOUSE port scan of one host", "T1046", 2, true},
     {2, "scan.syn.horizontal", "GATEHOUSE scan of many hosts for one port", "T1046", 2, true},
@@ -21,6 +21,7 @@ constexpr AttackClass kClasses[] = {
     {11, "scan.udp", "GATEHOUSE UDP port scan", "T1046", 2, true},
     {12, "scan.sweep.icmp", "GATEHOUSE ping sweep", "T1018", 3, true},
     {13, "scan.ipproto", "GATEHOUSE scan for IP protocols", "T1046", 2, true},
+    {15, "scan.version", "GATEHOUSE open ports probed for what listens there", "T1046", 2, false},
     {14, "scan.decoy", "GATEHOUSE port scan hidden among decoys", "T1046", 2, true},
     {20, "dos.synflood", "GATEHOUSE SYN flood", "T1499.001", 1, true},
     {21, "dos.udpflood", "GATEHOUSE UDP flood", "T1498.001", 1, true},
@@ -42,8 +43,15 @@ constexpr AttackClass kClasses[] = {
     {36, "dos.slowread", "GATEHOUSE answers that are never read", "T1499.002", 1, false},
     {37, "dos.connection_exhaustion", "GATEHOUSE connections that are held and not used", "T1499.002", 1,
      false},
+    {38, "dos.http2_reset", "GATEHOUSE HTTP/2 streams opened to be cancelled", "T1499.002", 1, false},
+    {39, "dos.http2_continuation", "GATEHOUSE HTTP/2 headers without end", "T1499.002", 1, false},
+    {40, "dos.tls_handshakes", "GATEHOUSE flood of TLS handshakes left undone", "T1499.002", 1, false},
+    {41, "dos.tls_renegotiation", "GATEHOUSE TLS keys changed again and again", "T1499.002", 1, false},
+    {42, "dos.amplification.out", "GATEHOUSE server misused to flood others with its answers", "T1498.002", 1,
+     true},
     {50, "bruteforce.ssh", "GATEHOUSE password guessing over SSH", "T1110.001", 2, false},
     {51, "bruteforce.http_login", "GATEHOUSE password guessing over HTTP", "T1110.001", 2, false},
+    {52, "bruteforce.smtp_auth", "GATEHOUSE password guessing over SMTP", "T1110.001", 2, false},
     {60, "info.dead_server", "GATEHOUSE server does not answer its clients", "", 3, false},
     {61, "info.lost_uplink", "GATEHOUSE nobody answers any more: is the uplink lost?", "", 3, false},
 };

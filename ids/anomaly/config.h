@@ -54,11 +54,16 @@ struct TableSizes {
   std::size_t shared_victims = 1U << 10U;
   std::size_t connections = 1U << 16U;
   std::size_t pairs = 1U << 13U;
+  std::size_t lists = 1U << 10U;
+  std::size_t servers = 1U << 9U;  // under suspicion
 };
 
 // What an entry of a detector's own table may take; each detector asserts its own.
-inline constexpr std::size_t kSourceBytes = 520, kSharedBytes = 5'632, kConnectionBytes = 80, kPairBytes = 72;
+inline constexpr std::size_t kSourceBytes = 448, kSharedBytes = 5'632, kConnectionBytes = 80, kPairBytes = 72;
 // Tables of the detectors that do not grow with the budget: attacks, servers under suspicion.
-inline constexpr std::size_t kFixedServers = 256, kServerBytes = 5'632;
+inline constexpr std::size_t kServerBytes = 5'632;
+// Of long lists of addresses, and of networks that several sources scan.
+inline constexpr std::size_t kListBytes = 1'120, kSweptNetworks = 64, kSweptBytes = 6'400, kFewServers = 64,
+                             kTalks = 8'192, kTalkBytes = 16;
 
 }  // namespace gatehouse::ids::anomaly

@@ -30,6 +30,8 @@ struct Detection {
   std::uint16_t target_port = 0;  // 0: none or many
   std::uint8_t protocol = 6;
   std::span<const IpAddress> sources, targets;
+  // All of them are of one network, which `source` (`target`) has so many bits in common with; 0: no.
+  std::uint8_t source_bits = 0, target_bits = 0;
   std::uint64_t sources_total = 0, targets_total = 0;
   std::span<const Figure> evidence;
   std::span<const Figure> limits;  // what figures of `evidence` had to reach

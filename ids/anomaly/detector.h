@@ -47,14 +47,14 @@ class AnomalyDetector {
   virtual void describe(MonitorView&) const {}
 };
 
-constexpr std::uint32_t contact_bit(Contact contact) {
-  return std::uint32_t{1} << static_cast<unsigned>(contact);
+constexpr std::uint64_t contact_bit(Contact contact) {
+  return std::uint64_t{1} << static_cast<unsigned>(contact);
 }
 
 struct AnomalyDescriptor {
   std::string_view name;
   std::string_view summary;
-  std::uint32_t contacts = 0;  // contact_bit of each that on_contact wants
+  std::uint64_t contacts = 0;  // contact_bit of each that on_contact wants
   bool outcomes = false, victims = false, prefixes = false, ticks = false;
   // Null when the configuration switches it off.
   std::unique_ptr<AnomalyDetector> (*make)(const Context& context) = nullptr;

@@ -1,6 +1,7 @@
 // Password guessing, per client and server: connections that end before anybody is logged in.
 #include <algorithm>
 
+#include "ids/anomaly/address_list.h"
 #include "ids/anomaly/detector.h"
 
 namespace gatehouse::ids::anomaly {
@@ -12,34 +13,80 @@ constexpr std::uint32_t kAttempts = 10;
 // RFC 4252: key exchange and refused passwords fit into 3,000 bytes to the client; a session that opened
 // has had more (host keys, channel, what was asked for).
 constexpr std::uint64_t kDoorBytes = 3'000;
+constexpr std::uint64_t kMostAtOnce = 64;  // answers in one packet
 constexpr std::uint64_t kUnauthorised = 401, kForbidden = 403;
 
 struct Knocks {
   std::uint64_t tag = 0;
   std::int64_t first_us = 0, last_us = 0;
-  std::uint32_t ssh = 0, ssh_open = 0, http = 0, http_good = 0;
-  bool sound() const { return sound_time(first_us) && sound_time(last_us); }
-  std::int64_t worth() const { return last_us + static_cast<std::int64_t>(ssh + http) * 1'000'000; }
+  std::uint32_t bad = 0, good = 0;
+  // Of a network: its senders, and the one most failures are of (majority vote).
+  std::uint32_t sender_votes = 0;
+  std::uint64_t sender = 0;
+  Distinct<1> senders;
+  bool sound() const { return sound_time(first_us) && sound_time(last_us) && senders.sound(); }
+  std::int64_t worth() const { return last_us + std::int64_t{bad} * 1'000'000; }
+  bool is_shared() const { return senders.bits_set() >= 2 && std::uint64_t{sender_votes} * 3 <= bad; }
 };
 
 static_assert(sizeof(Knocks) <= kPairBytes);
 
+// What is guessed at.
+struct Door {
+  Verdict verdict;
+  bool bad;
+};
+
 class Guessing : public AnomalyDetector {
  public:
-  Guessing(const Context& context, std::size_t pairs) : c_(context), table_(pairs) {}
+  Guessing(const Context& context, std::size_t pairs)
+      : c_(context), table_(pairs), lists_(context.sizes.lists) {}
 
-  void archive(StateArchive& a) override { table_.archive(a); }
+  void archive(StateArchive& a) override {
+    table_.archive(a);
+    lists_.archive(a);
+  }
 
   void on_contact(const Observation& o) override {
-    const bool closed = o.contact == Contact::tcp_closed && o.service == Service::ssh;
-    const bool refused = o.contact == Contact::http_response;
-    if (!closed && !refused) return;
-    const bool bad = closed ? o.value < kDoorBytes : o.value == kUnauthorised || o.value == kForbidden;
-    const std::uint64_t hash = c_.hash.join(o.pair_key, closed ? 1 : 2);
+    switch (o.contact) {
+      case Contact::tcp_closed:
+        if (o.service == Service::ssh) knock(o, {Verdict::ssh_guessing, o.value < kDoorBytes});
+        return;
+      case Contact::http_response:
+        return knock(o, {Verdict::http_guessing, o.value == kUnauthorised || o.value == kForbidden});
+      case Contact::login:
+        for (std::uint64_t i = 0; i < std::min(o.value, kMostAtOnce); ++i)
+          knock(o, {Verdict::smtp_guessing, true});
+        for (std::uint64_t i = 0; i < std::min(o.detail, kMostAtOnce); ++i)
+          knock(o, {Verdict::smtp_guessing, false});
+        return;
+      default:
+        return;
+    }
+  }
+
+ private:
+  void knock(const Observation& o, const Door& door) {
+    const std::uint64_t what = static_cast<std::uint64_t>(door.verdict);
+    if (o.client.is_v6()) {
+      const core::IpPrefix network = network_of(o.client, kSenderBits);
+      Knocks* k = count(c_.hash.join(c_.hash.pair(c_.hash(network.address), o.server_key), what), o, door);
+      if (k != nullptr && door.bad) {
+        count_sender(*k, o);
+        judge(*k, o, door, network);
+      }
+      if (c_.log.active(c_.log.subject(door.verdict, network.address, o.server_key))) return;
+    }
+    Knocks* k = count(c_.hash.join(o.pair_key, what), o, door);
+    if (k != nullptr && door.bad) judge(*k, o, door, {o.client, 0});
+  }
+
+  // Null: nothing bad is known.
+  Knocks* count(std::uint64_t hash, const Observation& o, const Door& door) {
     bool fresh = false;
     Knocks* k = table_.find(hash);
     if (k == nullptr) {
-      if (!bad) return;
+      if (!door.bad) return nullptr;
       k = &table_.get(hash, fresh);
     }
     if (fresh || o.time_us - k->first_us > kWindowUs) {
@@ -49,35 +96,48 @@ class Guessing : public AnomalyDetector {
       k->first_us = o.time_us;
     }
     k->last_us = o.time_us;
-    std::uint32_t& count = closed ? (bad ? k->ssh : k->ssh_open) : (bad ? k->http : k->http_good);
-    ++count;
-    if (bad) judge(*k, o, closed);
+    ++(door.bad ? k->bad : k->good);
+    return k;
   }
 
- private:
-  void judge(const Knocks& k, const Observation& o, bool ssh) {
-    const std::uint32_t bad = ssh ? k.ssh : k.http;
-    const std::uint32_t good = ssh ? k.ssh_open : k.http_good;
-    if (bad < c_.config.scaled(kAttempts, o.server) || good * 4 > bad) return;
-    const Verdict verdict = ssh ? Verdict::ssh_guessing : Verdict::http_guessing;
-    const std::uint64_t subject = c_.log.subject(verdict, o.client, o.server_key);
-    if (!c_.log.due(subject, o.time_us, bad)) return;
+  void count_sender(Knocks& k, const Observation& o) {
+    bool fresh = false;
+    if (k.senders.add(o.client_key)) lists_.get(k.tag, fresh).add(o.client, o.time_us);
+    if (k.sender_votes == 0) k.sender = o.client_key;
+    k.sender_votes = k.sender == o.client_key ? k.sender_votes + 1 : k.sender_votes - 1;
+  }
+
+  // `who`: a network, or with length 0 one address.
+  void judge(const Knocks& k, const Observation& o, const Door& door, const core::IpPrefix& who) {
+    const bool network = who.length != 0;
+    if (network && !k.is_shared()) return;
+    const std::uint32_t least = c_.config.scaled(kAttempts, o.server);
+    if (k.bad < least || k.good * 4 > k.bad) return;
+    const std::uint64_t subject = c_.log.subject(door.verdict, who.address, o.server_key);
+    const bool goes_on = c_.log.active(subject);
+    if (!c_.log.due(subject, o.time_us, k.bad)) return;
+    if (network && !goes_on) c_.log.absorb_network(who, door.verdict, o.server);
     Finding f;
-    f.verdict = verdict;
+    f.verdict = door.verdict;
     f.time_us = o.time_us;
     f.first_us = k.first_us;
     f.name_source(o.client);
+    if (network) {
+      if (const AddressList* list = lists_.find(k.tag))
+        f.name_network(list->list(), k.senders.estimate(), who.length);
+    }
     f.name_target(o.server, o.server_port);
-    f.figure("failed", bad);
-    f.figure("opened", good);
-    f.limit("failed", c_.config.scaled(kAttempts, o.server));
+    f.figure("failed", k.bad);
+    f.figure("opened", k.good);
+    f.limit("failed", least);
     f.window_us = o.time_us - k.first_us;
-    f.confidence = std::min(0.99, 1.0 - 2.0 / bad);
+    f.confidence = std::min(0.99, 1.0 - 2.0 / k.bad);
     c_.log.report(subject, f);
   }
 
   Context c_;
   BucketTable<Knocks> table_;
+  BucketTable<AddressList> lists_;
 };
 
 std::unique_ptr<AnomalyDetector> make(const Context& context) {
@@ -90,8 +150,8 @@ std::unique_ptr<AnomalyDetector> make(const Context& context) {
 extern const AnomalyDescriptor detector_guessing;
 const AnomalyDescriptor detector_guessing = {
     "guessing",
-    "passwords guessed over SSH and HTTP",
-    contact_bit(Contact::tcp_closed) | contact_bit(Contact::http_response),
+    "passwords guessed over SSH, HTTP and SMTP",
+    contact_bit(Contact::tcp_closed) | contact_bit(Contact::http_response) | contact_bit(Contact::login),
     false,
     false,
     false,

@@ -8,8 +8,8 @@
 namespace gatehouse::ids::anomaly {
 namespace {
 
-// Three detectors keep pairs of client and server; three keep servers they suspect.
-constexpr std::uint64_t kPairTables = 3, kServerTables = 3;
+// Five detectors keep pairs of client and server; three keep servers they suspect.
+constexpr std::uint64_t kPairTables = 5, kServerTables = 3, kListTables = 2;
 // What the index of a RecentRing and of a BucketTable takes for an entry.
 constexpr std::uint64_t kIndexBytes = 2 * sizeof(std::uint64_t), kBucketBytes = sizeof(std::uint64_t);
 constexpr std::uint8_t kAck = 0x10, kRst = 0x04;
@@ -48,8 +48,9 @@ std::uint64_t table_bytes(const TableSizes& s) {
          ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) + Successes::bytes(s.success_cells) +
          VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
          s.shared_victims * (kSharedBytes + kBucketBytes) + s.connections * (kConnectionBytes + kIndexBytes) +
-         s.pairs * (kPairBytes + kBucketBytes) * kPairTables + kFixedServers * kServerBytes * kServerTables +
-         AttackLog::bytes();
+         s.pairs * (kPairBytes + kBucketBytes) * kPairTables + s.servers * kServerBytes * kServerTables +
+         s.lists * kListBytes * kListTables + kSweptNetworks * kSweptBytes + kFewServers * kServerBytes +
+         kTalks * kTalkBytes + (s.servers + kFewServers * 8) * kPairBytes + AttackLog::bytes();
 }
 
 std::span<const std::string_view> result_names() {
@@ -72,7 +73,8 @@ TableSizes table_sizes(std::uint64_t memory_bytes) {
   TableSizes s;
   std::size_t* const all[] = {&s.sources,        &s.tcp_attempts, &s.datagram_attempts,
                               &s.success_cells,  &s.victims,      &s.prefixes,
-                              &s.shared_victims, &s.connections,  &s.pairs};
+                              &s.shared_victims, &s.connections,  &s.pairs,
+                              &s.lists,          &s.servers};
   while (table_bytes(s) > memory_bytes && s.sources > 64) {
     for (std::size_t* size : all) *size /= 2;
   }

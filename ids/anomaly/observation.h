@@ -22,11 +22,13 @@ enum class Contact : std::uint8_t {
   tcp_abandoned,    // the client resets after the SYN/ACK
   tcp_stray,        // the first packet of a connection is no SYN: FIN, NULL, XMAS, ACK
   tcp_backscatter,  // an answer (SYN/ACK, RST) to somebody who used this address
-  tcp_data,      // the client's first bytes, unless they are a whole head; again when they prove to be HTTP
-  tcp_busy,      // the client's eighth packet, when it sent kBusyBytes by then
-  tcp_starved,   // the client's window lets no full segment through
-  tcp_closed,    // the first FIN or RST of an established connection; value: bytes to the client
-  udp_attempt,   // first datagram
+  tcp_data,  // the client's first bytes, value: their kind, unless they are a whole head; again when they
+             // prove to be HTTP, value: 0
+  tcp_busy,     // the client's eighth packet, when it sent kBusyBytes by then
+  tcp_starved,  // the client's window lets no full segment through
+  tcp_closed,   // the first FIN or RST of an established connection; value: bytes to the client, detail: from
+                // it
+  udp_attempt,  // first datagram
   udp_answered,  // first datagram back
   more,          // further packets of a contact that was not answered; count says how many
   unreachable,   // an ICMP error that quotes the contact
@@ -37,15 +39,48 @@ enum class Contact : std::uint8_t {
   defragmented,   // the datagram became whole
   ip_attempt,     // first packet of a protocol that is none of the above
   ip_answered,
-  http_head,      // headers of a request are complete, its body is not
-  http_request,   // a request is complete, head and body; value: keyed hash of host and path
-  http_response,  // a response is complete; value: status
-  dns_query,      // value: hash of the name, detail: hash of the parent domain
-  dns_response,   // value: rcode, detail as above
+  http_head,        // headers of a request are complete, its body is not
+  http_request,     // a request is complete, head and body; value: keyed hash of host and path
+  http_response,    // a response is complete; value: status
+  dns_query,        // value: hash of the name, detail: hash of the parent domain
+  dns_response,     // value: rcode, detail as above
+  login,            // over SMTP; value: how many were refused, detail: how many were granted
+  http2_streams,    // value: streams the client reset, detail: those it opened
+  http2_continued,  // value: CONTINUATION frames of the client
+  tls_keys,         // the client changed keys; value: how often so far. The first ends the handshake
+  udp_amplified,    // a service that may answer much to little did so; count: datagrams since it last spoke,
+                    // bytes: of them on the wire, value: of what was asked for them, detail: tells questions
+                    // apart
   count_,
 };
 inline constexpr std::uint64_t kBusyBytes = 4'000;  // in eight packets: somebody means it
 inline constexpr std::size_t kContacts = static_cast<std::size_t>(Contact::count_);
+
+// Who holds one address of a /64 has them all (RFC 4291 2.5.1): where senders are counted, it is one of them.
+inline constexpr std::uint8_t kSenderBits = 64;
+inline core::IpPrefix network_of(const IpAddress& address, unsigned bits) {
+  core::IpPrefix network{address, static_cast<std::uint8_t>(bits)};
+  for (std::size_t i = 0; i < address.size(); ++i) {
+    const unsigned kept = bits > i * 8 ? bits - static_cast<unsigned>(i) * 8 : 0;
+    if (kept < 8) network.address.bytes[i] &= static_cast<std::uint8_t>(0xff00U >> kept);
+  }
+  return network;
+}
+
+// What a client says first, coarsely: whoever speaks one protocol has one kind.
+enum class FirstWords : std::uint8_t {
+  unknown,
+  none,          // the connection ended without a word of the client's
+  after_banner,  // the server spoke first
+  http,
+  tls,
+  blank,  // an empty line
+  word,   // printable, one of two kinds
+  other_word,
+  opaque,  // binary without zeros
+  zeros,   // 15 kinds: which of the first four bytes are zero
+  count_ = zeros + 15,
+};
 
 // What was spoken on a connection, as far as detectors care.
 enum class Service : std::uint8_t { unknown, ssh, http, tls, smtp, dns, other };

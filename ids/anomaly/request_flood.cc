@@ -73,7 +73,7 @@ static_assert(sizeof(Asker) <= kPairBytes && sizeof(Asked) <= kServerBytes &&
 class RequestFlood : public AnomalyDetector {
  public:
   RequestFlood(const Context& context, std::size_t pairs)
-      : c_(context), askers_(pairs), asked_(kFixedServers), name_servers_(kFixedServers) {}
+      : c_(context), askers_(pairs), asked_(context.sizes.servers), name_servers_(context.sizes.servers) {}
 
   void archive(StateArchive& a) override {
     askers_.archive(a);

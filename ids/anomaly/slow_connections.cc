@@ -59,7 +59,7 @@ static_assert(sizeof(Connection) <= kConnectionBytes && sizeof(Pair) <= kPairByt
 class SlowConnections : public AnomalyDetector {
  public:
   SlowConnections(const Context& context, std::size_t connections, std::size_t pairs)
-      : c_(context), ring_(connections), pairs_(pairs), servers_(kFixedServers) {}
+      : c_(context), ring_(connections), pairs_(pairs), servers_(context.sizes.servers) {}
 
   void archive(StateArchive& a) override {
     ring_.archive(a);

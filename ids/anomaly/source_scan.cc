@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ids/anomaly/address_list.h"
 #include "ids/anomaly/detector.h"
 
 namespace gatehouse::ids::anomaly {
@@ -17,11 +18,11 @@ constexpr std::int32_t kUdpSilent = 2;    // UDP is often silent
 constexpr std::int32_t kPingSilent = 8;
 
 constexpr std::int64_t kEvidenceLivesUs = 6LL * 3600 * 1'000'000;
-constexpr std::uint32_t kSlowTargets = 10;  // few, but nearly nothing else beside them
-constexpr std::uint32_t kDeadHosts = 8;     // of a ping sweep
-constexpr std::uint32_t kProtocols = 6;     // distinct IP protocols; hosts speak two or three
-constexpr std::uint32_t kUdpHosts = 30;     // one UDP port, silent everywhere
-constexpr std::size_t kSamples = 6;
+constexpr std::uint32_t kSlowTargets = 10;    // few, but nearly nothing else beside them
+constexpr std::uint32_t kDeadHosts = 8;       // of a ping sweep
+constexpr std::uint32_t kProtocols = 6;       // distinct IP protocols; hosts speak two or three
+constexpr std::uint32_t kUdpHosts = 30;       // one UDP port, silent everywhere
+constexpr std::size_t kSamples = 4;           // of targets; who has more gets a list
 constexpr std::int32_t kMostUnits = 1 << 24;  // nobody gets there: 512 distinct contacts are counted
 
 enum class Look : std::uint8_t { syn, fin, null, xmas, ack, udp, ping, protocol, count_ };
@@ -60,6 +61,11 @@ struct Source {
       focus_good;  // ports of it that answered: a thousand visits to one of them prove no more than one
   std::array<IpAddress, kSamples> samples{};
   std::uint8_t sample_count = 0;
+  // Of a network: its senders, and the one most failures are of (majority vote).
+  std::uint8_t bits = 0;
+  std::uint16_t sender_votes = 0;
+  std::uint64_t sender = 0;
+  Distinct<2> senders;
 
   // Evidence outlives mere novelty: a flood of strangers cannot push a scanner out.
   std::int64_t worth() const { return last_us + std::int64_t{units} * 60'000'000; }
@@ -68,7 +74,7 @@ struct Source {
            sound_time(focus_first_us) && units >= 0 && units <= kMostUnits && window_units >= 0 &&
            window_units <= kMostUnits && focus_units >= 0 && focus_units <= kMostUnits && pairs.sound() &&
            ports.sound() && hosts.sound() && protocols.sound() && focus_ports.sound() && focus_good.sound() &&
-           anomaly::sound(samples) && sample_count <= kSamples;
+           anomaly::sound(samples) && sample_count <= kSamples && bits <= 128 && senders.sound();
   }
 };
 
@@ -76,10 +82,12 @@ static_assert(sizeof(Source) <= kSourceBytes);
 
 class SourceScan : public AnomalyDetector {
  public:
-  SourceScan(const Context& context, std::size_t entries) : c_(context), sources_(entries) {}
+  SourceScan(const Context& context, std::size_t entries)
+      : c_(context), sources_(entries), lists_(context.sizes.lists) {}
 
   void archive(StateArchive& a) override {
     sources_.archive(a);
+    lists_.archive(a);
     a.value(known_);
   }
 
@@ -91,10 +99,13 @@ class SourceScan : public AnomalyDetector {
       case Result::silent:
       case Result::odd:
       case Result::abandoned:
-        return failure(o, look);
+        if (!is_known_service(o, look)) failure(o, look);
+        return;
       case Result::taken_back:
       case Result::retried:
-        if (o.counted || o.result == Result::retried) take_back(o, look);
+        if (!o.counted && o.result != Result::retried) return;
+        take_back(find(o.client_key), o, look);
+        if (o.client.is_v6()) take_back(find(network_key(o.client)), o, look);
         return;
       case Result::completed:
         if (Source* s = find(o.client_key)) {
@@ -109,7 +120,7 @@ class SourceScan : public AnomalyDetector {
 
   void describe(MonitorView& view) const override {
     sources_.each([&](const Source& s) {
-      if (s.failed == 0 || view.now_us() - s.last_us > kEvidenceLivesUs) return;
+      if (s.bits != 0 || s.failed == 0 || view.now_us() - s.last_us > kEvidenceLivesUs) return;
       Suspect row;
       row.address = s.address;
       row.failed = s.failed;
@@ -129,6 +140,12 @@ class SourceScan : public AnomalyDetector {
   }
 
  private:
+  std::uint64_t subject(const IpAddress& address, std::uint8_t bits) const {
+    return c_.log.subject(Verdict::scan_vertical, address, bits);
+  }
+  std::uint64_t network_key(const IpAddress& address) const {
+    return c_.hash(network_of(address, kSenderBits).address);
+  }
   Source* find(std::uint64_t key) { return maybe_known(key) ? sources_.find(key) : nullptr; }
   // Most who succeed never failed: a bitmap that stays in the cache says so.
   bool maybe_known(std::uint64_t hash) const {
@@ -150,21 +167,42 @@ class SourceScan : public AnomalyDetector {
     }
   }
 
+  // A service that was there before and is gone now tells of the service.
+  bool is_known_service(const Outcome& o, Look look) const {
+    return look != Look::ping && c_.successes.knows_service(c_.hash.join(o.server_key, o.server_port));
+  }
+
   void failure(const Outcome& o, Look look) {
-    // A service that was there before and is gone now tells of the service.
-    if (c_.successes.knows_service(c_.hash.join(o.server_key, o.server_port)) && look != Look::ping) return;
-    const std::uint64_t hash = o.client_key;
+    if (o.client.is_v6()) {
+      const IpAddress network = network_of(o.client, kSenderBits).address;
+      if (Source* s = entry(c_.hash(network), network, kSenderBits, o)) count(*s, o, look);
+      if (c_.log.active(subject(network, kSenderBits))) return;  // it speaks for its addresses
+    }
+    if (Source* s = entry(o.client_key, o.client, 0, o)) count(*s, o, look);
+  }
+
+  // Null: not worth one.
+  Source* entry(std::uint64_t hash, const IpAddress& address, std::uint8_t bits, const Outcome& o) {
     Source* s = sources_.find(hash);
     if (s == nullptr) {
-      if (is_crowd(o)) return;
+      if (is_crowd(o)) return nullptr;
       bool fresh = false;
       s = sources_.get_shy(hash, fresh);
-      if (s == nullptr) return;
+      if (s == nullptr) return nullptr;
       known_[(hash >> 6U) % known_.size()] |= std::uint64_t{1} << (hash & 63U);
-      start(*s, o);
-    } else if (o.time_us - s->last_us > kEvidenceLivesUs) {
-      start(*s, o);
+    } else if (o.time_us - s->last_us <= kEvidenceLivesUs) {
+      return s;
     }
+    *s = Source{};
+    s->tag = hash;
+    s->address = address;
+    s->bits = bits;
+    s->first_us = s->window_us = o.began_us;
+    return s;
+  }
+
+  void count(Source& source, const Outcome& o, Look look) {
+    Source* const s = &source;
     if (o.time_us - s->window_us > c_.config.scan_window_us) {
       s->window_us = o.began_us;
       s->window_units = 0;
@@ -174,7 +212,8 @@ class SourceScan : public AnomalyDetector {
     const std::uint64_t extra = look == Look::protocol ? 0x10000ULL | o.protocol : o.server_port;
     if (o.result == Result::abandoned) ++s->abandoned;
     if (!s->pairs.add(c_.hash.join(o.server_key, extra))) return;  // repeats prove nothing
-    count(*s, o, look);
+    if (s->bits != 0) count_sender(*s, o);
+    add(*s, o, look);
     judge(*s, o, look);
   }
 
@@ -187,20 +226,41 @@ class SourceScan : public AnomalyDetector {
            v->source_count() * 2 >= std::min<std::uint64_t>((*v)[Tally::syn], 500);
   }
 
-  void start(Source& s, const Outcome& o) const {
-    const std::uint64_t tag = s.tag;
-    s = Source{};
-    s.tag = tag;
-    s.address = o.client;
-    s.first_us = s.window_us = o.began_us;
+  static std::uint64_t list_key(const Source& s, std::uint64_t what) { return s.tag * 2 + what; }
+  std::span<const IpAddress> listed(const Source& s, std::uint64_t what) const {
+    const AddressList* list = lists_.find(c_.hash(list_key(s, what)));
+    return list == nullptr ? std::span<const IpAddress>() : list->list();
+  }
+  AddressList& list_of(const Source& s, std::uint64_t what) {
+    bool fresh = false;
+    return lists_.get(c_.hash(list_key(s, what)), fresh);
   }
 
-  void count(Source& s, const Outcome& o, Look look) const {
+  void count_sender(Source& s, const Outcome& o) {
+    if (s.senders.add(o.client_key)) list_of(s, kSenders).add(o.client, o.time_us);
+    if (s.sender_votes == 0) s.sender = o.client_key;
+    s.sender_votes =
+        static_cast<std::uint16_t>(s.sender == o.client_key ? s.sender_votes + 1 : s.sender_votes - 1);
+  }
+
+  void count_target(Source& s, const Outcome& o) {
+    if (s.sample_count < kSamples) {
+      s.samples[s.sample_count++] = o.server;
+      return;
+    }
+    AddressList& list = list_of(s, kTargets);
+    if (list.used == 0) {
+      for (const IpAddress& sample : s.samples) list.add(sample, o.time_us);
+    }
+    list.add(o.server, o.time_us);
+  }
+
+  void add(Source& s, const Outcome& o, Look look) {
     const std::uint64_t host = o.server_key;
     const std::int32_t w = weight(o.result, look);
     s.ports.add(c_.hash(o.server_port));
     if (look == Look::protocol) s.protocols.add(c_.hash(o.protocol));
-    if (s.hosts.add(host) && s.sample_count < kSamples) s.samples[s.sample_count++] = o.server;
+    if (s.hosts.add(host)) count_target(s, o);
     s.units += w;
     s.window_units += w;
     ++s.failed;
@@ -222,8 +282,7 @@ class SourceScan : public AnomalyDetector {
   }
 
   // An answer after all, or a client that asks again as kernels do.
-  void take_back(const Outcome& o, Look look) {
-    Source* s = find(o.client_key);
+  void take_back(Source* s, const Outcome& o, Look look) const {
     if (s == nullptr) return;
     if (o.result == Result::retried && s->retried != UINT16_MAX) ++s->retried;
     if (!o.counted) return;
@@ -241,14 +300,25 @@ class SourceScan : public AnomalyDetector {
   bool mostly(const Source& s, std::uint32_t of, std::uint32_t share) const {
     return std::uint64_t{of} * 10 >= std::uint64_t{of + good(s)} * share;
   }
-  std::uint32_t good(const Source& s) const { return c_.successes.count(s.tag); }
+  // Of a network: of those of it that failed.
+  std::uint32_t good(const Source& s) const {
+    if (s.bits == 0) return c_.successes.count(s.tag);
+    std::uint32_t sum = 0;
+    for (const IpAddress& sender : listed(s, kSenders)) sum += c_.successes.count(c_.hash(sender));
+    return sum;
+  }
+  // Of several addresses; one that has most of it is named itself.
+  static bool is_shared(const Source& s) {
+    return s.senders.bits_set() >= 2 && std::uint32_t{s.sender_votes} * 3 <= s.failed;
+  }
 
   void judge(Source& s, const Outcome& o, Look look) {
     // Of the host asked for last: one source rarely asks in zones of different sensitivity.
     const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, o.server); };
     const auto units_of = [&](std::uint32_t n) { return static_cast<std::int32_t>(scaled(n)) * kRefused; };
     const bool vertical = s.focus_units >= units_of(c_.config.scan_ports) &&
-                          s.focus_good.bits_set() * 4 <= s.focus_ports.bits_set();
+                          s.focus_good.bits_set() * 4 <= s.focus_ports.bits_set() &&
+                          (s.bits == 0 || mostly(s, s.failed, 8));
     const bool wide = s.window_units >= units_of(c_.config.scan_hosts) && mostly(s, s.window_failed, 8) &&
                       enough_of_datagrams(s, look, o.server);
     const bool slow = s.failed >= scaled(kSlowTargets) && s.units >= units_of(kSlowTargets) * 3 / 4 &&
@@ -259,9 +329,12 @@ class SourceScan : public AnomalyDetector {
     const bool sweep = look == Look::ping && pings >= scaled(kDeadHosts) && pings * 2 >= good(s);
     const bool protocols = look == Look::protocol && s.protocols.bits_set() >= scaled(kProtocols);
     if (!vertical && !wide && !slow && !sweep && !protocols) return;
-    const std::uint64_t subject = c_.log.subject(Verdict::scan_vertical, s.address);
-    if (!c_.log.active(subject) && c_.log.explained(s.address, o.server)) return;
-    if (!c_.log.due(subject, o.time_us, s.failed)) return;
+    if (s.bits != 0 && !is_shared(s)) return;
+    const std::uint64_t about = subject(s.address, s.bits);
+    const bool goes_on = c_.log.active(about);
+    if (!goes_on && c_.log.explained(s.address, o.server)) return;
+    if (!c_.log.due(about, o.time_us, s.failed)) return;
+    if (s.bits != 0 && !goes_on) c_.log.absorb_network({s.address, s.bits}, Verdict::scan_vertical, o.server);
     Finding f;
     if (vertical) {
       f.limit("evidence", static_cast<std::uint64_t>(units_of(c_.config.scan_ports)));
@@ -276,7 +349,7 @@ class SourceScan : public AnomalyDetector {
       f.limit("failed", scaled(kSlowTargets));
       f.limit("failed_percent", 90);
     }
-    report(s, o, subject, vertical, wide || sweep || protocols, f);
+    report(s, o, about, vertical, wide || sweep || protocols, f);
   }
 
   // UDP that is not answered is usual: only one port asked of many hosts is a sweep.
@@ -317,18 +390,24 @@ class SourceScan : public AnomalyDetector {
     return ports <= 2 || hosts >= 2 * ports ? Verdict::scan_horizontal : Verdict::scan_block;
   }
 
-  void report(const Source& s, const Outcome& o, std::uint64_t subject, bool vertical, bool fast,
-              Finding& f) {
+  void report(const Source& s, const Outcome& o, std::uint64_t about, bool vertical, bool fast, Finding& f) {
     // Eight ports of one host within the window are no slow scan.
     fast = fast || (vertical && o.time_us - s.focus_first_us <= c_.config.scan_window_us);
     f.verdict = verdict(s, fast);
     f.time_us = o.time_us;
     f.first_us = s.first_us;
     f.protocol = o.protocol;
-    f.name_source(s.address);
+    if (s.bits == 0) {
+      f.name_source(s.address);
+    } else {
+      f.name_network(listed(s, kSenders), s.senders.estimate(), s.bits);
+      if (f.source_count == 0) f.name_network(std::span(&o.client, 1), s.senders.estimate(), s.bits);
+    }
     f.target = o.server;
-    f.target_count = std::min<std::size_t>(s.sample_count, kMostTargets);
-    std::copy_n(s.samples.begin(), f.target_count, f.targets.begin());
+    std::span<const IpAddress> targets = listed(s, kTargets);
+    if (targets.empty()) targets = std::span(s.samples).first(s.sample_count);
+    f.target_count = std::min(targets.size(), kMostTargets);
+    std::copy_n(targets.begin(), f.target_count, f.targets.begin());
     f.targets_total = s.hosts.estimate();
     const std::uint32_t good_contacts = good(s);
     f.figure("failed", s.failed);
@@ -341,11 +420,13 @@ class SourceScan : public AnomalyDetector {
     const double share = static_cast<double>(s.failed) / static_cast<double>(s.failed + good_contacts);
     f.confidence =
         std::min(0.99, vertical ? 1.0 - 1.0 / (1 + s.failed) : share * (1.0 - 1.0 / (1 + s.failed)));
-    c_.log.report(subject, f);
+    c_.log.report(about, f);
   }
 
+  static constexpr std::uint64_t kTargets = 0, kSenders = 1;  // what a list is of
   Context c_;
   BucketTable<Source> sources_;
+  BucketTable<AddressList> lists_;
   std::array<std::uint64_t, 2048> known_{};
 };
 

@@ -23,6 +23,8 @@ struct Found {
   std::int64_t time_us;
   std::vector<IpAddress> sources;
   std::uint64_t id;
+  std::vector<IpAddress> targets;
+  std::uint8_t source_bits, target_bits;
 };
 
 class Lab : public DetectionSink {
@@ -37,7 +39,10 @@ class Lab : public DetectionSink {
                      d.update,
                      d.time_us,
                      {d.sources.begin(), d.sources.end()},
-                     d.id});
+                     d.id,
+                     {d.targets.begin(), d.targets.end()},
+                     d.source_bits,
+                     d.target_bits});
   }
   // An observation to fill in and tell().
   Observation make(Contact contact, const IpAddress& client, const IpAddress& server, std::uint16_t port,

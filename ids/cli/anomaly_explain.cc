@@ -60,7 +60,8 @@ json object_of_rows(const json& metadata) {
     const json value = json::parse(text, nullptr, false);
     return value.is_number() ? value : json(0);
   };
-  for (const char* name : {"class", "phase", "reason", "first_seen", "last_seen", "technique"}) {
+  for (const char* name : {"class", "phase", "reason", "first_seen", "last_seen", "technique",
+                           "source_prefix", "target_prefix"}) {
     if (const auto values = rows(name); !values.empty()) out[name] = values[0];
   }
   for (const char* name : {"id", "update", "sources_total", "targets_total", "window_ms", "confidence"}) {
@@ -196,7 +197,8 @@ std::string exception_for(const json& detection, std::string_view klass) {
                ? (*list)[0].get<std::string>()
                : std::string();
   };
-  std::string who = first("sources");
+  std::string who = text_of(detection, "source_prefix");
+  if (who.empty()) who = first("sources");
   const char* side = "source";
   if (who.empty()) {
     who = first("targets");
@@ -216,8 +218,12 @@ std::string explain(const Attack& attack) {
   const auto line = [&](std::string_view label, std::string_view text) {
     if (!text.empty()) out += fmt::format("  {:<11} {}\n", label, text);
   };
-  line("by", names(d, "sources", "sources_total"));
-  line("against", names(d, "targets", "targets_total"));
+  const auto network = [&](const char* key) {
+    const std::string prefix = text_of(d, key);
+    return prefix.empty() ? prefix : fmt::format(" (all of {})", prefix);
+  };
+  line("by", names(d, "sources", "sources_total") + network("source_prefix"));
+  line("against", names(d, "targets", "targets_total") + network("target_prefix"));
   line("seen", fmt::format("{} to {}, decided on {} ms", text_of(d, "first_seen"), text_of(d, "last_seen"),
                            number_of(d, "window_ms")));
   const auto confidence = d.find("confidence");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ids/anomaly/victims.h"
 #include "ids/parsers/dns_transaction.h"
 #include "ids/parsers/http_transaction.h"
 
@@ -9,6 +10,7 @@ namespace gatehouse::ids::engine {
 namespace {
 
 using anomaly::Contact;
+using anomaly::FirstWords;
 using anomaly::Observation;
 using anomaly::Service;
 
@@ -17,12 +19,35 @@ constexpr std::uint8_t kIcmp6EchoRequest = 128, kIcmp6Unreachable = 1;
 constexpr std::uint64_t kBusyPackets = 8;  // see Contact::tcp_busy
 constexpr std::uint32_t kFullSegment = 1'460;
 
+FirstWords first_words(ByteView said, bool after_banner) {
+  if (after_banner) return FirstWords::after_banner;
+  if (said.size() >= 2 && said[0] == 0x16 && said[1] == 3) return FirstWords::tls;
+  if (said[0] == '\r' || said[0] == '\n') return FirstWords::blank;
+  const ByteView head = said.first(std::min<std::size_t>(said.size(), 4));
+  unsigned zeros = 0;
+  bool printable = true;
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    if (head[i] == 0) zeros |= 1U << i;
+    printable = printable && head[i] >= ' ' && head[i] < 0x7f;
+  }
+  if (zeros != 0) return static_cast<FirstWords>(static_cast<unsigned>(FirstWords::zeros) + zeros - 1);
+  if (!printable) return FirstWords::opaque;
+  const std::string_view line(reinterpret_cast<const char*>(said.data()),
+                              std::min<std::size_t>(said.size(), 64));
+  for (const std::string_view method :
+       {"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS /", "PATCH ", "CONNECT ", "PRI * "}) {
+    if (line.starts_with(method)) return FirstWords::http;
+  }
+  return (head[0] & 1U) != 0 ? FirstWords::word : FirstWords::other_word;
+}
+
 }  // namespace
 
 ContactTap::ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed)
     : sink_(sink),
       hash_(seed),
       http_(find_parser("http")),
+      http2_(find_parser("http2")),
       dns_(find_parser("dns")),
       ssh_(find_parser("ssh")),
       tls_(find_parser("tls")),
@@ -30,8 +55,7 @@ ContactTap::ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed)
   if (sink != nullptr) cut_.emplace(*sink, hash_);
 }
 
-void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, std::uint64_t value,
-                      std::uint64_t detail, std::uint32_t count) {
+Observation& ContactTap::open(const Flow& flow, const Packet& packet, Contact contact) {
   Observation& o = sink_->open();
   o.time_us = packet.time_us;
   o.packet = packet.number;
@@ -44,8 +68,14 @@ void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, s
   o.protocol = flow.key.protocol;
   o.service = service(flow);
   o.cut = false;
-  o.count = count;
   o.bytes = static_cast<std::uint32_t>(packet.payload.size());
+  return o;
+}
+
+void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, std::uint64_t value,
+                      std::uint64_t detail, std::uint32_t count) {
+  Observation& o = open(flow, packet, contact);
+  o.count = count;
   o.value = value;
   o.detail = detail;
   sink_->keep();
@@ -65,8 +95,11 @@ void ContactTap::mark(const Flow& flow) {
   fed_ = true;
   mark_count_ = 0;
   next_id_ = 0;
+  deeds_ = {};
   const AppFlow* app = app_flow(flow);
-  if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return;
+  if (app == nullptr || app->session == nullptr) return;
+  if (has_deeds(app->proto)) deeds_ = app->session->deeds();
+  if (app->proto != http_ && app->proto != dns_) return;
   next_id_ = app->session->transaction_count();
   if (app->proto == dns_) return;  // its messages are told when they are new
   for (const auto& tx : app->session->transactions()) {
@@ -81,6 +114,9 @@ void ContactTap::tcp(const Flow& flow, const Packet& packet, TcpState state) {
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
   if (state == TcpState::established || now == TcpState::established)
     connection(flow, packet, state, told_head);
+  if (const AppFlow* app = fed_ ? app_flow(flow) : nullptr;
+      app != nullptr && app->session != nullptr && has_deeds(app->proto))
+    deeds(flow, packet, *app);
 }
 
 void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState before) {
@@ -131,14 +167,17 @@ void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState befo
 
 void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState before, bool told_head) {
   if (before == TcpState::established && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0)
-    return tell(flow, packet, Contact::tcp_closed, flow.tcp->bytes_sent(Direction::to_client));
+    return tell(flow, packet, Contact::tcp_closed, flow.tcp->bytes_sent(Direction::to_client),
+                flow.tcp->bytes_sent(Direction::to_server));
   // By now it is known what is spoken; of other protocols nobody asks.
   const AppFlow* const app = fed_ && proto_ == kAppUnknown ? app_flow(flow) : nullptr;
   if (app != nullptr && app->proto == http_ && !told_head) tell(flow, packet, Contact::tcp_data);
   if (packet.direction != Direction::to_server) return;
   const std::uint64_t sent = flow.tcp->bytes_sent(Direction::to_server);
   if (!told_head && !packet.payload.empty() && sent == packet.payload.size() + 1)
-    tell(flow, packet, Contact::tcp_data);
+    tell(flow, packet, Contact::tcp_data,
+         static_cast<std::uint64_t>(
+             first_words(packet.payload, flow.tcp->bytes_sent(Direction::to_client) > 1)));
   if (flow.counters[0].packets == kBusyPackets && sent >= anomaly::kBusyBytes)
     tell(flow, packet, Contact::tcp_busy);
   const std::uint64_t window = std::uint64_t{packet.tcp.window}
@@ -153,6 +192,7 @@ void ContactTap::datagram(const Flow& flow, const Packet& packet) {
   if (packet.is_udp()) {
     if (!from_client) {
       if (sent.packets == 1) tell(flow, packet, Contact::udp_answered);
+      if (const std::uint32_t count = speaks(sent.packets)) amplified(flow, packet, count);
     } else if (sent.packets == 1) {
       tell(flow, packet, Contact::udp_attempt);
     } else if (flow.counters[1].packets == 0) {
@@ -169,6 +209,25 @@ void ContactTap::datagram(const Flow& flow, const Packet& packet) {
   if (packet.icmp.type != kIcmpEchoRequest && packet.icmp.type != kIcmp6EchoRequest) return;
   if (const std::uint32_t count = speaks(sent.packets))
     tell(flow, packet, Contact::ping, sent.packets, 0, count);
+}
+
+// On the average of the flow: who asks in another's name may do so from one port or from many.
+void ContactTap::amplified(const Flow& flow, const Packet& packet, std::uint32_t count) {
+  if (anomaly::reflecting_service(flow.key.server_port) < 0) return;
+  const std::uint64_t answers = flow.counters[1].packets;
+  Observation& o = open(flow, packet, Contact::udp_amplified);
+  o.count = count;
+  o.bytes = static_cast<std::uint32_t>(flow.counters[1].bytes * count / answers);
+  o.value = flow.counters[0].bytes * count / answers;
+  // The same question has the same answer, more or less.
+  o.detail = packet.payload.size();
+  const AppFlow* app = app_flow(flow);
+  if (app != nullptr && app->proto == dns_ && app->session != nullptr &&
+      !app->session->transactions().empty()) {
+    const auto& dns = static_cast<const DnsTransaction&>(*app->session->transactions().back());
+    if (!dns.queries.empty()) o.detail = hash_text(dns.queries.front().name);
+  }
+  sink_->keep();
 }
 
 void ContactTap::icmp_error(const Packet& packet) {
@@ -254,6 +313,21 @@ bool ContactTap::transactions(const Flow& flow, const Packet& packet) {
     }
   }
   return told_head;
+}
+
+void ContactTap::deeds(const Flow& flow, const Packet& packet, const AppFlow& app) {
+  const Session::Deeds now = app.session->deeds();
+  if (app.proto != proto_) deeds_ = {};  // of what was spoken before
+  if (now == deeds_) return;
+  if (now.logins_refused != deeds_.logins_refused || now.logins_granted != deeds_.logins_granted)
+    tell(flow, packet, Contact::login, now.logins_refused - deeds_.logins_refused,
+         now.logins_granted - deeds_.logins_granted);
+  if (now.cancelled != deeds_.cancelled || now.requests != deeds_.requests)
+    tell(flow, packet, Contact::http2_streams, now.cancelled - deeds_.cancelled,
+         now.requests - deeds_.requests);
+  if (now.continuations != deeds_.continuations)
+    tell(flow, packet, Contact::http2_continued, now.continuations - deeds_.continuations);
+  if (now.key_changes != deeds_.key_changes) tell(flow, packet, Contact::tls_keys, now.key_changes);
 }
 
 bool ContactTap::http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark) {

@@ -47,6 +47,9 @@ class ContactTap {
     std::array<std::uint8_t, 2> progress{};
   };
   void mark(const Flow& flow);
+  // All but what it says; keep() follows.
+  anomaly::Observation& open(const Flow& flow, const Packet& packet, anomaly::Contact contact);
+  void amplified(const Flow& flow, const Packet& packet, std::uint32_t count);
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint32_t count = 1);
   void handshake(const Flow& flow, const Packet& packet, TcpState state);
@@ -56,19 +59,22 @@ class ContactTap {
   // True: a head was told.
   bool transactions(const Flow& flow, const Packet& packet);
   bool http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark);
+  void deeds(const Flow& flow, const Packet& packet, const AppFlow& app);
   void dns(const Flow& flow, const Packet& packet, const Transaction& tx);
+  bool has_deeds(AppProto proto) const { return proto == tls_ || proto == smtp_ || proto == http2_; }
   anomaly::Service service(const Flow& flow) const;
   std::uint64_t hash_text(std::string_view text) const;
 
   anomaly::ObservationSink* sink_;
   anomaly::KeyedHash hash_;
-  AppProto http_, dns_, ssh_, tls_, smtp_;
+  AppProto http_, http2_, dns_, ssh_, tls_, smtp_;
   std::optional<CutPackets> cut_;
   AppProto proto_ = kAppUnknown;  // before the packet
   bool fed_ = false;              // the parser got something of it
   std::array<Mark, 4> marks_{};
   std::size_t mark_count_ = 0;
   std::uint64_t next_id_ = 0;                    // of transactions, before the packet
+  Session::Deeds deeds_;                         // as well
   std::array<std::uint64_t, 64> known_alone_{};  // contacts of protocols without flows that were told
 };
 

@@ -195,6 +195,8 @@ void EventLog::detection(const anomaly::Detection& d, const triage::Decision& de
   detection.targets = d.targets;
   detection.sources_total = d.sources_total;
   detection.targets_total = d.targets_total;
+  if (d.source_bits != 0) detection.source_prefix = anomaly::network_of(d.source, d.source_bits).to_string();
+  if (d.target_bits != 0) detection.target_prefix = anomaly::network_of(d.target, d.target_bits).to_string();
   detection.evidence = d.evidence;
   detection.limits = d.limits;
   detection.reason = d.reason;

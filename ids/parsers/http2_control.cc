@@ -41,6 +41,7 @@ void keep(std::vector<T>& list, T value) {
 
 void Http2Session::control(Direction d, const Frame& frame, ByteView payload) {
   if (frame.type >= kFrameTypes) return;  // RFC 9113 4.1: types nobody knows are ignored
+  if (d == Direction::to_server && frame.is(FrameType::rst_stream)) ++deeds_.cancelled;
   Stream* stream = frame.stream == 0 ? nullptr : by_stream(frame.stream);
   if (stream != nullptr && stream->complete(0) && stream->complete(1)) stream = nullptr;
   if (stream != nullptr) {

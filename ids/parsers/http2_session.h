@@ -36,6 +36,7 @@ class Http2Session final : public Session {
   bool on_data(Direction direction, ByteView data, std::int64_t time_us) override;
   bool on_gap(Direction direction, std::uint64_t bytes) override;
   void on_end(Direction direction) override;
+  Deeds deeds() const override { return deeds_; }
 
   // After an HTTP/1 upgrade (RFC 7540 3.2): its request is that of stream 1.
   void adopt(const HttpTransaction& request);
@@ -95,6 +96,7 @@ class Http2Session final : public Session {
   std::array<Side, 2> sides_;
   std::size_t preface_ = 0;  // bytes of the client preface seen
   bool preface_done_ = false;
+  Deeds deeds_;
   std::array<std::uint32_t, 16> cancelled_{};  // streams whose data may still be on its way
   std::size_t cancelled_next_ = 0;
 };

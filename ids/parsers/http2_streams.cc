@@ -91,6 +91,7 @@ void Http2Session::begin_headers(Direction d, const Frame& frame) {
   const bool continuation = frame.is(FrameType::continuation);
   const bool continues = s.block_stream != 0 && s.block_stream == frame.stream;
   s.block_skipped = continuation && !continues;
+  if (d == Direction::to_server) ++(continuation ? deeds_.continuations : deeds_.requests);
   if (continuation && continues) {
     if (Stream* tx = by_id(s.block_tx)) note(*tx, d, frame);
     return;

@@ -110,6 +110,14 @@ class Session {
   std::string_view renamed;
   // Flows that were announced, to be recognised when they come; taken away after each call.
   std::vector<ExpectedFlow> announced;
+  // What the client did that no transaction counts, for who watches for abuse. Only grows.
+  struct Deeds {
+    std::uint32_t logins_refused = 0, logins_granted = 0;          // SMTP
+    std::uint32_t requests = 0, cancelled = 0, continuations = 0;  // HTTP/2: frames that say so
+    std::uint32_t key_changes = 0;                                 // TLS: the first ends the handshake
+    friend bool operator==(const Deeds&, const Deeds&) = default;
+  };
+  virtual Deeds deeds() const { return {}; }
   // This flow was announced by another one; told before any data.
   virtual void on_expected(const std::shared_ptr<const FlowNote>& note) { (void)note; }
   // What is asked of files; set before any data. Null: nothing but their first bytes.

@@ -61,7 +61,8 @@ class TlsSession final : public Session {
   bool on_data(Direction d, ByteView data, std::int64_t /*time_us*/) override {
     TlsTransaction* tx = transaction();
     Side& s = sides_[index(d)];
-    if (tx == nullptr || s.stopped) return false;
+    if (s.stopped) return false;
+    if (tx == nullptr) return after(d, s, data);
     unsigned records = 0;
     while (!data.empty() && !s.stopped) {
       if (s.skip > 0) {
@@ -88,6 +89,12 @@ class TlsSession final : public Session {
     }
     update_bypass(*tx);
     return !s.stopped;
+  }
+
+  Deeds deeds() const override {
+    Deeds d;
+    d.key_changes = key_changes_;
+    return d;
   }
 
   bool on_gap(Direction d, std::uint64_t bytes) override {
@@ -126,6 +133,29 @@ class TlsSession final : public Session {
     }
   };
 
+  // The handshake is told of and gone: until data flows, keys may change again.
+  bool after(Direction d, Side& s, ByteView data) {
+    while (!data.empty()) {
+      const std::size_t skipped = std::min<std::uint64_t>(s.skip, data.size());
+      s.skip -= skipped;
+      data = data.subspan(skipped);
+      const std::size_t count =
+          std::min(data.size(), kRecordHeader - std::min(kRecordHeader, s.record.size()));
+      s.record.insert(s.record.end(), data.begin(), data.begin() + static_cast<std::ptrdiff_t>(count));
+      data = data.subspan(count);
+      if (s.record.size() < kRecordHeader) break;
+      const std::uint8_t type = s.record[0];
+      if (!s.encrypted || s.record.size() > kRecordHeader || type < kChangeCipherSpec || type > kHandshake) {
+        s.stopped = true;
+        return false;
+      }
+      if (type == kChangeCipherSpec && d == Direction::to_server) ++key_changes_;
+      s.skip = s.record[3] * 256U + s.record[4];
+      s.next_record();
+    }
+    return true;
+  }
+
   TlsTransaction* transaction() {
     return transactions_.empty() ? nullptr : static_cast<TlsTransaction*>(transactions_.front().get());
   }
@@ -158,6 +188,10 @@ class TlsSession final : public Session {
     tx.record_version[index(d)] = version;
     s.have_header = true;
     s.want = kRecordHeader + length;
+    // TLS 1.3 needs no such record: then the first that is encrypted says that the handshake is done.
+    if (d == Direction::to_server &&
+        (type == kChangeCipherSpec || (type == kApplicationData && !s.encrypted)))
+      ++key_changes_;
     const bool readable = !s.encrypted && type != kApplicationData;
     if (readable || length == 0) return;
     if (type == kHeartbeat) encrypted_heartbeat(d, tx, length);
@@ -376,6 +410,7 @@ class TlsSession final : public Session {
   std::array<Side, 2> sides_;
   Direction heartbeat_from_ = Direction::to_server;
   std::size_t heartbeat_bytes_ = 0;
+  std::uint32_t key_changes_ = 0;
   bool application_data_ = false;
 };
 

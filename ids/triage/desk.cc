@@ -17,6 +17,13 @@ bool all_in(std::span<const IpPrefix> networks, std::span<const IpAddress> named
          std::all_of(named.begin(), named.end(), [&](const IpAddress& a) { return in_any(networks, a); });
 }
 
+// The whole network, whoever in it takes part.
+bool covers_network(std::span<const IpPrefix> networks, const IpAddress& address, std::uint8_t bits) {
+  return bits != 0 && std::any_of(networks.begin(), networks.end(), [&](const IpPrefix& network) {
+           return network.length <= bits && network.contains(address);
+         });
+}
+
 bool is_off(std::span<const Policy::Zone> zones, const IpAddress& address) {
   const Policy::Zone* narrowest = nullptr;
   for (const Policy::Zone& zone : zones) {
@@ -37,8 +44,11 @@ bool covers(const Exception& e, const Detection& d) {
   const std::string_view klass = anomaly::attack_class(d.verdict).klass;
   const bool fits = std::any_of(e.classes.begin(), e.classes.end(),
                                 [&](const std::string& pattern) { return class_fits(pattern, klass); });
-  return fits && (e.sources.empty() || all_in(e.sources, d.sources, d.sources_total)) &&
-         (e.targets.empty() || all_in(e.targets, d.targets, d.targets_total));
+  return fits &&
+         (e.sources.empty() || covers_network(e.sources, d.source, d.source_bits) ||
+          all_in(e.sources, d.sources, d.sources_total)) &&
+         (e.targets.empty() || covers_network(e.targets, d.target, d.target_bits) ||
+          all_in(e.targets, d.targets, d.targets_total));
 }
 
 }  // namespace

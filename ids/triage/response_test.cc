@@ -70,7 +70,9 @@ TEST(Responder, NeverBansForWhatAnybodyCouldHaveSent) {
     const bool proved = anomaly::attack_class(verdict).klass.starts_with("bruteforce.") ||
                         verdict == Verdict::http_flood || verdict == Verdict::slowloris ||
                         verdict == Verdict::slow_post || verdict == Verdict::slow_read ||
-                        verdict == Verdict::connection_exhaustion;
+                        verdict == Verdict::connection_exhaustion || verdict == Verdict::http2_reset ||
+                        verdict == Verdict::http2_continuation || verdict == Verdict::tls_handshakes ||
+                        verdict == Verdict::tls_renegotiation || verdict == Verdict::scan_version;
     Responder fresh(response, true);
     EXPECT_EQ(!fresh.rule(c.d).empty(), proved) << anomaly::attack_class(verdict).klass;
   }

@@ -7,6 +7,7 @@ from a fixed seed, so that every run gives the same captures.
 """
 import json
 import os
+import struct
 import sys
 import zlib
 
@@ -490,6 +491,264 @@ def benign_one_direction(c):
     c.packets = [p for p in c.packets if not (p[2][12:14] == b"\x08\0" and p[2][26:29] == bytes([172, 20, 8]))]
 
 
+# --- guesses over SMTP, many addresses of one network, service probes --------------------------------
+def logins(answers):
+    """An SMTP dialogue with one AUTH for each of `answers` (reply codes)."""
+    talk = [(False, b"220 mail.example ESMTP\r\n"), (True, b"EHLO me\r\n"), (False, b"250-mail.example\r\n250 AUTH PLAIN LOGIN\r\n")]
+    for number, code in enumerate(answers):
+        if number % 2:
+            talk += [(True, b"AUTH LOGIN\r\n"), (False, b"334 VXNlcm5hbWU6\r\n"), (True, b"am9l\r\n"), (False, b"334 UGFzc3dvcmQ6\r\n"), (True, b"c2VjcmV0\r\n")]
+        else:
+            talk += [(True, b"AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n")]
+        talk += [(False, b"%d 5.7.8 so it is\r\n" % code)]
+    return talk
+
+
+@case("bruteforce.smtp_auth", attackers=["233.252.0.52"], victims=[HOME + "25"])
+def smtp_guesses(c):
+    background(c, 30)
+    for i in range(40):
+        c.connection(2 + i * 0.6, "233.252.0.52", HOME + "25", 587, logins([535, 535, 535]) + [(True, b"QUIT\r\n")])
+
+
+@case("bruteforce.smtp_auth", attackers=["2001:db8:66:9::/64"], victims=[HOME6 + "25"])
+def smtp_guesses_of_a_network(c):
+    """Each guess from another address of one /64."""
+    background(c, 20)
+    for i in range(60):
+        c.connection(2 + i * 0.25, f"2001:db8:66:9::{c.random.randrange(1, 65535):x}", HOME6 + "25", 587, logins([535]))
+
+
+@case("scan.syn.vertical", attackers=["2001:db8:66:a::/64"], victims=[HOME6 + "15"])
+def scan_ipv6_port_by_port_of_a_network(c):
+    background(c, 10)
+    for i, port in enumerate(ports(c, 150, 1, 3000)):
+        src = f"2001:db8:66:a:{c.random.randrange(65536):x}:{c.random.randrange(65536):x}::{i + 1:x}"
+        c.probe(2 + i * 0.04, src, HOME6 + "15", port, "rst")
+
+
+@case("scan.syn.horizontal", attackers=["2001:db8:66:b::/64"], victims=[HOME6 + "/112"])
+def scan_ipv6_hosts_of_a_network(c):
+    background(c, 12)
+    for i in range(120):
+        c.probe(2 + i * 0.06, f"2001:db8:66:b::{i % 30 + 1:x}", HOME6 + f"{i + 512:x}", 22, ("rst", "silent", "unreachable")[i % 3])
+
+
+@case("bruteforce.ssh", attackers=["2001:db8:66:c::/64"], victims=[HOME6 + "13"])
+def ssh_guesses_of_a_network(c):
+    background(c, 20)
+    for i in range(60):
+        c.connection(2 + i * 0.25, f"2001:db8:66:c::{i % 20 + 1:x}", HOME6 + "13", 22,
+                     ((False, b"SSH-2.0-OpenSSH_9.6\r\n"), (True, b"SSH-2.0-libssh2_1.11\r\n"), (True, b"\0\0\3\x04\x0a\x14" + b"k" * 700),
+                      (False, b"\0\0\3\x04\x0a\x14" + b"K" * 1000), (True, b"e" * 400), (False, b"e" * 500)))
+
+
+@case("scan.distributed", attackers=[f"233.252.{i + 100}.9" for i in range(30)], victims=[HOME + "0/24"], also=["scan.syn.horizontal"])
+def scan_of_a_network_shared_by_thirty(c):
+    """Nobody asks for more than five hosts."""
+    background(c, 20)
+    for i, host in enumerate(c.random.sample(range(60, 250), 150)):
+        c.probe(2 + i * 0.08, f"233.252.{i % 30 + 100}.9", HOME + str(host), 5900, "silent" if i % 3 else "rst")
+
+
+PROBES = (b"\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"OPTIONS / RTSP/1.0\r\n\r\n", b"\x80\0\0\x28\x72\xfe\x1d\x13\0\0\0\0\0\0\0\2", b"\0\x1e\0\6\1\0\0\1\0\0\0\0\0\0",
+          b"HELP\r\n", b"\x16\3\0\0S\1\0\0O\3\0?G", b"\0\0\0\xa4\xffSMBr\0\0\0\0", b"l\0\x0b\0\0\0\0\0\0\0\0\0", b"\1default\n", b"\x30\x0c\2\1\1\x60\7\2\1\2")
+
+
+@case("scan.version", attackers=["233.252.0.60"], victims=[HOME + "26"])
+def scan_of_what_listens(c):
+    """Three ports, known to be open: what do they say to this, and to that?"""
+    background(c, 30)
+    t = 2
+    for port in (9000, 7070, 6000):
+        c.connection(t, "233.252.0.60", HOME + "26", port, pace=0.1)
+        for probe in PROBES:
+            t += 0.5
+            c.connection(t, "233.252.0.60", HOME + "26", port, ((True, probe), (False, b"?\n")), end="fin")
+
+
+# --- answers to others, TLS and HTTP/2 ---------------------------------------------------------------
+def dns_message(ident, name, size, kind=255):
+    q = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0" + bytes([0, kind, 0, 1])
+    head = struct.pack(">HHHHHH", ident, 0x8180 if size else 0x0100, 1, 1 if size else 0, 0, 0)
+    return head + q + (b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + struct.pack(">H", size) + b"\xffv" * (size // 2) if size else b"")
+
+
+@case("dos.amplification.out", attackers=[HOME + "12"], victims=["198.51.100.77"])
+def dns_answers_to_a_victim(c):
+    background(c, 16)
+    for i in range(500):
+        t, port = 3 + i * 0.02, c.random.randrange(1024, 65000)
+        c.add(t, udp("198.51.100.77", port, HOME + "12", 53, dns_message(i, "big.example", 0)))
+        c.add(t + 0.001, udp(HOME + "12", 53, "198.51.100.77", port, dns_message(i, "big.example", 1300)))
+
+
+@case("dos.amplification.out", attackers=[HOME + "31"], victims=["198.51.100.78"])
+def ntp_lists_to_a_victim(c):
+    background(c, 16)
+    for i in range(60):
+        t = 3 + i * 0.15
+        c.add(t, udp("198.51.100.78", 80, HOME + "31", 123, b"\x17\0\3\x2a" + bytes(4)))
+        for n in range(12):
+            answer = udp(HOME + "31", 123, "198.51.100.78", 80, b"\xd7" + bytes([n]) + b"\3\x2a" + b"m" * 436)
+            c.add(t + 0.001 + n * 0.0001, answer)
+            if n == 0:
+                c.add(t + 0.03, unreachable("198.51.100.78", answer))
+
+
+def client_hello(c):
+    body = b"\3\3" + bytes(c.random.randrange(256) for _ in range(32)) + b"\0\0\4\xc0\x2f\x13\1\1\0"
+    name = b"shop.example"
+    sni = struct.pack(">HHHBH", 0, len(name) + 5, len(name) + 3, 0, len(name)) + name
+    body += struct.pack(">H", len(sni)) + sni
+    message = b"\1" + struct.pack(">I", len(body))[1:] + body
+    return b"\x16\3\1" + struct.pack(">H", len(message)) + message
+
+
+def server_flight(c):
+    body = b"\3\3" + bytes(c.random.randrange(256) for _ in range(32)) + b"\0\xc0\x2f\0"
+    hello = b"\2" + struct.pack(">I", len(body))[1:] + body
+    done = b"\x0e\0\0\0"
+    return b"\x16\3\3" + struct.pack(">H", len(hello)) + hello + b"\x16\3\3\0\4" + done
+
+
+KEYS = b"\x16\3\3\0\x46\x10\0\0\x42\x41" + b"k" * 65 + b"\x14\3\3\0\1\1" + b"\x16\3\3\0\x28" + b"f" * 40
+KEYS_BACK = b"\x14\3\3\0\1\1" + b"\x16\3\3\0\x28" + b"F" * 40
+REQUEST = b"\x17\3\3\0\xc0" + b"r" * 192
+ANSWER = b"\x17\3\3\4\0" + b"a" * 1024
+
+
+@case("dos.tls_handshakes", also=["dos.connection_exhaustion"], attackers=["233.252.0.62"], victims=[HOME + "10"])
+def tls_handshakes_left_undone(c):
+    background(c, 12)
+    for i in range(900):
+        c.connection(3 + i * 0.006, "233.252.0.62", HOME + "10", 443, ((True, client_hello(c)), (False, server_flight(c))), end="rst" if i % 2 else "fin")
+
+
+@case("dos.tls_handshakes", attackers=[f"233.252.7.{i + 1}" for i in range(60)], victims=[HOME + "10"])
+def tls_handshakes_of_many(c):
+    background(c, 12)
+    for i in range(2400):
+        c.connection(3 + i * 0.0025, f"233.252.7.{i % 60 + 1}", HOME + "10", 443, ((True, client_hello(c)), (False, server_flight(c))), end="rst")
+
+
+@case("dos.tls_renegotiation", attackers=["233.252.0.63"], victims=[HOME + "10"])
+def tls_keys_changed_again(c):
+    background(c, 12)
+    for i in range(3):
+        again = [(True, b"\x16\3\3\0\x60" + b"H" * 96), (False, b"\x16\3\3\0\x60" + b"S" * 96), (True, KEYS), (False, KEYS_BACK)] * 40
+        c.connection(3 + i, "233.252.0.63", HOME + "10", 443, [(True, client_hello(c)), (False, server_flight(c)), (True, KEYS), (False, KEYS_BACK)] + again)
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+HELLO2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+GET2 = b"\x82\x84\x86\x41\x8a\x08\x9d\x5c\x0b\x81\x70\xdc\x78\x0f\x03"
+
+
+@case("dos.http2_reset", attackers=["233.252.0.64"], victims=[HOME + "10"])
+def http2_streams_cancelled(c):
+    background(c, 12)
+    for i in range(4):
+        bursts = [(True, b"".join(frame(1, 5, n * 2 + 1, GET2) + frame(3, 0, n * 2 + 1, b"\0\0\0\x08") for n in range(k, k + 40))) for k in range(0, 1200, 40)]
+        c.connection(3 + i * 0.5, "233.252.0.64", HOME + "10", 80, [(True, HELLO2), (False, frame(4, 0, 0) + frame(4, 1, 0))] + bursts, rtt=0.01)
+
+
+@case("dos.http2_continuation", attackers=["233.252.0.65"], victims=[HOME + "10"])
+def http2_headers_without_end(c):
+    background(c, 12)
+    parts = [(True, b"".join(frame(9, 0, 1, b"\0\1a\1b" * 6) for _ in range(30))) for _ in range(40)]
+    c.connection(3, "233.252.0.65", HOME + "10", 80, [(True, HELLO2), (False, frame(4, 0, 0)), (True, frame(1, 1, 1, GET2))] + parts, rtt=0.01)
+
+
+# --- benign, of the same kinds -----------------------------------------------------------------------
+@case("benign.mail")
+def benign_mail_with_mistyped_passwords(c):
+    background(c, 40)
+    for i in range(120):
+        said = [535, 235] if i % 9 == 0 else [535, 535, 535, 235] if i % 50 == 1 else [235]
+        mail = [(True, b"MAIL FROM:<a@b.example>\r\n"), (False, b"250 ok\r\n"), (True, b"RCPT TO:<c@d.example>\r\n"), (False, b"250 ok\r\n"), (True, b"DATA\r\n"),
+                (False, b"354 go\r\n"), (True, b"Subject: x\r\n\r\ntext\r\n.\r\n"), (False, b"250 queued\r\n"), (True, b"QUIT\r\n"), (False, b"221 bye\r\n")]
+        c.connection(1 + i * 0.3, f"172.20.9.{i % 40 + 1}" if i % 3 else "203.0.113.200", HOME + "25", 587, logins(said) + mail)
+
+
+@case("benign.network")
+def benign_ipv6_office_of_one_network(c):
+    """A /64 full of clients: each has its dead contacts, and many that live."""
+    for i in range(900):
+        src = f"2001:db8:20::{i % 60 + 1:x}"
+        c.connection(i * 0.02, src, f"2001:db8:99::{i % 70 + 1:x}", 443, ((True, client_hello(c)), (False, server_flight(c)), (True, KEYS), (True, REQUEST), (False, ANSWER)))
+        if i % 8 == 0:
+            c.probe(i * 0.02 + 0.005, src, f"2001:db8:99::{i % 13 + 200:x}", (443, 853, 5223, 993)[i // 8 % 4], "rst")
+        if i % 40 == 0:
+            c.connection(i * 0.02, src, HOME6 + "13", 22, ((False, b"SSH-2.0-OpenSSH_9.6\r\n"), (True, b"SSH-2.0-x\r\n"), (True, b"k" * 700), (False, b"K" * (1000 if i % 80 else 9000))))
+
+
+@case("benign.monitoring")
+def benign_checks_of_services(c):
+    """A monitor visits every service of a host, with and without words, again and again."""
+    background(c, 40)
+    for turn in range(8):
+        for n, port in enumerate((21, 22, 25, 80, 110, 143, 443, 587, 993, 3306, 5432, 8080)):
+            t = 1 + turn * 5 + n * 0.1
+            c.connection(t, "172.20.9.9", HOME + "26", port)
+            words = {80: b"GET /health HTTP/1.0\r\n\r\n", 8080: b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 443: client_hello(c), 993: client_hello(c), 5432: b"\0\0\0\x08\4\xd2\x16\x2f"}
+            if port in words:
+                c.connection(t + 0.03, "172.20.9.9", HOME + "26", port, ((True, words[port]), (False, b"ok\r\n")))
+            else:
+                c.connection(t + 0.03, "172.20.9.9", HOME + "26", port, ((False, b"220 here\r\n"), (True, b"QUIT\r\n")))
+
+
+@case("benign.obfuscated")
+def benign_protocols_of_random_bytes(c):
+    """Tunnels whose first bytes are random."""
+    background(c, 20)
+    for i in range(300):
+        c.connection(1 + i * 0.06, "172.20.9.31", "203.0.113.90", 8388, ((True, c.random.randbytes(300)), (False, c.random.randbytes(700))))
+
+
+@case("benign.signed")
+def benign_large_answers_to_many_questions(c):
+    """A signed zone: resolvers ask for this and that and get ten times as much; a manager walks the tables of a switch."""
+    background(c, 20)
+    for i in range(900):
+        t, port, name = 1 + i * 0.015, c.random.randrange(1024, 65000), f"host{c.random.randrange(5000)}.example"
+        c.add(t, udp(f"198.51.100.{i % 4 + 1}", port, HOME + "12", 53, dns_message(i, name, 0, 1)))
+        c.add(t + 0.001, udp(HOME + "12", 53, f"198.51.100.{i % 4 + 1}", port, dns_message(i, name, 700 + c.random.randrange(300) * 2, 1)))
+    for i in range(400):
+        c.add(1 + i * 0.02, udp("172.20.9.9", 40161, HOME + "2", 161, b"\x30" + bytes([i % 256]) + b"w" * 40))
+        c.add(1.001 + i * 0.02, udp(HOME + "2", 161, "172.20.9.9", 40161, b"\x30" + b"v" * (700 + c.random.randrange(600))))
+
+
+@case("benign.tls")
+def benign_handshakes_at_rates(c):
+    """An office behind one address, a balancer that checks, servers that ask for certificates late."""
+    for i in range(900):
+        late = [(True, KEYS), (False, KEYS_BACK)] if i % 10 == 0 else []
+        c.connection(1 + i * 0.012, "203.0.113.200", HOME + "10", 443,
+                     [(True, client_hello(c)), (False, server_flight(c)), (True, KEYS), (False, KEYS_BACK)] + late + [(True, REQUEST), (False, ANSWER)], rtt=0.3)
+        if i % 8 == 0:
+            c.connection(1 + i * 0.012, f"172.20.9.{i % 3 + 1}", HOME + "10", 443, ((True, client_hello(c)), (False, server_flight(c))), end="rst")
+
+
+@case("benign.http2")
+def benign_http2_pages_left(c):
+    """Browsers open many streams, and cancel what is under way when the page is left."""
+    background(c, 20)
+    for i in range(12):
+        talk = [(True, HELLO2), (False, frame(4, 0, 0) + frame(4, 1, 0))]
+        for page in range(4):
+            streams = range(page * 300 + 1, page * 300 + 241, 2)
+            talk += [(True, b"".join(frame(1, 5, n, GET2) for n in streams))]
+            gone = list(streams)[30:] if page % 2 else []
+            talk += [(False, b"".join(frame(1, 4, n, b"\x88") + frame(0, 1, n, b"x" * 20) for n in streams if n not in gone))]
+            talk += [(True, b"".join(frame(3, 0, n, b"\0\0\0\x08") for n in gone))] if gone else []
+        c.connection(1 + i * 1.5, f"192.0.2.{i + 1}", HOME + "10", 80, talk, pace=1.2)
+
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -501,7 +760,7 @@ def main():
         os.makedirs(folder, exist_ok=True)
         base = START + number % 1000 * 100_000
         capture.write(os.path.join(folder, "input.pcap"), base)
-        mine = {a for a in label.get("attackers", [])}
+        mine = set(label.get("attackers", []))
         label = dict({"name": name, "attackers": [], "decoys": [], "reflectors": [], "victims": [], "spoofed": False}, **label)
         times = attack_times(capture, label, mine)
         label["start"], label["end"] = (base + times[0], base + times[-1]) if times else (None, None)
@@ -516,13 +775,13 @@ def attack_times(capture, label, attackers):
     import ipaddress
     if not label["attack"]:
         return []
-    attackers = {ipaddress.ip_address(a) for a in list(attackers) + label["decoys"]}
+    attackers = [ipaddress.ip_network(a) for a in list(attackers) + label["decoys"]]
     times = []
     for when, _, frame in sorted(capture.packets):
         p = frame[14:]
         src = ipaddress.ip_address(p[8:24] if frame[12:14] == b"\x86\xdd" else p[12:16])
         dst = ipaddress.ip_address(p[24:40] if frame[12:14] == b"\x86\xdd" else p[16:20])
-        mine = src in attackers
+        mine = any(src in a for a in attackers)
         if not attackers:
             office = src in ipaddress.ip_network("192.0.2.0/24") or src in ipaddress.ip_network("172.20.0.0/16")
             mine = not office and any(dst in ipaddress.ip_network(v, False) for v in label["victims"]) and src not in ipaddress.ip_network("203.0.113.0/24")

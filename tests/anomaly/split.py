@@ -31,7 +31,7 @@ def read(path):
 def events(ids, captures, folder, workers, label):
     """Of the captures run in turn with one state file. All names that are right count as one, all attackers too."""
     names = [label["class"], *label.get("also", [])]
-    guilty = {ipaddress.ip_address(a) for a in label["attackers"] + label["decoys"]}
+    guilty = [ipaddress.ip_network(a) for a in label["attackers"] + label["decoys"]]
     found = collections.Counter()
     for number, capture in enumerate(captures):
         out = os.path.join(folder, f"out{number}")
@@ -51,7 +51,7 @@ def events(ids, captures, folder, workers, label):
                     who = event["src_ip"], event["dest_ip"]
                     if d["class"] == "info.lost_uplink":
                         who = ("anyone", "anyone")
-                    elif ipaddress.ip_address(who[0]) in guilty:
+                    elif any(ipaddress.ip_address(who[0]) in network for network in guilty):
                         who = ("attacker", who[1])
                     found[names[0] if d["class"] in names else d["class"], d["phase"], *who] += 1
     return found
