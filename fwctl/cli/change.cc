@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/os.h"
+#include "core/yaml.h"
 #include "fwctl/cli/load.h"
 #include "fwctl/cli/verbs.h"
 #include "fwctl/compile/compile.h"
@@ -96,6 +97,26 @@ Result<Wanted> load_wanted(const std::string& path) {
   return out;
 }
 
+// From the guard's log: who made these generations.
+std::string committers(std::uint32_t after, std::uint32_t to) {
+  const auto text = core::read_file(state_directory() + "/commits.log", 16U << 20U);
+  std::vector<std::string> out;
+  for (std::size_t at = 0; text && at < text->size();) {
+    const std::size_t end = std::min(text->find('\n', at), text->size());
+    core::Diagnostics ignored;
+    const auto line = core::parse_yaml(core::SourceText("commits.log", text->substr(at, end - at)), ignored);
+    at = end + 1;
+    if (!line || line->find("generation") == nullptr) continue;
+    const auto generation = core::yaml_uint(*line->find("generation"), 0, 0xffff'ffff, ignored);
+    if (!generation || *generation <= after || *generation > to) continue;
+    const auto word = [&](const char* key) {
+      return line->find(key) == nullptr ? "" : line->find(key)->text;
+    };
+    out.push_back(fmt::format("{} (pid {}) {}", word("process"), word("pid"), word("command")));
+  }
+  return out.empty() ? "" : fmt::format("; it was {}", fmt::join(out, ", "));
+}
+
 // A plan is for one generation: says what has happened since.
 core::Status still_as_planned(Kernel& kernel, const PlanFile& plan) {
   GH_TRY(const std::uint32_t now, kernel.generation());
@@ -104,10 +125,11 @@ core::Status still_as_planned(Kernel& kernel, const PlanFile& plan) {
   const std::vector<std::string> all = differences(plan.tables, digests_of(live));
   return fail(Errc::conflict,
               fmt::format("the plan of {} was made for generation {}, the ruleset is of generation {}: {}; "
-                          "nothing was applied",
+                          "nothing was applied{}",
                           plan.made, plan.generation, now,
                           all.empty() ? "somebody committed, and every table does what it did"
-                                      : fmt::format("{}", fmt::join(all, ", "))));
+                                      : fmt::format("{}", fmt::join(all, ", ")),
+                          committers(plan.generation, now)));
 }
 
 std::string report_text(const Args& args, const site::Site& site, const ChangeReport& change) {

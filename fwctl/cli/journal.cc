@@ -1,12 +1,15 @@
-// confirm, rollback, history.
+// boot, confirm, rollback, history.
 #include <fmt/format.h>
 
 #include <charconv>
 
 #include "core/json.h"
+#include "core/log.h"
 #include "fwctl/cli/load.h"
 #include "fwctl/cli/verbs.h"
+#include "fwctl/compile/compile.h"
 #include "fwctl/control/admin_path.h"
+#include "fwctl/control/boot.h"
 #include "fwctl/control/change.h"
 #include "fwctl/control/writer.h"
 
@@ -36,7 +39,48 @@ std::string history_line(const Entry& e) {
   return out;
 }
 
+core::Status to_force(Kernel& kernel, const Policy& policy) {
+  const auto done = apply_table(kernel, compile(policy.ruleset), {});
+  return done ? core::Status() : tl::make_unexpected(done.error());
+}
+
 }  // namespace
+
+Result<int> run_boot(const Args& args) {
+  std::optional<AdminEntrance> entrance;
+  // A mistake here must not keep the base from being put.
+  std::optional<core::Error> mistake;
+  if (args.has("--entrance")) {
+    const auto from = core::IpPrefix::parse(args.value("--entrance"));
+    const auto port = args.uint("--entrance-port", 22, 1, 65535);
+    if (from && port) entrance = AdminEntrance{*from, static_cast<std::uint16_t>(*port)};
+    if (!entrance) mistake = core::Error{Errc::invalid_input, "--entrance wants an address or a prefix", {}};
+  }
+  GH_TRY(Kernel kernel, Kernel::open());
+  GH_CHECK(put_base(kernel, entrance));
+  if (mistake) core::log_error("{}; there is no entrance", mistake->text);
+  const auto journal = Journal::open(state_directory(), false);
+  if (journal) {
+    const core::Result<bool> last = put_last(kernel, *journal);
+    if (last && *last) {
+      GH_CHECK(core::print_result("what was last in force is in force\n"));
+      return core::kExitDone;
+    }
+    if (!last) core::log_error("the journal does not help: {}", last.error().to_string());
+  }
+  if (!args.positional().empty()) {
+    const core::Result<Policy> policy = load_policy(args);
+    const core::Status done = policy ? to_force(kernel, *policy) : tl::make_unexpected(policy.error());
+    if (done) {
+      GH_CHECK(core::print_result(policy->site.name + " is in force\n"));
+      return core::kExitDone;
+    }
+    core::log_error("{}", done.error().to_string());
+  }
+  GH_CHECK(core::print_result(
+      fmt::format("everything is dropped but neighbour discovery{}\n", entrance ? " and the entrance" : "")));
+  return core::kExitNo;
+}
 
 Result<int> run_confirm(const Args& args) {
   GH_TRY(const Journal journal, Journal::open(state_directory(), false));

@@ -40,6 +40,21 @@ Result<KernelTrace> ask_kernel(const Policy& policy, bool planned, const prove::
   return replay.send(packet);
 }
 
+// Whether its source is among those that are refused for a time now.
+bool is_banned_in(const LiveRuleset& ruleset, const prove::Packet& packet) {
+  if (packet.path == prove::Path::from_gatehouse) return false;
+  const core::IpAddress source = packet.address(prove::ByteKey::Kind::source);
+  const Bytes key(source.view().begin(), source.view().end());
+  for (const LiveTable& t : ruleset.tables) {
+    for (const KernelSet& s : t.table.sets) {
+      if (t.is_ban_set(s) && std::any_of(s.elements.begin(), s.elements.end(),
+                                         [&](const KernelElement& e) { return e.first == key; }))
+        return true;
+    }
+  }
+  return false;
+}
+
 // As far as the kernel let the packet go.
 bool same_way(const KernelTrace& kernel, std::vector<std::string> ours) {
   if (!kernel.finished) ours.resize(std::min(ours.size(), kernel.steps.size()));
@@ -79,11 +94,12 @@ Result<int> run_explain(const Args& args) {
   const bool planned = args.has("--planned");
   std::string text;
   for (std::size_t i = 1; i < args.positional().size(); ++i) text += args.positional()[i] + ' ';
-  GH_TRY(const prove::Packet packet, prove::parse_packet(text, [&](const std::string& name) {
+  GH_TRY(prove::Packet packet, prove::parse_packet(text, [&](const std::string& name) {
            const site::Zone* zone = policy.site.find_zone(name);
            return zone != nullptr ? zone->interface : name;
          }));
   GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, planned));
+  if (is_banned_in(ruleset, packet)) packet.set({prove::ByteKey::Kind::banned}, 1);
   const prove::Example example = prove::explain(policy.site, ruleset, packet);
   std::optional<KernelTrace> kernel;
   if (args.has("--trace")) {

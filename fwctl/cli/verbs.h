@@ -16,6 +16,12 @@ core::Result<int> run_apply(const core::Args& args);
 core::Result<int> run_confirm(const core::Args& args);
 core::Result<int> run_rollback(const core::Args& args);
 core::Result<int> run_history(const core::Args& args);
+core::Result<int> run_boot(const core::Args& args);
+// guard.cc: the daemon, and asking it
+core::Result<int> run_guard(const core::Args& args);
+core::Result<int> run_ban(const core::Args& args);
+core::Result<int> run_unban(const core::Args& args);
+core::Result<int> run_bans(const core::Args& args);
 // prove.cc: questions about what is in force
 core::Result<int> run_prove(const core::Args& args);
 core::Result<int> run_explain(const core::Args& args);

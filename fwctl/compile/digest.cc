@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "fwctl/compile/describe.h"
 
 namespace gatehouse::fwctl {
@@ -24,13 +26,24 @@ class Hash {
   std::uint64_t value_ = 0xcbf29ce484222325U;
 };
 
+template <class T>
+std::vector<const T*> by_name(const std::vector<T>& all) {
+  std::vector<const T*> out;
+  for (const T& x : all) out.push_back(&x);
+  std::sort(out.begin(), out.end(), [](const T* a, const T* b) { return a->name < b->name; });
+  return out;
+}
+
 }  // namespace
 
 std::string digest(const KernelTable& table) {
   Hash out;
   out.add(table.name + " " + std::to_string(table.flags));
-  for (const KernelSet& s : table.sets) {
+  // The order of sets and of chains is that in which they were made, and means nothing.
+  for (const KernelSet* set : by_name(table.sets)) {
+    const KernelSet& s = *set;
     out.add("set " + s.name + " " + describe_definition(s));
+    if (s.holds_state()) continue;
     for (const KernelElement& e : s.elements) {
       out.add(e.first);
       out.add(e.last);
@@ -38,7 +51,8 @@ std::string digest(const KernelTable& table) {
       out.add(e.foreign);
     }
   }
-  for (const KernelChain& c : table.chains) {
+  for (const KernelChain* chain : by_name(table.chains)) {
+    const KernelChain& c = *chain;
     out.add("chain " + c.name + " " + (c.base ? describe(*c.base) : ""));
     for (const KernelRule& r : c.rules) out.add(describe(r, table));
   }

@@ -43,6 +43,14 @@ const KernelChain* KernelTable::find_chain(std::string_view chain_name) const {
   return named(chains, chain_name);
 }
 
+bool KernelSet::holds_state() const {
+  return (flags & NFT_SET_TIMEOUT) != 0 && (flags & NFT_SET_INTERVAL) == 0;
+}
+bool LiveTable::is_ban_set(const KernelSet& set) const {
+  if (family != NFPROTO_INET || table.name != kTableName || set.flags != NFT_SET_TIMEOUT) return false;
+  return (set.name == kBanned4 && set.key_length == 4) || (set.name == kBanned6 && set.key_length == 16);
+}
+
 std::string_view family_name(std::uint32_t family) {
   switch (family) {
     case NFPROTO_INET:

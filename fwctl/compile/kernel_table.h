@@ -167,6 +167,8 @@ struct KernelSet {
   // elements as decoded are what the set does, but cannot be deleted one by one.
   bool irregular = false;
 
+  // Elements come and go by themselves: they are state, no part of what a policy asks for.
+  bool holds_state() const;
   bool concatenated_intervals() const { return field_lengths.size() > 1; }
   bool same_definition(const KernelSet& o) const {
     return flags == o.flags && key_type == o.key_type && key_length == o.key_length &&
@@ -209,6 +211,8 @@ struct LiveTable {
   std::uint32_t owner_port = 0;  // netlink port of the owner
 
   std::string name() const;  // "inet filter"
+  // Our set of banned sources, exactly as we make it.
+  bool is_ban_set(const KernelSet& set) const;
 };
 // Everything nf_tables holds in one network namespace.
 struct LiveRuleset {

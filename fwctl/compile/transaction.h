@@ -20,6 +20,13 @@ struct DeleteSet {
 struct AddElements {
   KernelSet set;
 };
+// One key, for a time; there is none like it in the set.
+struct AddTimed {
+  KernelSet set;  // elements are not looked at
+  Bytes key;
+  std::uint64_t time_ms = 0;
+  std::string comment;
+};
 struct DeleteElements {
   KernelSet set;
 };
@@ -40,7 +47,7 @@ struct AddRule {
   KernelRule rule;
 };
 
-using Operation = std::variant<AddTable, DeleteTable, AddSet, DeleteSet, AddElements, DeleteElements,
+using Operation = std::variant<AddTable, DeleteTable, AddSet, DeleteSet, AddElements, AddTimed, DeleteElements,
                                FlushSet, AddChain, DeleteChain, DeleteRules, AddRule>;
 
 struct Transaction {

@@ -85,6 +85,11 @@ core::Result<Entry> begin_entry(const Journal& journal, const ChangeRequest& req
 core::Result<ChangeReport> try_change(Kernel& kernel, const Journal& journal, const ChangeRequest& request,
                                       const std::vector<Entry>& entries) {
   GH_TRY(const LivePlan now, plan_against(kernel, request.wanted));
+  const auto& expected = request.options.expected_generation;
+  if (expected && *expected != now.live.generation) {
+    return fail(Errc::conflict, fmt::format("the ruleset is of generation {}, not {}; nothing was applied",
+                                            now.live.generation, *expected));
+  }
   ChangeReport report;
   report.applied.generation = now.live.generation;
   if (now.plan.empty()) return report;

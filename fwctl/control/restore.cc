@@ -1,5 +1,7 @@
 #include "fwctl/control/restore.h"
 
+#include <algorithm>
+
 #include "fwctl/compile/digest.h"
 #include "fwctl/netlink/image.h"
 #include "fwctl/plan/diff.h"
@@ -8,6 +10,13 @@ namespace gatehouse::fwctl {
 namespace {
 
 constexpr int kAttempts = 20;
+
+// Elements with a time left are only in the kernel's own messages. Our bans come and go without policies.
+bool holds_times(const KernelTable& table) {
+  return std::any_of(table.sets.begin(), table.sets.end(), [](const KernelSet& s) {
+    return s.holds_state() && !s.elements.empty() && s.name != kBanned4 && s.name != kBanned6;
+  });
+}
 
 // One try on the ruleset as it is now.
 core::Status try_once(Kernel& kernel, const RulesetCopy& image, const std::optional<KernelTable>& target) {
@@ -19,6 +28,7 @@ core::Status try_once(Kernel& kernel, const RulesetCopy& image, const std::optio
   Plan plan = make_plan(live.table ? &*live.table : nullptr, *target);
   if (plan.empty()) return {};
   plan.transaction.table_flags = live.ownership;
+  if (holds_times(*target)) return kernel.replace_table(image, live.table.has_value(), live.generation);
   core::Status done = kernel.commit(plan.transaction, live.generation);
   if (done || done.error().code != core::Errc::unsupported) return done;
   // It holds what this version cannot write: the kernel's own messages can.

@@ -73,6 +73,12 @@ core::Result<core::UniqueFd> Journal::lock() const {
   return fd;
 }
 
+core::UniqueFd Journal::try_lock() const {
+  core::UniqueFd fd(::open((directory_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (fd.valid() && flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.reset();
+  return fd;
+}
+
 std::string Journal::path(std::uint64_t id, std::string_view ending) const {
   return fmt::format("{}/{:08}.{}", directory_, id, ending);
 }

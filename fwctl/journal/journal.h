@@ -59,6 +59,8 @@ class Journal {
 
   // Held until the value dies.
   core::Result<core::UniqueFd> lock() const;
+  // The same without waiting; not valid when somebody holds it.
+  core::UniqueFd try_lock() const;
   const std::string& directory() const { return directory_; }
 
   // Of this network namespace, oldest first. A damaged entry is an error that names its file.

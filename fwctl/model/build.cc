@@ -73,6 +73,7 @@ class Builder {
     GH_CHECK(check_zones());
     GH_CHECK(add_zone_sets());
     add_icmp_sets();
+    add_ban_sets();
     GH_CHECK(add_ping_sets());
     out_.chains.push_back(refuse_chain());
     Dispatcher dispatcher(site_);
@@ -194,6 +195,17 @@ class Builder {
     out_.sets.push_back(nd.take());
   }
 
+  void add_ban_sets() {
+    for (const bool v4 : {true, false}) {
+      Set set;
+      set.name = v4 ? kBanned4 : kBanned6;
+      set.key = {v4 ? ValueType::ipv4 : ValueType::ipv6};
+      set.timeouts = true;
+      set.about = "sources that the guard refuses for a time";
+      out_.sets.push_back(std::move(set));
+    }
+  }
+
   core::Status add_ping_sets() {
     SetBuilder ping4(kPing4, {ValueType::ifname, ValueType::ipv4}, true, false, "who may send echo requests");
     SetBuilder ping6(kPing6, {ValueType::ifname, ValueType::ipv6}, true, false, "who may send echo requests");
@@ -258,6 +270,11 @@ class Builder {
         base(Hook::prerouting, -300, "anti-spoofing: a source must belong to the zone of its interface");
     auto& r = chain.rules;
     r.push_back(rule({FieldIs{Field::iifname, Value::of_interface("lo")}}, accept(), built_in("loopback")));
+    for (const Field source : {Field::ip_saddr, Field::ip6_saddr}) {
+      const std::string_view set = source == Field::ip_saddr ? kBanned4 : kBanned6;
+      r.push_back(rule({InSet{{source}, std::string(set), false}}, {VerdictKind::drop, {}},
+                       built_in("banned for a time")));
+    }
     r.push_back(rule(
         {in({Field::ip6_saddr}, kOnLink), is(Field::ip6_hoplimit, 255), in({Field::icmpv6_type}, kNdTypes)},
         accept(), built_in("neighbour discovery on the link")));

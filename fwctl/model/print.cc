@@ -82,7 +82,9 @@ std::string print_normal(const Ruleset& ruleset) {
   std::string out = fmt::format("table inet {}\n", ruleset.table);
   for (const Set& s : ruleset.sets) {
     out += fmt::format("\n{} {}: {}{}\n", s.verdict_map ? "map" : "set", s.name, type_text(s),
-                       s.intervals ? ", intervals" : "");
+                       s.intervals  ? ", intervals"
+                       : s.timeouts ? ", timeouts"
+                                    : "");
     for (const Element& e : s.elements) {
       const std::string verdict = e.verdict ? " -> " + e.verdict->to_string() : "";
       out += comment_column("  " + element_key(s, e) + verdict, e.origin) + '\n';
@@ -104,6 +106,7 @@ std::string print_nft(const Ruleset& ruleset) {
     if (!s.about.empty()) out += fmt::format("\t# {}\n", s.about);
     out += fmt::format("\t{} {} {{\n\t\ttype {}\n", s.verdict_map ? "map" : "set", s.name, type_text(s));
     if (s.intervals) out += "\t\tflags interval\n";
+    if (s.timeouts) out += "\t\tflags timeout\n";
     std::string elements;
     for (const Element& e : s.elements) {
       elements += (elements.empty() ? "" : ",\n\t\t             ") + element_key(s, e);
@@ -143,6 +146,7 @@ std::string print_json(const Ruleset& ruleset) {
   json.begin_object().field("family", "inet").field("table", ruleset.table).key("sets").begin_array();
   for (const Set& s : ruleset.sets) {
     json.begin_object().field("name", s.name).field("type", type_text(s)).field("intervals", s.intervals);
+    json.field("timeouts", s.timeouts);
     json.key("elements").begin_array();
     for (const Element& e : s.elements) {
       json.begin_object().field("key", element_key(s, e));

@@ -15,6 +15,8 @@
 namespace gatehouse::fwctl {
 
 inline constexpr std::string_view kTableName = "gatehouse";
+// Sources that are refused for a time. What they hold is the guard's, not the policy's.
+inline constexpr std::string_view kBanned4 = "banned-v4", kBanned6 = "banned-v6";
 
 // Why a rule or element is there. `text` is what the kernel object carries as its comment, for
 // example `web-mail.yaml:27 service web`; at most kMaxCommentBytes.
@@ -103,6 +105,7 @@ struct Set {
   std::vector<ValueType> key;
   bool intervals = false;
   bool verdict_map = false;
+  bool timeouts = false;  // elements come and go while the policy is in force
   std::vector<Element> elements;
   std::string about;  // one line for people, in text forms only
 };

@@ -115,6 +115,11 @@ core::Status Kernel::replace_table(const RulesetCopy& copy, bool is_there,
   return send(batch);
 }
 
+core::Status Kernel::delete_table(const std::string& name) {
+  GH_TRY(const Batch batch, encode_delete_table(name, state_->sequence));
+  return send(batch);
+}
+
 core::Status Kernel::add_trace_table() {
   GH_TRY(const Batch batch, encode_trace_table(state_->sequence));
   return send(batch);

@@ -312,6 +312,23 @@ class Encoder {
   }
   core::Status put(const DeleteElements& x) { return element_messages(NFT_MSG_DELSETELEM, 0, x.set); }
 
+  core::Status put(const AddTimed& x) {
+    SetHandle s = set_handle(x.set.name);
+    nftnl_set_elem* element = s ? nftnl_set_elem_alloc() : nullptr;
+    if (element == nullptr) return no_memory();
+    nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, x.key.data(), static_cast<std::uint32_t>(x.key.size()));
+    nftnl_set_elem_set_u64(element, NFTNL_SET_ELEM_TIMEOUT, x.time_ms);
+    const Bytes comment = comment_userdata(NFTNL_UDATA_SET_ELEM_COMMENT, x.comment);
+    if (!comment.empty()) {
+      nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, comment.data(),
+                         static_cast<std::uint32_t>(comment.size()));
+    }
+    nftnl_set_elem_add(s.get(), element);
+    nlmsghdr* h = message(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, "an element of set " + x.set.name);
+    nftnl_set_elems_nlmsg_build_payload(h, s.get());
+    append(h);
+    return {};
+  }
   core::Status put(const FlushSet& x) {
     SetHandle s = set_handle(x.name);
     if (!s) return no_memory();

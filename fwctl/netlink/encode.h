@@ -39,6 +39,7 @@ core::Result<Batch> encode(const Transaction& transaction, std::uint32_t first_s
 core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_sequence,
                                 const std::string& replace = {},
                                 std::optional<std::uint32_t> expected_generation = std::nullopt);
+core::Result<Batch> encode_delete_table(const std::string& name, std::uint32_t first_sequence);
 // See Kernel::add_trace_table().
 core::Result<Batch> encode_trace_table(std::uint32_t first_sequence);
 

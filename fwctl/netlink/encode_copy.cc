@@ -108,6 +108,33 @@ core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_seq
   return out;
 }
 
+core::Result<Batch> encode_delete_table(const std::string& name, std::uint32_t first_sequence) {
+  const std::size_t space = name.find(' ');
+  std::optional<std::uint16_t> family;
+  for (const std::uint16_t f :
+       {NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP, NFPROTO_BRIDGE, NFPROTO_NETDEV}) {
+    if (name.substr(0, space) == family_name(f)) family = f;
+  }
+  if (!family || space == std::string::npos)
+    return core::fail(core::Errc::invalid_input, "`" + name + "` is no table of a known family");
+  Batch out;
+  std::vector<std::uint8_t> scratch(4096);
+  const auto append = [&](const nlmsghdr* h) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(h);
+    out.bytes.insert(out.bytes.end(), bytes, bytes + MNL_ALIGN(h->nlmsg_len));
+  };
+  out.begin_sequence = first_sequence;
+  out.last_sequence = first_sequence + 1;
+  out.origins.push_back({out.last_sequence, "table " + name, {}});
+  append(put_control(scratch, NFNL_MSG_BATCH_BEGIN, first_sequence));
+  nlmsghdr* h = nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(scratch.data()), NFT_MSG_DELTABLE, *family,
+                                      NLM_F_ACK, out.last_sequence);
+  mnl_attr_put_strz(h, NFTA_TABLE_NAME, name.c_str() + space + 1);
+  append(h);
+  append(put_control(scratch, NFNL_MSG_BATCH_END, first_sequence + 2));
+  return out;
+}
+
 core::Result<Batch> encode_trace_table(std::uint32_t first_sequence) {
   struct Row {
     const char* chain;

@@ -69,6 +69,8 @@ class Kernel {
   core::Status paste(const RulesetCopy& copy);
   // Makes `inet gatehouse` anew from its copy, in one transaction.
   core::Status replace_table(const RulesetCopy& copy, bool is_there, std::uint32_t expected_generation);
+  // A whole table by its name with its family, as `other_tables` has it: "ip nat".
+  core::Status delete_table(const std::string& name);
   // Adds the table `inet gatehouse-trace`: its chains come before and after all others. Packets that come
   // in, and those sent with kTracePriority, are traced from the first to the last chain.
   core::Status add_trace_table();

@@ -80,6 +80,7 @@ class Planner {
   // Elements are keyed by their first value: within one set no two begin alike, except boxes that
   // differ in a later field, so the key is the whole box.
   void elements(const KernelSet* l, const KernelSet& w) {
+    if (w.holds_state()) return;
     using Key = std::pair<Bytes, Bytes>;
     std::map<Key, const KernelElement*> before;
     if (l != nullptr) {

@@ -211,6 +211,7 @@ class Half {
     Word answer;
     fields_.append(answer, {Kind::fib, route_back_question(), 0});
     out = d_.both(out, in_range(d_, {answer.back()}, 1, 1));
+    out = d_.both(out, d_.negate(policy_.banned()));
     const site::Zone* zone = site_.find_zone(a.from.zone);
     if (zone == nullptr) return out;
     const Node belongs = zone->untrusted ? policy_.address_in(Kind::source, outside_examples())

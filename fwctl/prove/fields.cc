@@ -83,7 +83,8 @@ Variable Fields::variable(const ByteKey& key) {
       break;
   }
   if (const auto at = places_.find(key); at != places_.end()) return at->second;
-  const bool early = (key.kind == Kind::fib || key.kind == Kind::member) && has_early_place();
+  const bool near_root = key.kind == Kind::fib || key.kind == Kind::member || key.kind == Kind::banned;
+  const bool early = near_root && has_early_place();
   Variable& next = early ? next_early_ : next_;
   if (next > kLastVariable) throw TooLarge{};
   const Variable out = next;
@@ -96,6 +97,10 @@ Variable Fields::variable(const ByteKey& key) {
 void Fields::append(Word& word, const ByteKey& key) {
   const Variable v = variable(key);
   for (Variable i = 0; i < 8; ++i) word.push_back(Bit::of(static_cast<Variable>(v + i)));
+}
+
+Word Fields::banned() {
+  return {Bit::of(static_cast<Variable>(variable({Kind::banned}) + 7))};
 }
 
 Word Fields::word(Kind kind, std::size_t bytes) {

@@ -32,6 +32,7 @@ struct ByteKey {
     network,    // byte b from the network header's start, what is not one of the above
     meta,       // byte b of key a
     ct,         // byte b of key a
+    banned,     // is the source among the banned? 0 or 1
     member,     // a = number of a large set: is the packet in it?
   };
   Kind kind;
@@ -71,7 +72,7 @@ inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRe
 
 // A packet as people write it. Words in any order: `in IFACE`, `out IFACE`, a protocol (tcp, udp, icmp,
 // icmpv6 or `protocol N`), `SOURCE > DESTINATION` with :PORT, TCP flags (SYN|ACK), `type N`, a connection
-// state, `hop-limit N`, `no-route-back`, and KIND:A:B=VALUE for any other byte a rule looks at.
+// state, `hop-limit N`, `no-route-back`, `banned`, and KIND:A:B=VALUE for any other byte a rule looks at.
 // `interface_of` translates what stands after `in` and `out`.
 core::Result<Packet> parse_packet(const std::string& text,
                                   const std::function<std::string(const std::string&)>& interface_of);
@@ -90,6 +91,8 @@ class Fields {
   // Eight bits for each byte.
   void append(Word& word, const ByteKey& key);
   Word word(ByteKey::Kind kind, std::size_t bytes);
+  // One bit: is the source among the banned?
+  Word banned();
   // An address of this family.
   Word address(ByteKey::Kind kind) { return word(kind, family_ == 4 ? 4 : 16); }
 

@@ -257,11 +257,17 @@ class Interpreter {
     }
     return rest;
   }
+  bool is_source(const Bytes& key) const {
+    const core::IpAddress source = packet_.address(Kind::source);
+    return std::equal(key.begin(), key.end(), source.view().begin(), source.view().end());
+  }
   Step eval(const Lookup& e) {
     const KernelSet* set = table_->table.find_set(e.set);
     if (set == nullptr || set->key_length == 0 || !fits(e.from, set->key_length))
       return anything("set " + e.set);
     const bool lost = unknown(e.from, set->key_length);
+    if (!lost && !e.verdict && table_->is_ban_set(*set) && is_source(fetch(e.from, set->key_length)))
+      return matches((packet_.byte({Kind::banned}) != 0) != e.negated);
     const bool moving = (set->flags & NFT_SET_EVAL) != 0;
     const KernelElement* found = lost ? nullptr : find(*set, fetch(e.from, set->key_length));
     if (e.verdict) {

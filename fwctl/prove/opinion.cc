@@ -58,6 +58,8 @@ class OnePacket {
         out_(packet.interface(Kind::oifname)) {}
 
   Opinion decide() {
+    if (p_.path != Path::from_gatehouse && in_ != "lo" && p_.byte({Kind::banned}) != 0)
+      return no("the source is banned for a time");
     if (p_.path != Path::from_gatehouse && !source_belongs())
       return no("the source does not belong to the interface (docs/fwctl.md, prerouting)");
     if (p_.path == Path::to_gatehouse && in_ == "lo") return yes("loopback");

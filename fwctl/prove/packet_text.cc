@@ -113,6 +113,7 @@ std::string Packet::to_string() const {
   if (bytes.count({Kind::hop_limit}) != 0) out += fmt::format(" hop-limit {}", byte({Kind::hop_limit}));
   if (path != Path::from_gatehouse && (byte({Kind::fib, route_back_question(), 0}) & 1) == 0)
     out += " no-route-back";
+  if (byte({Kind::banned}) != 0) out += " banned";
   for (const auto& [key, value] : bytes) {
     if (value == 0 || told(*this, key)) continue;
     out += fmt::format(" {}:{}:{}={:#x}", name_of(kOtherBytes, key.kind), key.a, key.b, value);
@@ -197,6 +198,10 @@ class PacketReader {
     if (word_ == "hop-limit") return take_byte("a hop limit", {Kind::hop_limit});
     if (word_ == "no-route-back") {
       route_back_ = false;
+      return true;
+    }
+    if (word_ == "banned") {
+      packet_.set({Kind::banned}, 1);
       return true;
     }
     if (word_ == ">") return !source_ || destination_ ? wrong("expected SOURCE > DESTINATION") : true;

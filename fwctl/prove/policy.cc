@@ -54,6 +54,10 @@ Node Policy::icmp(std::uint8_t type) {
   return all({is(Kind::protocol, f_.family() == 4 ? kIcmp : kIcmpv6), is(Kind::transport, type)});
 }
 
+Node Policy::banned() {
+  return in_range(d_, f_.banned(), 1, 1);
+}
+
 Node Policy::neighbour_discovery() {
   if (f_.family() == 4) return d_.no();
   return all(
@@ -221,7 +225,8 @@ Node Policy::path(Path path) {
     }
     out = decide(interface_is(Kind::iifname, "lo"), tracked(out));
   }
-  return refuse(d_.negate(source_belongs()), out);
+  out = refuse(d_.negate(source_belongs()), out);
+  return d_.choose(d_.both(banned(), d_.negate(interface_is(Kind::iifname, "lo"))), d_.leaf(kDrop), out);
 }
 
 // What connection tracking takes for the first packet of a connection: of TCP a SYN, or an ACK in the middle
@@ -276,6 +281,7 @@ Node Policy::possible(Path path) {
 
 std::vector<Node> Policy::wishes(Path path) {
   std::vector<Node> out;
+  if (path != Path::from_gatehouse) out.push_back(d_.negate(banned()));
   for (const Kind kind : {Kind::iifname, Kind::oifname}) {
     const bool there = kind == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
     if (!there) continue;

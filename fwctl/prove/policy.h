@@ -32,6 +32,7 @@ class Policy {
   // Narrower and narrower choices of an example, the most wished for first.
   std::vector<Node> wishes(Path path);
 
+  Node banned();
   Node interface_is(ByteKey::Kind kind, std::string_view name);
   Node address_in(ByteKey::Kind kind, const std::vector<core::IpPrefix>& prefixes);
 

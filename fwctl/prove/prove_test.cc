@@ -269,6 +269,7 @@ Packet random_packet() {
   p.set({Kind::hop_limit}, *rc::gen::element<std::uint8_t>(1, 64, 255));
   p.set({Kind::ct_state}, *rc::gen::element<std::uint8_t>(1, 2, 4, 8, 8, 8, 64));
   p.set({Kind::fib, route_back_question(), 0}, *rc::gen::element<std::uint8_t>(0, 1, 1, 1));
+  if (p.path != Path::from_gatehouse && *rc::gen::inRange(0, 8) == 0) p.set({Kind::banned}, 1);
   p.set_port(kSourcePort,
              *rc::gen::element<std::uint16_t>(0x0300, 0x0800, 0x8000, 0x8600, 0x8700, 0x8200, 40000));
   p.set_port(kDestinationPort,

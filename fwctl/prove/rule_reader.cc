@@ -305,6 +305,12 @@ class Symbolic::RuleReader {
     if (!key) return;
     if (e.verdict) return verdict_map(*key);
     if (key->unknown) return add(d_.leaf(Leaf{kNo | kYes, {*key->unknown}}));
+    // Which sources are banned is an input, as the connection state is: the policy does not say.
+    if (table_.is_ban_set(*key->set) && key->words.size() == 1 &&
+        key->words[0] == s_.f_.address(ByteKey::Kind::source)) {
+      const Node banned = in_range(d_, s_.f_.banned(), 1, 1);
+      return add(e.negated ? d_.negate(banned) : banned);
+    }
     const bool plain = !filled_by_packets(*key->set) && catch_all(*key->set) == nullptr &&
                        std::none_of(key->set->elements.begin(), key->set->elements.end(),
                                     [](const KernelElement& x) { return x.uncertain; });

@@ -148,6 +148,25 @@ core::Status Replay::load(const RulesetCopy& copy) {
   return {};
 }
 
+// Whether the source is among the banned, as the packet says.
+core::Status Replay::ban(const Packet& p, bool set_up) {
+  const std::string name(p.family == 4 ? kBanned4 : kBanned6);
+  const KernelSet* set = nullptr;
+  for (const LiveTable& t : loaded_.tables) {
+    const KernelSet* found = t.table.find_set(name);
+    if (found != nullptr && t.is_ban_set(*found)) set = found;
+  }
+  if (set == nullptr) return {};
+  Transaction all{std::string(kTableName), {FlushSet{name}}};
+  if (set_up && p.byte({Kind::banned}) != 0) {
+    constexpr std::uint64_t kLongEnough_ms = 60'000;
+    const core::IpAddress source = p.address(Kind::source);
+    const core::ByteView bytes = source.view();
+    all.operations.push_back(AddTimed{*set, Bytes(bytes.begin(), bytes.end()), kLongEnough_ms, {}});
+  }
+  return kernel_.commit(all, std::nullopt);
+}
+
 // Routes so that the packet takes its path and `fib` answers as it says; or their removal.
 core::Status Replay::prepare(const Packet& p, bool set_up) {
   const core::IpAddress source = p.address(Kind::source);
@@ -158,6 +177,7 @@ core::Status Replay::prepare(const Packet& p, bool set_up) {
     (void)network_.delete_route(to, interface, local);
     return {};
   };
+  GH_CHECK(ban(p, set_up));
   if (p.path == Path::to_gatehouse) GH_CHECK(route(destination, "lo", true));
   if (p.path != Path::to_gatehouse) GH_CHECK(route(destination, p.interface(Kind::oifname), false));
   const bool back = (p.byte({Kind::fib, prove::route_back_question(), 0}) & 1) != 0;

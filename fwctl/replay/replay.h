@@ -46,6 +46,7 @@ class Replay {
   core::Status settle();
   core::Status open_device(const std::string& name, std::uint32_t index);
   const Device* device(const std::string& name) const;
+  core::Status ban(const prove::Packet& packet, bool set_up);
   core::Status prepare(const prove::Packet& packet, bool set_up);
   core::Status put_on_path(const prove::Packet& packet, const std::vector<std::uint8_t>& bytes);
   core::Result<KernelTrace> collect(const prove::Packet& packet);

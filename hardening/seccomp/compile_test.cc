@@ -60,7 +60,7 @@ TEST_P(ShippedProfile, AllowsWhatTheListBesideItNames) {
       << "update with: harden show " << stem << ".yaml > " << stem << ".expected";
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ShippedProfile, testing::Values("web-server", "ids", "socfwd", "deny-demo"),
+INSTANTIATE_TEST_SUITE_P(All, ShippedProfile, testing::Values("web-server", "ids", "socfwd", "fwctl-guard", "deny-demo"),
                          [](const auto& param_info) {
                            std::string name = param_info.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -92,10 +92,34 @@ Flow read_flow(const YamlNode& node, Diagnostics& diagnostics) {
   return flow;
 }
 
+// One of two words; `first` is true.
+bool read_choice(MapReader& map, std::string_view key, const char* first, const char* second, bool fallback) {
+  const YamlNode* node = map.optional(key);
+  if (node == nullptr) return fallback;
+  if (node->is_scalar() && node->text == first) return true;
+  if (node->is_scalar() && node->text == second) return false;
+  map.diagnostics().error("bad-value", node->where,
+                          "expected `" + std::string(first) + "` or `" + second + "`");
+  return fallback;
+}
+
+Guard read_guard(const YamlNode* node, Diagnostics& diagnostics) {
+  Guard out;
+  if (node == nullptr) return out;
+  MapReader map(*node, "firewall.guard", diagnostics);
+  out.repair = read_choice(map, "on-drift", "repair", "alert", out.repair);
+  out.remove_tables = read_choice(map, "foreign-tables", "remove", "alert", out.remove_tables);
+  out.ban_group = map.string("ban-group");
+  out.most_bans = static_cast<std::uint32_t>(map.uint("most-bans", out.most_bans, 1, 1'000'000));
+  map.finish();
+  return out;
+}
+
 Firewall read_firewall(const YamlNode* node, Diagnostics& diagnostics) {
   Firewall out;
   if (node == nullptr) return out;
   MapReader map(*node, "firewall", diagnostics);
+  out.guard = read_guard(map.optional("guard"), diagnostics);
   out.ping_from = read_endpoints(map, "ping-from");
   out.log_group = static_cast<std::uint16_t>(map.uint("log-group", out.log_group, 0, 65535));
   out.log_per_second =

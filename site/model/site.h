@@ -99,7 +99,16 @@ struct Assertion {
   SourcePos where;
 };
 
+// What the guard of the firewall does on its own.
+struct Guard {
+  bool repair = true;          // what somebody changed is made right again; else it is only told
+  bool remove_tables = false;  // tables that appear while it runs are removed; else they are only told
+  std::string ban_group;       // may ask for bans, besides root
+  std::uint32_t most_bans = 65'536;
+};
+
 struct Firewall {
+  Guard guard;
   std::vector<Endpoint> ping_from;      // who may send echo requests, through or to the gatehouse
   std::uint16_t log_group = 7;          // NFLOG group of logged drops
   std::uint32_t log_per_second = 50;    // at most this many logged drops a second

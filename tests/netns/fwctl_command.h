@@ -48,7 +48,8 @@ class CommandInNamespace : public ::testing::Test {
   Output shell(const std::string& command) {
     Output out;
     inside_->enter([&] {
-      FILE* pipe = popen(("{ " + command + "; } 2>&1").c_str(), "r");
+      FILE* pipe = popen(
+          ("{ export GATEHOUSE_STATE=/nowhere GATEHOUSE_RUN=/nowhere; " + command + "; } 2>&1").c_str(), "r");
       if (pipe == nullptr) return;
       char buffer[4096];
       std::size_t got = 0;

@@ -34,9 +34,20 @@ class FwctlPackets : public ::testing::Test {
     ASSERT_TRUE(ruleset) << ruleset.error().to_string();
     table_ = compile(*ruleset);
     put(table_);
+    ban("198.51.100.66");
+    ban("2001:db8:ff::66");
     matrix_.emplace(*topology_);
   }
 
+  // For the probes that come from there.
+  void ban(const std::string& address) {
+    const core::IpAddress a = *core::IpAddress::parse(address);
+    const KernelSet& set = *table_.find_set(a.is_v4() ? kBanned4 : kBanned6);
+    const Bytes key(a.view().begin(), a.view().end());
+    const Transaction all{table_.name, {AddTimed{set, key, 3'600'000, "test"}}};
+    const auto done = kernel_->commit(all, std::nullopt);
+    ASSERT_TRUE(done) << done.error().to_string();
+  }
   void put(const KernelTable& table) {
     const auto done = apply_table(*kernel_, table, {});
     ASSERT_TRUE(done) << done.error().to_string();

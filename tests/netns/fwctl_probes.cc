@@ -343,6 +343,8 @@ void Matrix::add_injections() {
     const std::string v = std::string(a.front).find(':') == std::string::npos ? " v4" : " v6";
     inject("xmas from outside" + v, outside, n.at_servers, tcp_of(a.outside, a.front, 80, xmas));
     inject("ack scan from outside" + v, outside, n.at_servers, tcp_of(a.outside, a.front, 80, kAck));
+    inject("a banned source to the web" + v, outside, n.at_servers,
+           tcp_of(v == " v4" ? "198.51.100.66" : "2001:db8:ff::66", a.front, 80, kSyn));
     inject("bastion's address from outside to ssh" + v, outside, n.at_servers,
            tcp_of(a.bastion, a.front, 22, kSyn));
     inject("bastion's address from outside to web" + v, outside, n.at_servers,

@@ -12,80 +12,13 @@
 
 #include "core/os.h"
 #include "fwctl/journal/journal.h"
-#include "tests/netns/fwctl_command.h"
+#include "tests/netns/fwctl_machine.h"
 
 namespace gatehouse::test {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-// A namespace with a journal of its own.
-class Machine {
- public:
-  static core::Result<Machine> make() {
-    Machine out;
-    GH_TRY(out.inside_, Namespace::create());
-    std::string name = "/tmp/gh-fwctl-state-XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) return core::fail_errno(errno, "make a directory");
-    out.directory_ = name;
-    return out;
-  }
-  Machine(Machine&&) = default;
-  Machine& operator=(Machine&&) = default;
-  ~Machine() {
-    if (!directory_.empty()) std::filesystem::remove_all(directory_);
-  }
-
-  Output run(const std::string& command) const {
-    Output out;
-    inside_.enter([&] {
-      FILE* pipe = popen(fmt::format("{{ {} {}; }} 2>&1", environment(), command).c_str(), "r");
-      if (pipe == nullptr) return;
-      char buffer[4096];
-      std::size_t got = 0;
-      while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
-      const int status = pclose(pipe);
-      out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    });
-    return out;
-  }
-  Output fwctl(const std::string& arguments) const {
-    return run(std::string(GATEHOUSE_FWCTL) + " " + arguments);
-  }
-  // Starts it and does not wait.
-  pid_t start(const std::string& arguments) const {
-    pid_t child = -1;
-    inside_.enter([&] {
-      child = fork();
-      if (child != 0) return;
-      const std::string command =
-          fmt::format("exec env {} {} {} >/dev/null 2>&1", environment(), GATEHOUSE_FWCTL, arguments);
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      _exit(127);
-    });
-    return child;
-  }
-  std::string ruleset() const { return run("true; nft -s list ruleset").text; }
-  core::Result<std::vector<Entry>> entries() const {
-    GH_TRY(const Journal journal, Journal::open(directory_, false));
-    core::Result<std::vector<Entry>> out = std::vector<Entry>();
-    inside_.enter([&] { out = journal.entries(); });
-    return out;
-  }
-
- private:
-  Machine() = default;
-  std::string environment() const {
-    return fmt::format("GATEHOUSE_STATE={0} GATEHOUSE_RUN={0} SSH_CONNECTION=", directory_);
-  }
-  Namespace inside_;
-  std::string directory_;
-};
-
-std::string example(const std::string& name) {
-  return std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/" + name;
-}
 
 class FwctlRollback : public ::testing::Test {
  protected:
@@ -137,15 +70,14 @@ TEST_F(FwctlRollback, ConfirmedStays) {
 TEST_F(FwctlRollback, WhatWasMadeByHandComesBackToo) {
   ASSERT_EQ(
       machine_
-          ->run(
-              "true; nft add table inet gatehouse; nft add chain inet gatehouse c '{ type filter hook input "
-              "priority 5; policy accept; }'; nft add rule inet gatehouse c tcp option maxseg size 1-500 "
-              "drop; nft add set "
-              "inet gatehouse s '{ type ipv4_addr; flags timeout; elements = { 10.0.0.1 timeout 1h } }'")
+          ->run("nft add table inet gatehouse; nft add chain inet gatehouse c '{ type filter hook input "
+                "priority 5; policy accept; }'; nft add rule inet gatehouse c tcp option maxseg size 1-500 "
+                "drop; nft add set "
+                "inet gatehouse s '{ type ipv4_addr; flags timeout; elements = { 10.0.0.1 timeout 1h } }'")
           .status,
       0);
   const auto without_times = [&] {
-    return machine_->run("true; nft -s list ruleset | sed 's/ expires [^ ,}]*//g'").text;
+    return machine_->run("nft -s list ruleset | sed 's/ expires [^ ,}]*//g'").text;
   };
   const std::string before = without_times();
   ASSERT_EQ(fwctl("apply --confirm-within 20s " + small_).status, 0);
@@ -171,22 +103,22 @@ TEST_F(FwctlRollback, GoesBackStepByStep) {
 
 TEST_F(FwctlRollback, TheSameSessionConfirmsNothing) {
   const std::string session =
-      "true; SSH_CONNECTION='10.66.2.10 40000 10.66.2.1 22' " + std::string(GATEHOUSE_FWCTL);
+      "SSH_CONNECTION='10.66.2.10 40000 10.66.2.1 22' " + std::string(GATEHOUSE_FWCTL);
   ASSERT_EQ(machine_->run(session + " apply --i-know --confirm-within 20s " + small_).status, 0);
   const Output refused = machine_->run(session + " confirm");
   EXPECT_EQ(refused.status, 3);
   EXPECT_THAT(refused.text, HasSubstr("confirm over a new connection"));
-  EXPECT_EQ(machine_
-                ->run("true; SSH_CONNECTION='10.66.2.10 40001 10.66.2.1 22' " + std::string(GATEHOUSE_FWCTL) +
-                      " confirm")
-                .status,
-            0);
+  EXPECT_EQ(
+      machine_
+          ->run("SSH_CONNECTION='10.66.2.10 40001 10.66.2.1 22' " + std::string(GATEHOUSE_FWCTL) + " confirm")
+          .status,
+      0);
 }
 
 TEST_F(FwctlRollback, ThePathOfAdministrationIsNotShut) {
   // Another table drops SSH to the servers, which the policy opens to the administration host.
   ASSERT_EQ(machine_
-                ->run("true; nft add table ip other; nft add chain ip other f '{ type filter hook forward "
+                ->run("nft add table ip other; nft add chain ip other f '{ type filter hook forward "
                       "priority 5; }'; nft "
                       "add rule ip other f tcp dport 22 drop")
                 .status,
@@ -198,26 +130,11 @@ TEST_F(FwctlRollback, ThePathOfAdministrationIsNotShut) {
                     HasSubstr("10.66.2.10:40000 > 10.66.1.10:22 SYN"), HasSubstr("ip other f rule 1")));
   EXPECT_THAT(machine_->ruleset(), ::testing::Not(HasSubstr("gatehouse")));
   EXPECT_EQ(fwctl("apply --i-know " + large_).status, 0);
-  ASSERT_EQ(machine_->run("true; nft flush ruleset").status, 0);
-  const Output session = machine_->run("true; SSH_CONNECTION='198.51.100.7 40000 198.51.100.1 22' " +
+  ASSERT_EQ(machine_->run("nft flush ruleset").status, 0);
+  const Output session = machine_->run("SSH_CONNECTION='198.51.100.7 40000 198.51.100.1 22' " +
                                        std::string(GATEHOUSE_FWCTL) + " apply " + large_);
   EXPECT_EQ(session.status, 2);
   EXPECT_THAT(session.text, HasSubstr("the SSH session in use, from 198.51.100.7"));
-}
-
-// Parents of the test's process group: found by the namespace they live in.
-std::vector<pid_t> keepers_of(std::uint64_t network) {
-  std::vector<pid_t> out;
-  for (const auto& e : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = e.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const auto comm = core::read_file("/proc/" + name + "/comm", 64);
-    struct stat s {};
-    if (!comm || *comm != "fwctl-keeper\n" || stat(("/proc/" + name + "/ns/net").c_str(), &s) != 0) continue;
-    if (s.st_ino == network) out.push_back(std::stoi(name));
-  }
-  std::sort(out.begin(), out.end());
-  return out;
 }
 
 TEST_F(FwctlRollback, AKeeperThatIsKilledIsReplaced) {

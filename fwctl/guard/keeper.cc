@@ -1,0 +1,117 @@
+#include "fwctl/guard/keeper.h"
+
+#include <fmt/format.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+
+#include "fwctl/compile/digest.h"
+#include "fwctl/netlink/image.h"
+
+namespace gatehouse::fwctl {
+namespace {
+
+using core::Errc;
+
+constexpr int kAttempts = 10;
+const std::string kTable(kTableName);
+
+}  // namespace
+
+core::Result<TableKeeper> TableKeeper::open(const std::string& journal_directory, bool own) {
+  GH_TRY(Journal journal, Journal::open(journal_directory, true));
+  GH_TRY(Kernel writer, Kernel::open());
+  GH_TRY(Kernel reader, Kernel::open());
+  return TableKeeper(std::move(journal), std::move(writer), std::move(reader), own);
+}
+
+std::uint32_t TableKeeper::flags() const {
+  return own_ ? std::uint32_t{NFT_TABLE_F_OWNER} | kTablePersists : 0U;
+}
+
+void TableKeeper::want(KernelTable table, std::string name) {
+  desired_ = std::move(table);
+  desired_name_ = std::move(name);
+}
+
+core::Status TableKeeper::reload() {
+  GH_TRY(const std::vector<Entry> entries, journal_.entries());
+  std::string live_digest;
+  const bool unsure = std::any_of(entries.begin(), entries.end(),
+                                  [](const Entry& e) { return e.state == EntryState::applying; });
+  if (unsure) {
+    GH_TRY(const LiveState live, reader_.read(kTable));
+    if (live.table) live_digest = digest(*live.table);
+  }
+  const std::optional<Standing> now = standing(entries, live_digest);
+  if (!now) return {};
+  if (standing_ && standing_->id == now->id && standing_->image == now->image) return {};
+  GH_TRY(const std::string bytes, journal_.image(now->id, now->image));
+  GH_TRY(const RulesetCopy image, parse_image(bytes));
+  GH_TRY(desired_, decode_image(image));
+  desired_name_ =
+      fmt::format("change {}{}", now->id, now->image == Journal::Image::before ? " taken back" : "");
+  standing_ = now;
+  return {};
+}
+
+core::Result<TableKeeper::Drift> TableKeeper::look(const std::optional<std::set<std::string>>& touched) {
+  Known known;
+  if (touched && desired_) known = {&*desired_, *touched};
+  Drift out;
+  GH_TRY(out.live, reader_.read(kTable, known));
+  if (desired_) out.plan = make_plan(out.live.table ? &*out.live.table : nullptr, *desired_);
+  out.plan.transaction.table_flags = flags();
+  for (const std::string& t : out.live.other_tables) {
+    if (known_tables_.count(t) == 0) out.new_tables.push_back(t);
+  }
+  return out;
+}
+
+core::Status TableKeeper::repair() {
+  core::Status done;
+  for (int i = 0; i < kAttempts; ++i) {
+    GH_TRY(Drift now, look(std::nullopt));
+    if (now.plan.empty()) return {};
+    done = writer_.commit(now.plan.transaction, now.live.generation);
+    if (done || done.error().code != Errc::conflict) return done;
+  }
+  return done;
+}
+
+core::Status TableKeeper::claim() {
+  if (!own_ || !desired_) return {};
+  for (int i = 0;; ++i) {
+    GH_TRY(const Drift now, look(std::nullopt));
+    if (now.live.owner_port == writer_.port()) return {};
+    Transaction all = now.plan.transaction;
+    const bool orphan = (now.live.ownership & kTablePersists) != 0 && now.live.owner_port == 0;
+    if (now.live.table && !orphan) {
+      // A table that never had an owner cannot get one: it is made anew in the same transaction. Every base
+      // chain ends with a drop of its own, so that no packet passes between (fwctl/NOTES.md).
+      all = make_plan(nullptr, *desired_).transaction;
+      all.operations.insert(all.operations.begin(), DeleteTable{});
+    } else if (all.empty()) {
+      all.table = kTable;
+      all.operations.emplace_back(AddTable{});
+    }
+    all.table_flags = flags();
+    const core::Status done = writer_.commit(all, now.live.generation);
+    if (done || done.error().code != Errc::conflict || i == kAttempts) return done;
+  }
+}
+
+core::Status TableKeeper::delete_table(const std::string& name) {
+  return writer_.delete_table(name);
+}
+void TableKeeper::accept_tables(const std::vector<std::string>& names) {
+  known_tables_.insert(names.begin(), names.end());
+}
+
+core::Result<LiveState> TableKeeper::counters() {
+  Known known;
+  if (desired_) known.table = &*desired_;
+  return reader_.read(kTable, known);
+}
+
+}  // namespace gatehouse::fwctl

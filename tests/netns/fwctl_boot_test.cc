@@ -1,0 +1,96 @@
+// Boot: whatever is missing or broken, the ruleset is never empty.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "tests/netns/fwctl_machine.h"
+
+namespace gatehouse::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class FwctlBoot : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string reason;
+    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
+    auto made = Machine::make();
+    ASSERT_TRUE(made) << made.error().to_string();
+    m_.emplace(std::move(*made));
+    broken_ = m_->directory() + "/broken.yaml";
+    ASSERT_TRUE(core::write_file_atomic(broken_, "site: [\n"));
+  }
+  // What the base does with a packet, asked of the second evaluation of the proof.
+  bool passes(const std::string& packet) {
+    const Output out = m_->fwctl("explain " + example("web-mail.yaml") + " " + packet);
+    EXPECT_THAT(out.text, HasSubstr("ruleset  ")) << packet;
+    return out.text.find("ruleset  accept") != std::string::npos;
+  }
+  std::optional<Machine> m_;
+  std::string broken_;
+};
+
+TEST_F(FwctlBoot, WithoutAnythingAllIsDroppedButNeighbourDiscovery) {
+  const Output out = m_->fwctl("boot --entrance 10.66.2.0/24 " + broken_);
+  EXPECT_EQ(out.status, 1) << "this is no policy";
+  EXPECT_THAT(out.text, AllOf(HasSubstr("broken.yaml"), HasSubstr("neighbour discovery and the entrance")));
+  EXPECT_TRUE(passes("in wan0 icmpv6 'fe80::1 > fe80::2' type 135 hop-limit 255 untracked"));
+  EXPECT_FALSE(passes("in wan0 icmpv6 'fe80::1 > fe80::2' type 135 hop-limit 64 untracked"));
+  EXPECT_TRUE(passes("in adm0 tcp '10.66.2.10:4000 > 10.66.2.1:22'"));
+  EXPECT_TRUE(passes("in adm0 out srv0 tcp '10.66.2.10:4000 > 10.66.1.10:22'"));
+  EXPECT_FALSE(passes("in adm0 tcp '10.66.2.10:4000 > 10.66.2.1:80'"));
+  EXPECT_FALSE(passes("in wan0 tcp '198.51.100.7:4000 > 198.51.100.1:22'"));
+  EXPECT_FALSE(passes("in wan0 out srv0 tcp '198.51.100.7:4000 > 10.66.1.10:80'"));
+  EXPECT_FALSE(passes("out wan0 udp '198.51.100.1:4000 > 198.51.100.2:53'"));
+  // The policy replaces it in place.
+  EXPECT_EQ(m_->fwctl("apply " + example("web-mail.yaml")).status, 0);
+  EXPECT_EQ(m_->fwctl("prove " + example("web-mail.yaml")).status, 0);
+}
+
+TEST_F(FwctlBoot, MistakesInItsArgumentsDoNotOpen) {
+  EXPECT_EQ(m_->fwctl("boot --entrance nonsense").status, 1);
+  EXPECT_THAT(m_->ruleset(), AllOf(HasSubstr("policy drop"), Not(HasSubstr("entrance"))));
+}
+
+TEST_F(FwctlBoot, APolicyThatCanBeReadIsInForce) {
+  const Output out = m_->fwctl("boot " + example("web-mail.yaml"));
+  EXPECT_EQ(out.status, 0) << out.text;
+  EXPECT_EQ(m_->fwctl("status " + example("web-mail.yaml")).status, 0);
+}
+
+TEST_F(FwctlBoot, WhatWasLastInForceComesBackThoughThePolicyIsBroken) {
+  ASSERT_EQ(m_->fwctl("apply --confirm-within 60s " + example("web-mail.yaml")).status, 0);
+  ASSERT_EQ(m_->fwctl("confirm").status, 0);
+  const std::string before = m_->ruleset();
+  ASSERT_EQ(m_->run("nft flush ruleset").status, 0);
+  EXPECT_EQ(m_->fwctl("boot " + broken_).status, 0);
+  EXPECT_EQ(m_->ruleset(), before);
+  // A damaged image: the base stays, and the policy is the next to be tried.
+  ASSERT_EQ(m_->run("nft flush ruleset; printf x >>" + m_->directory() + "/00000001.after").status, 0);
+  EXPECT_EQ(m_->fwctl("boot " + broken_).status, 1);
+  EXPECT_THAT(m_->ruleset(), HasSubstr("policy drop"));
+  EXPECT_EQ(m_->fwctl("boot " + example("minimal.yaml")).status, 0);
+}
+
+TEST_F(FwctlBoot, AnUnconfirmedChangeIsOverAfterAReboot) {
+  ASSERT_EQ(m_->fwctl("apply --confirm-within 60s " + example("minimal.yaml")).status, 0);
+  ASSERT_EQ(m_->fwctl("confirm").status, 0);
+  const std::string before = m_->ruleset();
+  ASSERT_EQ(m_->fwctl("apply --confirm-within 60s " + example("web-mail.yaml")).status, 0);
+  // As after a restart: the entry is of another boot, its keepers and the ruleset are gone.
+  const auto entries = m_->entries();
+  ASSERT_TRUE(entries && entries->size() == 2);
+  for (const pid_t k : keepers_of(entries->back().network)) kill(k, SIGKILL);
+  ASSERT_EQ(m_->run("nft flush ruleset; sed -i 's/\"boot\":\"[^\"]*\"/\"boot\":\"another\"/' " +
+                    m_->directory() + "/00000002.json")
+                .status,
+            0);
+  EXPECT_EQ(m_->fwctl("boot").status, 0);
+  EXPECT_EQ(m_->ruleset(), before);
+  EXPECT_THAT(m_->fwctl("history").text, HasSubstr("not confirmed before the machine was restarted"));
+}
+
+}  // namespace
+}  // namespace gatehouse::test

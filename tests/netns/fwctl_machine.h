@@ -1,0 +1,134 @@
+// A machine of its own: an empty network namespace, a journal, a guard if wanted.
+#pragma once
+
+#include <fmt/format.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/os.h"
+#include "fwctl/journal/journal.h"
+#include "tests/netns/fwctl_command.h"
+
+namespace gatehouse::test {
+
+// A namespace with a journal of its own.
+class Machine {
+ public:
+  static core::Result<Machine> make() {
+    Machine out;
+    GH_TRY(out.inside_, Namespace::create());
+    std::string name = "/tmp/gh-fwctl-state-XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) return core::fail_errno(errno, "make a directory");
+    out.directory_ = name;
+    return out;
+  }
+  Machine(Machine&&) = default;
+  Machine& operator=(Machine&&) = default;
+  ~Machine() {
+    if (!directory_.empty()) std::filesystem::remove_all(directory_);
+  }
+
+  Output run(const std::string& command) const {
+    Output out;
+    inside_.enter([&] {
+      FILE* pipe = popen(fmt::format("{{ export {}; {}; }} 2>&1", environment(), command).c_str(), "r");
+      if (pipe == nullptr) return;
+      char buffer[4096];
+      std::size_t got = 0;
+      while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
+      const int status = pclose(pipe);
+      out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    });
+    return out;
+  }
+  Output fwctl(const std::string& arguments) const {
+    return run(std::string(GATEHOUSE_FWCTL) + " " + arguments);
+  }
+  // Starts it and does not wait.
+  pid_t start(const std::string& arguments) const {
+    pid_t child = -1;
+    inside_.enter([&] {
+      child = fork();
+      if (child != 0) return;
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a test that is stopped
+      const std::string command = fmt::format("exec env {} {} {} >>{}/log 2>&1", environment(),
+                                              GATEHOUSE_FWCTL, arguments, directory_);
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    });
+    return child;
+  }
+  const std::string& directory() const { return directory_; }
+  const Namespace& inside() const { return inside_; }
+  // As nft lists it, sets and chains in the order of their names: the order they were made in means nothing.
+  std::string ruleset() const {
+    const std::string text = run("nft -s list ruleset").text;
+    std::vector<std::string> blocks;
+    std::string block;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::string line = text.substr(at, end - at);
+      at = end + 1;
+      if (line.empty()) continue;
+      block += line + '\n';
+      if (line != "\t}") continue;
+      blocks.push_back(block);
+      block.clear();
+    }
+    blocks.push_back(block);
+    // The table's own line stands before its first set.
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (!blocks[i].starts_with("table ") || blocks[i].find('\n') + 1 == blocks[i].size()) continue;
+      const std::size_t own = blocks[i].find('\n') + 1;
+      blocks.push_back(blocks[i].substr(0, own));
+      blocks[i].erase(0, own);
+    }
+    std::sort(blocks.begin(), blocks.end());
+    std::string out;
+    for (const std::string& b : blocks) out += b;
+    return out;
+  }
+  core::Result<std::vector<Entry>> entries() const {
+    GH_TRY(const Journal journal, Journal::open(directory_, false));
+    core::Result<std::vector<Entry>> out = std::vector<Entry>();
+    inside_.enter([&] { out = journal.entries(); });
+    return out;
+  }
+
+ private:
+  Machine() = default;
+  std::string environment() const {
+    return fmt::format("GATEHOUSE_STATE={0} GATEHOUSE_RUN={0} SSH_CONNECTION=", directory_);
+  }
+  Namespace inside_;
+  std::string directory_;
+};
+
+// The processes that wait to take a change back in a namespace: of one machine of a test.
+inline std::vector<pid_t> keepers_of(std::uint64_t network) {
+  std::vector<pid_t> out;
+  for (const auto& e : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = e.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const auto comm = core::read_file("/proc/" + name + "/comm", 64);
+    struct stat s {};
+    if (!comm || *comm != "fwctl-keeper\n" || stat(("/proc/" + name + "/ns/net").c_str(), &s) != 0) continue;
+    if (s.st_ino == network) out.push_back(std::stoi(name));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+inline std::string example(const std::string& name) {
+  return std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/" + name;
+}
+
+}  // namespace gatehouse::test
