@@ -20,17 +20,20 @@ template <class Entry>
 class BucketTable {
  public:
   explicit BucketTable(std::size_t entries)
-      : buckets_(std::bit_ceil(entries < kWays ? kWays : entries) / kWays),
-        entries_(buckets_.size() * kWays) {}
+      : buckets_(std::bit_ceil(std::max(entries, kSmallest)) / kWays),
+        entries_(buckets_.size() * kWays),
+        known_(entries_.size() / 64) {}
 
   // What one entry takes.
-  static constexpr std::size_t bytes() { return sizeof(Entry) + sizeof(Bucket) / kWays; }
+  static constexpr std::size_t bytes() { return sizeof(Entry) + sizeof(Bucket) / kWays + 1; }
 
   Entry* find(std::uint64_t hash) {
+    hash = tag_of(hash);
+    if (!maybe(hash)) return nullptr;
     const Bucket& bucket = bucket_of(hash);
     for (unsigned same = equal_cells(bucket.tags.data(), short_tag(hash)); same != 0; same &= same - 1) {
       Entry& entry = entries_[bucket.places[static_cast<std::size_t>(std::countr_zero(same))]];
-      if (entry.tag == tag_of(hash)) return &entry;
+      if (entry.tag == hash) return &entry;
     }
     return nullptr;
   }
@@ -60,9 +63,12 @@ class BucketTable {
     a.value(used_, [&](std::uint32_t used) { return used <= entries_.size(); });
     a.value(evicted_);
     a.value(shy_);
+    if (a.restoring()) note_all();
   }
   // For a find() that comes soon.
-  void prefetch(std::uint64_t hash) const { prefetch_line(&bucket_of(hash)); }
+  void prefetch(std::uint64_t hash) const {
+    if (maybe(hash)) prefetch_line(&bucket_of(hash));
+  }
   template <class F>
   void each(F&& f) const {
     for (std::size_t i = 0; i < used_; ++i) {
@@ -73,7 +79,7 @@ class BucketTable {
   std::size_t capacity() const { return entries_.size(); }
 
  private:
-  static constexpr std::size_t kWays = 8;
+  static constexpr std::size_t kWays = 8, kSmallest = 64;
   struct Bucket {                             // a cache line
     std::array<std::uint32_t, kWays> tags;    // of the entries, short; 0: free
     std::array<std::uint32_t, kWays> places;  // of the entries
@@ -84,6 +90,18 @@ class BucketTable {
   static std::uint32_t short_tag(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32U) | 1U; }
   Bucket& bucket_of(std::uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
   const Bucket& bucket_of(std::uint64_t hash) const { return buckets_[hash & (buckets_.size() - 1)]; }
+
+  // Most who are looked for are not here: a bit for some of the hash, which stays in the cache, says so.
+  bool maybe(std::uint64_t hash) const {
+    return (known_[(hash >> 6U) & (known_.size() - 1)] >> (hash & 63U) & 1U) != 0;
+  }
+  void note(std::uint64_t hash) {
+    known_[(hash >> 6U) & (known_.size() - 1)] |= std::uint64_t{1} << (hash & 63U);
+  }
+  void note_all() {
+    std::fill(known_.begin(), known_.end(), 0);
+    each([this](const Entry& entry) { note(entry.tag); });
+  }
 
   Entry& make(std::uint64_t hash, bool& fresh) {
     fresh = true;
@@ -97,18 +115,21 @@ class BucketTable {
       for (std::size_t i = 1; i < kWays; ++i) {
         if (entries_[bucket.places[i]].worth() < entries_[bucket.places[way]].worth()) way = i;
       }
-      ++evicted_;
+      // Bits of those who went are left behind, for a while.
+      if ((++evicted_ & (entries_.size() / 2 - 1)) == 0) note_all();
     }
     bucket.tags[way] = short_tag(hash);
     Entry& entry = entries_[bucket.places[way]];
     entry = Entry{};
     entry.tag = tag_of(hash);
+    note(entry.tag);
     return entry;
   }
 
   LazyArray<Bucket> buckets_;
   // In the order they came, whatever their hashes: few of them take few pages.
   LazyArray<Entry> entries_;
+  LazyArray<std::uint64_t> known_;
   std::uint32_t used_ = 0;  // those before were given out
   std::uint64_t evicted_ = 0, shy_ = 0;
 };

@@ -33,6 +33,8 @@ class AnomalyDetector {
  public:
   virtual ~AnomalyDetector() = default;
   virtual void on_contact(const Observation&) {}
+  // on_contact() comes soon.
+  virtual void prefetch(const Observation&) const {}
   virtual void on_outcome(const Outcome&) {}
   // A tally of `victim` grew to something worth a look; at most once in 10 ms.
   virtual void on_victim(Victim&, std::int64_t /*now_us*/) {}

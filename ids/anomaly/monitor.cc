@@ -11,7 +11,7 @@ namespace {
 // Five detectors keep pairs of client and server; three keep servers they suspect.
 constexpr std::uint64_t kPairTables = 5, kServerTables = 3, kListTables = 2;
 // What the index of a RecentRing and of a BucketTable takes for an entry.
-constexpr std::uint64_t kIndexBytes = 2 * sizeof(std::uint64_t), kBucketBytes = sizeof(std::uint64_t);
+constexpr std::uint64_t kIndexBytes = 2 * sizeof(std::uint64_t), kBucketBytes = sizeof(std::uint64_t) + 1;
 constexpr std::uint8_t kAck = 0x10, kRst = 0x04;
 
 bool is_left_out(const AnomalyConfig& config, std::string_view name) {
@@ -199,6 +199,7 @@ void Monitor::set_keys(Observation& o) const {
 }
 
 void Monitor::prefetch(const Observation& o) const {
+  for (const AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
   switch (o.contact) {
     case Contact::http_head:
     case Contact::http_request:
@@ -214,14 +215,20 @@ void Monitor::prefetch(const Observation& o) const {
       const std::uint64_t service = hash_.join(o.server_key, o.server_port);
       successes_.prefetch(o.client_key, hash_.pair(o.client_key, service));
       if (o.protocol == 6) successes_.prefetch_service(service);
+      prefixes_.prefetch_found(o.network_key);
+      victims_.prefetch_found(o.server_key);
       break;
     }
+    case Contact::tcp_answered:
+    case Contact::tcp_refused:
+    case Contact::unreachable:
+      break;
     default:
+      prefixes_.prefetch(o.network_key);
+      victims_.prefetch(o.server_key);
       break;
   }
   tracker_.prefetch(o);
-  prefixes_.prefetch(o.network_key);
-  victims_.prefetch(o.server_key);
 }
 
 void Monitor::see(const Observation& o) {

@@ -91,6 +91,10 @@ class RequestFlood : public AnomalyDetector {
     }
   }
 
+  void prefetch(const Observation& o) const override {
+    if (o.contact == Contact::http_request) askers_.prefetch(o.pair_key);
+  }
+
  private:
   void request(const Observation& o) {
     bool fresh = false;

@@ -106,6 +106,8 @@ class SlowConnections : public AnomalyDetector {
     }
   }
 
+  void prefetch(const Observation& o) const override { ring_.prefetch(o.contact_key); }
+
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);
     look(late_, now_us, kIdleUs, [&](Connection& c) {

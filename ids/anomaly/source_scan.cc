@@ -88,7 +88,6 @@ class SourceScan : public AnomalyDetector {
   void archive(StateArchive& a) override {
     sources_.archive(a);
     lists_.archive(a);
-    a.value(known_);
   }
 
   void on_outcome(const Outcome& o) override {
@@ -104,11 +103,11 @@ class SourceScan : public AnomalyDetector {
       case Result::taken_back:
       case Result::retried:
         if (!o.counted && o.result != Result::retried) return;
-        take_back(find(o.client_key), o, look);
-        if (o.client.is_v6()) take_back(find(network_key(o.client)), o, look);
+        take_back(sources_.find(o.client_key), o, look);
+        if (o.client.is_v6()) take_back(sources_.find(network_key(o.client)), o, look);
         return;
       case Result::completed:
-        if (Source* s = find(o.client_key)) {
+        if (Source* s = sources_.find(o.client_key)) {
           ++s->completed;
           if (s->focus == o.server_key) s->focus_good.add(c_.hash(o.server_port));
         }
@@ -145,11 +144,6 @@ class SourceScan : public AnomalyDetector {
   }
   std::uint64_t network_key(const IpAddress& address) const {
     return c_.hash(network_of(address, kSenderBits).address);
-  }
-  Source* find(std::uint64_t key) { return maybe_known(key) ? sources_.find(key) : nullptr; }
-  // Most who succeed never failed: a bitmap that stays in the cache says so.
-  bool maybe_known(std::uint64_t hash) const {
-    return (known_[(hash >> 6U) % known_.size()] >> (hash & 63U) & 1U) != 0;
   }
 
   static std::int32_t weight(Result result, Look look) {
@@ -189,7 +183,6 @@ class SourceScan : public AnomalyDetector {
       bool fresh = false;
       s = sources_.get_shy(hash, fresh);
       if (s == nullptr) return nullptr;
-      known_[(hash >> 6U) % known_.size()] |= std::uint64_t{1} << (hash & 63U);
     } else if (o.time_us - s->last_us <= kEvidenceLivesUs) {
       return s;
     }
@@ -427,7 +420,6 @@ class SourceScan : public AnomalyDetector {
   Context c_;
   BucketTable<Source> sources_;
   BucketTable<AddressList> lists_;
-  std::array<std::uint64_t, 2048> known_{};
 };
 
 std::unique_ptr<AnomalyDetector> make(const Context& context) {

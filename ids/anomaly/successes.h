@@ -18,41 +18,42 @@ class Successes {
  public:
   // `cells`: about as many as there are live sources.
   explicit Successes(std::size_t cells)
-      : mask_(std::bit_ceil(cells) - 1),
-        counts_{Row(mask_ + 1), Row(mask_ + 1)},
+      : lines_(std::bit_ceil(std::max<std::size_t>(cells, kLeast)) / kRow),
+        counts_(lines_ * 2 * kRow),
         pairs_(cells),
         services_(cells) {}
 
-  static std::size_t bytes(std::size_t cells) { return std::bit_ceil(cells) * 4; }
+  static std::size_t bytes(std::size_t cells) { return std::bit_ceil(std::max(cells, kLeast)) * 4; }
 
   void add(std::uint64_t source, std::uint64_t pair, std::int64_t now_us) {
     age(now_us);
     if (!pairs_.add(pair)) return;
     for (std::size_t row = 0; row < 2; ++row) {
-      std::uint8_t& cell = counts_[row][position(source, row)];
+      std::uint8_t& cell = counts_[position(source, row)];
       if (cell != UINT8_MAX) ++cell;
     }
   }
   void archive(StateArchive& a) {
-    for (Row& row : counts_) a.array(row);
+    a.array(counts_);
     pairs_.archive(a);
     services_.archive(a);
     a.value(aged_us_, sound_time);
   }
   // For an add() that comes soon.
   void prefetch(std::uint64_t source, std::uint64_t pair) const {
-    for (std::size_t row = 0; row < 2; ++row) prefetch_line(&counts_[row][position(source, row)]);
+    prefetch_line(&counts_[position(source, 0)]);
     pairs_.prefetch(pair);
   }
   void prefetch_service(std::uint64_t service) const { services_.prefetch(service); }
   void add_service(std::uint64_t service) { services_.add(service); }
   std::uint32_t count(std::uint64_t source) const {
-    return std::min(counts_[0][position(source, 0)], counts_[1][position(source, 1)]);
+    return std::min(counts_[position(source, 0)], counts_[position(source, 1)]);
   }
   bool knows_service(std::uint64_t service) const { return services_.has(service); }
 
  private:
-  using Row = LazyArray<std::uint8_t>;
+  // Two rows of cells, each of 32 in turn: both cells of a source lie in one cache line.
+  static constexpr std::size_t kRow = 32, kLeast = 1024;
   // A set that forgets: two generations of bits, the older one goes when the newer is half full.
   class Bits {
    public:
@@ -62,12 +63,13 @@ class Successes {
       a.array(now_);
       a.array(before_);
       a.value(added_);
+      a.value(turned_);
     }
-    bool has(std::uint64_t hash) const { return in(now_, hash) || in(before_, hash); }
+    bool has(std::uint64_t hash) const { return in(now_, hash) || (turned_ != 0 && in(before_, hash)); }
     void prefetch(std::uint64_t hash) const { prefetch_line(&now_[hash & (lines_ - 1)]); }
     bool add(std::uint64_t hash) {
       if (in(now_, hash)) return false;
-      const bool known = in(before_, hash);
+      const bool known = turned_ != 0 && in(before_, hash);
       Line& line = now_[hash & (lines_ - 1)];
       line[hash >> 61U] |= std::uint64_t{1} << (hash >> 55U & 63U);
       line[hash >> 52U & 7U] |= std::uint64_t{1} << (hash >> 46U & 63U);
@@ -76,6 +78,7 @@ class Successes {
         std::swap(before_, now_);
         now_ = LazyArray<Line>(lines_);
         added_ = 0;
+        turned_ = 1;
       }
       return !known;
     }
@@ -90,6 +93,7 @@ class Successes {
 
     std::size_t lines_;
     std::uint64_t added_ = 0;
+    std::uint8_t turned_ = 0;  // not 0: there was a generation before
     LazyArray<Line> now_, before_;
   };
 
@@ -98,19 +102,18 @@ class Successes {
   void age(std::int64_t now_us) {
     if (now_us - aged_us_ < kHalfLifeUs) return;
     if (std::exchange(aged_us_, now_us) == 0) return;
-    for (Row& row : counts_) {
-      // Reading leaves pages alone that nobody wrote to.
-      for (std::uint8_t& cell : row) {
-        if (cell != 0) cell /= 2;
-      }
+    // Reading leaves pages alone that nobody wrote to.
+    for (std::uint8_t& cell : counts_) {
+      if (cell != 0) cell /= 2;
     }
   }
   std::size_t position(std::uint64_t source, std::size_t row) const {
-    return (row == 0 ? source : source >> 24U) & mask_;
+    const std::uint64_t cell = (row == 0 ? source >> 40U : source >> 48U) % kRow;
+    return (source & (lines_ - 1)) * 2 * kRow + row * kRow + cell;
   }
 
-  std::size_t mask_;
-  Row counts_[2];
+  std::size_t lines_;
+  LazyArray<std::uint8_t> counts_;
   Bits pairs_, services_;
   std::int64_t aged_us_ = 0;
 };

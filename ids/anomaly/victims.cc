@@ -112,7 +112,8 @@ void VictimTable::slide(Victim& v, std::int64_t now_us) {
   if (seconds > 0) {
     v.usual_syn += (static_cast<float>(v.second_syn) - v.usual_syn) / 32;
     v.second_syn = 0;
-    if (seconds > 1) v.usual_syn *= static_cast<float>(std::pow(31.0 / 32, static_cast<double>(seconds - 1)));
+    if (seconds > 1 && v.usual_syn != 0)
+      v.usual_syn *= static_cast<float>(std::pow(31.0 / 32, static_cast<double>(seconds - 1)));
   }
   v.slot = slot;
 }

@@ -124,6 +124,8 @@ class VictimTable {
   std::uint64_t key_of(const Observation& o) const {
     return prefix_ ? hash_(prefix_of(o.server)) : o.server_key;
   }
+  // For what is no news of a host that nothing is known of.
+  void prefetch_found(std::uint64_t key) const { table_.prefetch(key); }
   void prefetch(std::uint64_t key) const {
     table_.prefetch(key);
     prefetch_line(&glances_[bucket_of(key)]);
@@ -153,7 +155,7 @@ class VictimTable {
   static constexpr std::uint64_t kSpreadHosts = 16;
 
  private:
-  static constexpr std::size_t kGlances = 8;
+  static constexpr std::size_t kGlances = 4;
   std::size_t bucket_of(std::uint64_t key) const { return (key & (glances_.size() / 4 - 1)) * 4; }
   // Has it had enough for an entry of its own? Sets since when it is busy.
   bool glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us);

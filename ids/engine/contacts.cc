@@ -92,14 +92,7 @@ Service ContactTap::service(const Flow& flow) const {
 }
 
 void ContactTap::mark(const Flow& flow) {
-  fed_ = true;
-  mark_count_ = 0;
-  next_id_ = 0;
-  deeds_ = {};
   const AppFlow* app = app_flow(flow);
-  if (app == nullptr || app->session == nullptr) return;
-  if (has_deeds(app->proto)) deeds_ = app->session->deeds();
-  if (app->proto != http_ && app->proto != dns_) return;
   next_id_ = app->session->transaction_count();
   if (app->proto == dns_) return;  // its messages are told when they are new
   for (const auto& tx : app->session->transactions()) {
@@ -109,9 +102,13 @@ void ContactTap::mark(const Flow& flow) {
 }
 
 void ContactTap::tcp(const Flow& flow, const Packet& packet, TcpState state) {
-  handshake(flow, packet, state);
-  const bool told_head = fed_ && transactions(flow, packet);
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
+  // Most packets: the middle of a connection, on its way to the client, and nothing new for the parser.
+  const bool middle = state == TcpState::established && now == TcpState::established &&
+                      (packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) == 0;
+  if (middle && !fed_ && packet.direction == Direction::to_client) return;
+  if (!middle) handshake(flow, packet, state);
+  const bool told_head = fed_ && has_news(flow) && transactions(flow, packet);
   if (state == TcpState::established || now == TcpState::established)
     connection(flow, packet, state, told_head);
   if (const AppFlow* app = fed_ ? app_flow(flow) : nullptr;
@@ -198,7 +195,7 @@ void ContactTap::datagram(const Flow& flow, const Packet& packet) {
     } else if (flow.counters[1].packets == 0) {
       if (const std::uint32_t count = speaks(sent.packets)) tell(flow, packet, Contact::more, 0, 0, count);
     }
-    if (!packet.payload.empty()) transactions(flow, packet);
+    if (!packet.payload.empty() && has_news(flow)) transactions(flow, packet);
     return;
   }
   if (!packet.is_icmp()) return;
@@ -294,7 +291,6 @@ void ContactTap::whole(const Packet& packet) {
 
 bool ContactTap::transactions(const Flow& flow, const Packet& packet) {
   const AppFlow* app = app_flow(flow);
-  if (app == nullptr || app->session == nullptr || (app->proto != http_ && app->proto != dns_)) return false;
   bool told_head = false;
   // What was there before comes first, in the same order: none goes until the packet is through.
   std::size_t at = 0;

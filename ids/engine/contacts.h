@@ -29,7 +29,15 @@ class ContactTap {
   }
   // Before the parser gets bytes of it, each time.
   void feeding(const Flow& flow) {
-    if (!fed_) mark(flow);
+    if (fed_) return;
+    fed_ = true;
+    mark_count_ = 0;
+    next_id_ = 0;
+    deeds_ = {};
+    const AppFlow* app = app_flow(flow);
+    if (app == nullptr || app->session == nullptr) return;
+    if (has_deeds(app->proto)) deeds_ = app->session->deeds();
+    if (has_news(flow)) mark(flow);
   }
   // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
   void tcp(const Flow& flow, const Packet& packet, TcpState state);
@@ -46,6 +54,11 @@ class ContactTap {
     const Transaction* tx = nullptr;  // to be compared only
     std::array<std::uint8_t, 2> progress{};
   };
+  // Requests and answers of these are told.
+  bool has_news(const Flow& flow) const {
+    const AppFlow* app = app_flow(flow);
+    return app != nullptr && app->session != nullptr && (app->proto == http_ || app->proto == dns_);
+  }
   void mark(const Flow& flow);
   // All but what it says; keep() follows.
   anomaly::Observation& open(const Flow& flow, const Packet& packet, anomaly::Contact contact);
