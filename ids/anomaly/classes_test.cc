@@ -130,12 +130,12 @@ void say(Lab& lab, std::uint32_t client, std::uint16_t port, FirstWords words, s
 }
 
 TEST(VersionScan, ManyKindsAtOnePortOrSomeAtSeveral) {
-  constexpr FirstWords kKinds[] = {FirstWords::none, FirstWords::blank, FirstWords::http, FirstWords::tls,
-                                   FirstWords::zeros};
+  constexpr FirstWords kKinds[] = {FirstWords::none, FirstWords::blank, FirstWords::http,
+                                   FirstWords::tls,  FirstWords::zeros, FirstWords::opaque};
   Lab one, several;
   for (const FirstWords kind : kKinds) say(one, kAttacker, 9000, kind, 1);
   EXPECT_EQ(one.count(Verdict::scan_version), 1u) << one.names();
-  for (std::uint16_t port = 9000; port < 9003; ++port) {
+  for (std::uint16_t port = 9000; port < 9004; ++port) {
     for (std::size_t i = 0; i < 3; ++i) say(several, kAttacker, port, kKinds[i], 1);
   }
   EXPECT_EQ(several.count(Verdict::scan_version), 1u) << several.names();

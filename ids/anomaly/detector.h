@@ -9,6 +9,7 @@
 #include "ids/anomaly/attack_log.h"
 #include "ids/anomaly/config.h"
 #include "ids/anomaly/contact_tracker.h"
+#include "ids/anomaly/roles.h"
 #include "ids/anomaly/successes.h"
 #include "ids/anomaly/victims.h"
 #include "ids/anomaly/view.h"
@@ -22,6 +23,7 @@ struct Context {
   const KeyedHash& hash;
   AttackLog& log;
   Successes& successes;
+  Roles& roles;
   const Symmetry& symmetry;
   VictimTable& victims;
   VictimTable& prefixes;

@@ -50,7 +50,8 @@ std::uint64_t table_bytes(const TableSizes& s) {
          s.shared_victims * (kSharedBytes + kBucketBytes) + s.connections * (kConnectionBytes + kIndexBytes) +
          s.pairs * (kPairBytes + kBucketBytes) * kPairTables + s.servers * kServerBytes * kServerTables +
          s.lists * kListBytes * kListTables + kSweptNetworks * kSweptBytes + kFewServers * kServerBytes +
-         kTalks * kTalkBytes + (s.servers + kFewServers * 8) * kPairBytes + AttackLog::bytes();
+         kTalks * kTalkBytes + Roles::kEntries * Roles::kEntryBytes +
+         (s.servers + kFewServers * 8) * kPairBytes + AttackLog::bytes();
 }
 
 std::span<const std::string_view> result_names() {
@@ -102,7 +103,7 @@ Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
                std::min(config.flood_syn_per_second, config.flood_packets_per_second)),
       prefixes_(hash_, sizes_.prefixes, true, config.flood_packets_per_second),
       tracker_(hash_, *this, sizes_.tcp_attempts, sizes_.datagram_attempts) {
-  const Context context{config_,  sizes_,    hash_,       log_, successes_, tracker_.symmetry(),
+  const Context context{config_,  sizes_,    hash_,       log_, successes_, roles_, tracker_.symmetry(),
                         victims_, prefixes_, restored_us_};
   for (std::size_t i = 0; i < result_names().size(); ++i) {
     if (is_left_out(config, result_names()[i])) left_out_ |= 1U << i;

@@ -75,6 +75,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   KeyedHash hash_;
   AttackLog log_;
   Successes successes_;
+  Roles roles_;
   VictimTable victims_, prefixes_;
   ContactTracker tracker_;
   std::vector<std::unique_ptr<AnomalyDetector>> detectors_;

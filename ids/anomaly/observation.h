@@ -22,8 +22,8 @@ enum class Contact : std::uint8_t {
   tcp_abandoned,    // the client resets after the SYN/ACK
   tcp_stray,        // the first packet of a connection is no SYN: FIN, NULL, XMAS, ACK
   tcp_backscatter,  // an answer (SYN/ACK, RST) to somebody who used this address
-  tcp_data,  // the client's first bytes, value: their kind, unless they are a whole head; again when they
-             // prove to be HTTP, value: 0
+  tcp_data,     // the client's first bytes, value: their kind, unless they are a whole head; again when they
+                // prove to be HTTP, value: 0
   tcp_busy,     // the client's eighth packet, when it sent kBusyBytes by then
   tcp_starved,  // the client's window lets no full segment through
   tcp_closed,   // the first FIN or RST of an established connection; value: bytes to the client, detail: from

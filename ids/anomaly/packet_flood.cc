@@ -35,7 +35,7 @@ class PacketFlood : public AnomalyDetector {
     // Whether a service's answer was asked for is an exact test, and nothing benign fails it often.
     if (udp * kReflectedFactor >= most && v[Tally::reflected] * 2 >= v[Tally::udp]) {
       raise(v, now_us, reflected_verdict(v), udp, "unasked_per_second", most / kReflectedFactor);
-    } else if (udp >= most && !is_udp_scan(v)) {
+    } else if (udp >= most && !is_udp_scan(v) && !is_stalled(v, udp, most, now_us)) {
       raise(v, now_us, Verdict::udp_flood, udp, "unanswered_per_second", most);
     }
     if (v[Tally::icmp] >= base)
@@ -86,6 +86,12 @@ class PacketFlood : public AnomalyDetector {
   }
 
  private:
+  // A time server that does not answer for a while: its clients ask as ever, all on one port.
+  bool is_stalled(const Victim& v, std::uint32_t udp, std::uint32_t most, std::int64_t now_us) const {
+    constexpr std::uint32_t kClientsOfTime = 4;
+    return udp < most * kClientsOfTime && v.last_port == 123 && v.is_one() &&
+           c_.roles.is(v.tag, Role::time_server, now_us);
+  }
   static core::IpPrefix wider(const IpAddress& network) {
     core::IpPrefix wide{network, static_cast<std::uint8_t>(network.is_v4() ? 16 : 48)};
     std::fill(wide.address.bytes.begin() + wide.length / 8, wide.address.bytes.end(), 0);

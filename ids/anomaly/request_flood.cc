@@ -123,7 +123,9 @@ class RequestFlood : public AnomalyDetector {
     s.machines.add(o.client_key, o.client, count);
     const bool many =
         s.machines.distinct() >= kMachines && s.requests >= c_.config.scaled(kOfMachines, o.server);
-    const std::uint32_t of_one = c_.config.scaled(kOfOne, o.server);
+    std::uint32_t of_one = c_.config.scaled(kOfOne, o.server);
+    // Behind a gateway are many.
+    if (a.requests >= of_one && c_.roles.is(o.client_key, Role::gateway, o.time_us)) of_one *= 2;
     if (a.requests >= of_one || many)
       report_http(s, o, many ? c_.config.scaled(kOfMachines, o.server) : of_one);
   }

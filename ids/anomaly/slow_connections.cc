@@ -200,6 +200,13 @@ class SlowConnections : public AnomalyDetector {
     c.key = 0;
   }
 
+  bool is_many_heads(const Pair& pair, const Connection& c, Kind kind) const {
+    const std::uint32_t held = kind == Kind::silent
+                                   ? pair.stuck[static_cast<std::size_t>(kind)]
+                                   : std::uint32_t{pair.stuck[1]} + pair.stuck[2] + pair.stuck[3];
+    return held >= 2 * c_.config.scaled(kind == Kind::silent ? kSilentOfOne : kStuckOfOne, c.server);
+  }
+
   void judge(const Server& s, const Pair& pair, const Connection& c, Kind kind, std::int64_t now_us) {
     const auto k = static_cast<std::size_t>(kind);
     const std::uint32_t stuck = s.stuck[1] + s.stuck[2] + s.stuck[3];
@@ -209,6 +216,9 @@ class SlowConnections : public AnomalyDetector {
                                                 scaled(kStuckOfOne);
     const bool many = stuck >= scaled(kStuckOfMany) && stuck * 2 >= s.open;
     if (!one && !many) return;
+    // Behind a gateway are many.
+    if (!many && c_.roles.is(c_.hash(c.client), Role::gateway, now_us) && !is_many_heads(pair, c, kind))
+      return;
     const std::uint64_t subject = c_.log.subject(Verdict::slowloris, c.server);
     const std::uint32_t amount = stuck + s.stuck[4];
     if (!c_.log.due(subject, now_us, amount)) return;

@@ -18,7 +18,8 @@ constexpr std::int32_t kUdpSilent = 2;    // UDP is often silent
 constexpr std::int32_t kPingSilent = 8;
 
 constexpr std::int64_t kEvidenceLivesUs = 6LL * 3600 * 1'000'000;
-constexpr std::uint32_t kSlowTargets = 10;    // few, but nearly nothing else beside them
+constexpr std::uint32_t kSlowTargets = 10;  // few, but nearly nothing else beside them
+constexpr std::uint32_t kGatewayHeads = 2;
 constexpr std::uint32_t kDeadHosts = 8;       // of a ping sweep
 constexpr std::uint32_t kProtocols = 6;       // distinct IP protocols; hosts speak two or three
 constexpr std::uint32_t kUdpHosts = 30;       // one UDP port, silent everywhere
@@ -98,7 +99,7 @@ class SourceScan : public AnomalyDetector {
       case Result::silent:
       case Result::odd:
       case Result::abandoned:
-        if (!is_known_service(o, look)) failure(o, look);
+        if (!is_known_service(o, look) && !is_excused(o, look)) failure(o, look);
         return;
       case Result::taken_back:
       case Result::retried:
@@ -164,6 +165,25 @@ class SourceScan : public AnomalyDetector {
   // A service that was there before and is gone now tells of the service.
   bool is_known_service(const Outcome& o, Look look) const {
     return look != Look::ping && c_.successes.knows_service(c_.hash.join(o.server_key, o.server_port));
+  }
+
+  // It answered this source before, as what a monitor watches; or it goes with what the source is for.
+  bool is_excused(const Outcome& o, Look look) const {
+    const std::uint64_t service = c_.hash.join(o.server_key, o.server_port);
+    const bool datagram = look == Look::ping || look == Look::udp;
+    if (datagram && o.result == Result::silent &&
+        c_.successes.knows_pair(c_.hash.pair(o.client_key, service)))
+      return true;
+    switch (o.server_port) {
+      case 53:
+        return c_.roles.is(o.client_key, Role::resolver, o.time_us);
+      case 25:
+      case 465:
+      case 587:
+        return c_.roles.is(o.client_key, Role::relay, o.time_us);
+      default:
+        return false;
+    }
   }
 
   void failure(const Outcome& o, Look look) {
@@ -305,18 +325,37 @@ class SourceScan : public AnomalyDetector {
     return s.senders.bits_set() >= 2 && std::uint32_t{s.sender_votes} * 3 <= s.failed;
   }
 
+  bool is_vertical(const Source& s, std::int32_t units) const {
+    return s.focus_units >= units && s.focus_good.bits_set() * 4 <= s.focus_ports.bits_set() &&
+           (s.bits == 0 || mostly(s, s.failed, 8));
+  }
+  bool is_wide(const Source& s, std::int32_t units, Look look, const IpAddress& host) const {
+    return s.window_units >= units && mostly(s, s.window_failed, 8) && enough_of_datagrams(s, look, host);
+  }
+  bool is_slow(const Source& s, std::uint32_t failed, std::int32_t units, Look look, const Outcome& o) const {
+    return s.failed >= failed && s.units >= units && mostly(s, s.failed, 9) &&
+           o.time_us - s.first_us > c_.config.scan_window_us && enough_of_datagrams(s, look, o.server);
+  }
+
   void judge(Source& s, const Outcome& o, Look look) {
-    // Of the host asked for last: one source rarely asks in zones of different sensitivity.
-    const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, o.server); };
+    // Of the host asked for last: one source rarely asks in zones of different sensitivity. Behind a gateway
+    // are many, who find dead ports together.
+    std::uint32_t heads = 1;
+    const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, o.server) * heads; };
     const auto units_of = [&](std::uint32_t n) { return static_cast<std::int32_t>(scaled(n)) * kRefused; };
-    const bool vertical = s.focus_units >= units_of(c_.config.scan_ports) &&
-                          s.focus_good.bits_set() * 4 <= s.focus_ports.bits_set() &&
-                          (s.bits == 0 || mostly(s, s.failed, 8));
-    const bool wide = s.window_units >= units_of(c_.config.scan_hosts) && mostly(s, s.window_failed, 8) &&
-                      enough_of_datagrams(s, look, o.server);
-    const bool slow = s.failed >= scaled(kSlowTargets) && s.units >= units_of(kSlowTargets) * 3 / 4 &&
-                      mostly(s, s.failed, 9) && o.time_us - s.first_us > c_.config.scan_window_us &&
-                      enough_of_datagrams(s, look, o.server);
+    bool vertical = is_vertical(s, units_of(c_.config.scan_ports));
+    bool wide = is_wide(s, units_of(c_.config.scan_hosts), look, o.server);
+    bool slow = is_slow(s, scaled(kSlowTargets), units_of(kSlowTargets) * 3 / 4, look, o);
+    if ((vertical || wide || slow) && c_.roles.is(s.tag, Role::gateway, o.time_us)) {
+      heads = kGatewayHeads;
+      vertical = vertical && is_vertical(s, units_of(c_.config.scan_ports));
+      wide = wide && is_wide(s, units_of(c_.config.scan_hosts), look, o.server);
+      slow = slow && is_slow(s, scaled(kSlowTargets), units_of(kSlowTargets) * 3 / 4, look, o);
+    }
+    // Peers come and go, each with a port of his own; a sweep has one port.
+    if ((wide || slow) && s.ports.bits_set() * 2 >= s.hosts.bits_set() &&
+        c_.roles.is(s.tag, Role::peer, o.time_us))
+      wide = slow = false;
     // Who asks for hosts it knows finds few of them dead; who asks for all finds most.
     const std::uint32_t pings = s.looks[static_cast<std::size_t>(Look::ping)];
     const bool sweep = look == Look::ping && pings >= scaled(kDeadHosts) && pings * 2 >= good(s);

@@ -50,6 +50,8 @@ class Successes {
     return std::min(counts_[position(source, 0)], counts_[position(source, 1)]);
   }
   bool knows_service(std::uint64_t service) const { return services_.has(service); }
+  // As add() was told of it, and not very long ago.
+  bool knows_pair(std::uint64_t pair) const { return pairs_.has(pair); }
 
  private:
   // Two rows of cells, each of 32 in turn: both cells of a source lie in one cache line.

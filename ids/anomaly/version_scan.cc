@@ -11,10 +11,11 @@ namespace {
 constexpr std::int64_t kWindowUs = 600'000'000;
 // Kinds of first words at one port: a port that is shared by two protocols has two, a monitor adds a silent
 // visit.
-constexpr std::uint32_t kKindsOfOne = 5;
+// Fewer are chance, whatever the sensitivity.
+constexpr std::uint32_t kKindsOfOne = 6;
 // Or fewer kinds at several ports.
 constexpr int kKindsOfMany = 3;
-constexpr std::uint32_t kPorts = 3;
+constexpr std::uint32_t kPorts = 4;
 // Who tries kinds repeats none: of protocols whose first bytes are random some kind comes with every
 // connection.
 constexpr std::uint32_t kTalksOfKind = 3;
@@ -83,8 +84,10 @@ class VersionScan : public AnomalyDetector {
   }
 
   void judge(const Prober& p, const Talk& t, const Observation& o, std::uint32_t kinds) {
-    const bool one = kinds >= c_.config.scaled(kKindsOfOne, o.server);
-    const bool many = p.ports.bits_set() >= c_.config.scaled(kPorts, o.server);
+    const std::uint32_t of_one = std::max(kKindsOfOne, c_.config.scaled(kKindsOfOne, o.server));
+    const std::uint32_t ports = std::max(kPorts, c_.config.scaled(kPorts, o.server));
+    const bool one = kinds >= of_one;
+    const bool many = p.ports.bits_set() >= ports;
     if (!one && !many) return;
     // A scan of its ports that is told already says more.
     if (c_.log.active(c_.log.subject(Verdict::scan_vertical, o.client))) return;
@@ -99,8 +102,7 @@ class VersionScan : public AnomalyDetector {
     f.figure("kinds", kinds);
     f.figure("ports", p.ports.bits_set());
     f.figure("connections", t.count);
-    f.limit(one ? "kinds" : "ports",
-            one ? c_.config.scaled(kKindsOfOne, o.server) : c_.config.scaled(kPorts, o.server));
+    f.limit(one ? "kinds" : "ports", one ? of_one : ports);
     f.window_us = o.time_us - p.first_us;
     f.confidence = std::min(0.95, 1.0 - 1.0 / kinds);
     c_.log.report(subject, f);

@@ -749,6 +749,61 @@ def benign_http2_pages_left(c):
 
 
 
+# --- hosts that do what they are for, and then something goes wrong ------------------------------------
+def outside(n, host=7):
+    return f"{100 + n % 40}.{n // 40 % 200}.9.{host}"
+
+
+@case("benign.role")
+def benign_resolver_of_long_standing(c):
+    for n in range(13 * 8):
+        c.query(n * 7.5, HOME + "53", outside(n), f"n{n}.example.org")
+    for n in range(700):  # a registry is gone: refused over UDP, reset over TCP
+        t = 790 + n * 0.03
+        if n % 2:
+            c.probe(t, HOME + "53", outside(n + 1000), 53, "rst")
+        else:
+            c.datagram(t, HOME + "53", 2000 + n, outside(n + 1000), 53, b"\x12\x34\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", "refused")
+
+
+@case("benign.role")
+def benign_relay_of_long_standing(c):
+    mail = [(False, b"220 mx.example ESMTP ready for what comes\r\n"), (True, b"EHLO relay.shop.example\r\n"), (False, b"250-mx.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n"),
+            (True, b"MAIL FROM:<orders@shop.example>\r\n"), (False, b"250 2.1.0 Ok\r\n"), (True, b"RCPT TO:<someone@else.example>\r\n"), (False, b"250 2.1.5 Ok\r\n"),
+            (True, b"DATA\r\n"), (False, b"354 End data with <CR><LF>.<CR><LF>\r\n"), (True, b"Subject: your order\r\n\r\n" + b"it is on its way\r\n" * 20 + b".\r\n"),
+            (False, b"250 2.0.0 Ok: queued as 4711\r\n"), (True, b"QUIT\r\n"), (False, b"221 2.0.0 Bye\r\n")]
+    for n in range(13 * 6):
+        c.connection(n * 10, HOME + "25", outside(n), 25, mail)
+    for n in range(500):  # a campaign to stale addresses
+        c.probe(790 + n * 0.05, HOME + "25", outside(n + 1000), 25, "rst")
+
+
+@case("benign.role")
+def benign_peer_of_long_standing(c):
+    for n in range(13 * 6):
+        c.datagram(n * 10, "172.20.9.70", 6881, outside(n), 20000 + n * 37, b"d1:ad2:id20:" + b"x" * 40, b"d1:rd2:id20:" + b"y" * 60)
+    for n in range(500):  # it was switched off overnight, and its peers are gone
+        c.probe(790 + n * 0.04, "172.20.9.70", outside(n + 1000), 20000 + n * 53 % 40000, ("rst", "unreachable")[n % 2])
+
+
+@case("benign.role")
+def benign_time_server_that_stalls(c):
+    for n in range(13 * 8):
+        c.datagram(n * 7.5, outside(n), 123, HOME + "31", 123, b"\x23\0\x0a" + bytes(45), b"\x24\1\x0a" + bytes(45))
+    for n in range(2400):
+        c.datagram(790 + n * 0.0035, outside(n % 900 + 1000), 40000 + n % 9000, HOME + "31", 123, b"\x23\0\x0a" + bytes(45))
+
+
+@case("benign.role")
+def benign_monitor_of_a_site_that_fails(c):
+    for turn in range(4):
+        for n in range(60):
+            t, host = 1 + turn * 60 + n * 0.2, HOME + str(n + 60)
+            c.add(t, echo("172.20.9.9", host, 500 + turn, 1))
+            if turn < 3:
+                c.add(t + 0.01, echo(host, "172.20.9.9", 500 + turn, 1, True))
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)

@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 DETECTORS = ["source_scan", "group_scan", "syn_flood", "packet_flood", "slow_connections", "request_flood", "guessing",
-             "lost_uplink", "version_scan", "reflection_out", "protocol_flood"]
+             "lost_uplink", "role_learner", "version_scan", "reflection_out", "protocol_flood"]
 EVIDENCE = ["refused", "unreachable", "silent", "odd", "abandoned", "retried", "completed", "taken_back"]
 
 
