@@ -49,18 +49,18 @@ def ports(c, n, low=1, high=65000):
 
 
 # --- scans ---------------------------------------------------------------------------------------
-@case("scan.syn.vertical", attackers=["233.252.0.9"], victims=[HOME + "15"])
+@case("scan.syn.vertical", attackers=["198.19.0.9"], victims=[HOME + "15"])
 def scan_random_ports(c):
     background(c, 12)
     for i, port in enumerate(ports(c, 300)):
-        c.probe(3 + i * 0.013, "233.252.0.9", HOME + "15", port, "open" if i % 40 == 39 else "rst", sport=20000 + i)
+        c.probe(3 + i * 0.013, "198.19.0.9", HOME + "15", port, "open" if i % 40 == 39 else "rst", sport=20000 + i)
 
 
-@case("scan.syn.vertical", attackers=["233.252.0.10"], victims=[HOME + "16"])
+@case("scan.syn.vertical", attackers=["198.19.0.10"], victims=[HOME + "16"])
 def scan_behind_a_filter(c):
     background(c, 14)
     for i, port in enumerate(ports(c, 120)):
-        c.probe(3 + i * 0.05, "233.252.0.10", HOME + "16", port, "silent")
+        c.probe(3 + i * 0.05, "198.19.0.10", HOME + "16", port, "silent")
 
 
 @case("scan.syn.vertical", attackers=["2001:db8:66::5"], victims=[HOME6 + "15"])
@@ -88,39 +88,39 @@ def scan_worm_from_inside(c):
             c.probe(2 + i * 0.03, "172.20.9.77", host, 445, c.random.choice(["rst", "silent", "silent", "unreachable"]))
 
 
-@case("scan.syn.block", also=["scan.syn.horizontal", "scan.syn.vertical"], attackers=["233.252.0.14"], victims=[HOME + "0/24"])
+@case("scan.syn.block", also=["scan.syn.horizontal", "scan.syn.vertical"], attackers=["198.19.0.14"], victims=[HOME + "0/24"])
 def scan_block_of_six_ports(c):
     background(c, 12)
     n = 0
     for host in range(60, 110):
         for port in (21, 23, 3389, 5900, 8081, 9200):
-            c.probe(2 + n * 0.015, "233.252.0.14", HOME + str(host), port, "rst")
+            c.probe(2 + n * 0.015, "198.19.0.14", HOME + str(host), port, "rst")
             n += 1
 
 
-@case("scan.connect", also=["scan.syn.vertical"], attackers=["233.252.0.15"], victims=[HOME + "17"])
+@case("scan.connect", also=["scan.syn.vertical"], attackers=["198.19.0.15"], victims=[HOME + "17"])
 def scan_with_connections(c):
     background(c, 10)
     for i, port in enumerate(ports(c, 200, 1, 3000)):
         if i % 10 == 4:
-            c.connection(2 + i * 0.02, "233.252.0.15", HOME + "17", port, end="rst")
+            c.connection(2 + i * 0.02, "198.19.0.15", HOME + "17", port, end="rst")
         else:
-            c.probe(2 + i * 0.02, "233.252.0.15", HOME + "17", port, "rst")
+            c.probe(2 + i * 0.02, "198.19.0.15", HOME + "17", port, "rst")
 
 
-@case("scan.syn.vertical", also=["scan.connect", "scan.syn.block"], attackers=["233.252.0.16"], victims=[HOME + "0/24"])
+@case("scan.syn.vertical", also=["scan.connect", "scan.syn.block"], attackers=["198.19.0.16"], victims=[HOME + "0/24"])
 def scan_washed_with_open_ports(c):
     """Ten whole visits to ports that are known to be open for each port that is asked for."""
     background(c, 14)
     for i, port in enumerate(ports(c, 80, 1024, 9000)):
         for n in range(10):
             t, host = 2 + i * 0.12 + n * 0.01, HOME + ("10" if n % 2 else "25")
-            c.connection(t, "233.252.0.16", host, (80, 443, 22)[n % 3], ((True, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (False, b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok")))
-        c.probe(2.11 + i * 0.12, "233.252.0.16", HOME + "25", port, "rst")
+            c.connection(t, "198.19.0.16", host, (80, 443, 22)[n % 3], ((True, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (False, b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok")))
+        c.probe(2.11 + i * 0.12, "198.19.0.16", HOME + "25", port, "rst")
 
 
 for flags, klass, name in ((FIN, "scan.fin", "fin"), (0, "scan.null", "null"), (FIN | PSH | URG, "scan.xmas", "xmas"), (ACK, "scan.ack", "ack")):
-    address = f"233.252.1.{flags + 1}"
+    address = f"198.19.1.{flags + 1}"
     def make(c, flags=flags, address=address):
         background(c, 10)
         for i, port in enumerate(ports(c, 120)):
@@ -129,12 +129,12 @@ for flags, klass, name in ((FIN, "scan.fin", "fin"), (0, "scan.null", "null"), (
     case(klass, attackers=[address], victims=[HOME + "18"])(make)
 
 
-@case("scan.udp", attackers=["233.252.0.19"], victims=[HOME + "19"])
+@case("scan.udp", attackers=["198.19.0.19"], victims=[HOME + "19"])
 def scan_udp_ports(c):
     background(c, 14)
     for i, port in enumerate(ports(c, 150)):
         # Kernels limit their errors to one in a second for each peer, after a first handful.
-        c.datagram(2 + i * 0.06, "233.252.0.19", 4000 + i, HOME + "19", port, b"", "refused" if i < 12 or i % 16 == 0 else None)
+        c.datagram(2 + i * 0.06, "198.19.0.19", 4000 + i, HOME + "19", port, b"", "refused" if i < 12 or i % 16 == 0 else None)
 
 
 @case("scan.sweep.icmp", attackers=["2001:db8:66::20"], victims=[HOME6 + "/112"])
@@ -147,29 +147,29 @@ def sweep_ipv6(c):
             c.add(2.01 + i * 0.03, echo(to, "2001:db8:66::20", 4, i, True))
 
 
-@case("scan.slow", also=["scan.syn.vertical"], attackers=["233.252.0.21"], victims=[HOME + "15"])
+@case("scan.slow", also=["scan.syn.vertical"], attackers=["198.19.0.21"], victims=[HOME + "15"])
 def scan_two_minutes_a_probe(c):
     background(c, 20)
     background(c, 4100, 4090)
     for i, port in enumerate(ports(c, 30)):
-        c.probe(10 + i * 130, "233.252.0.21", HOME + "15", port, "rst")
+        c.probe(10 + i * 130, "198.19.0.21", HOME + "15", port, "rst")
         c.page(15 + i * 130, f"192.0.2.{i + 1}", HOME + "10", "/")
 
 
-@case("scan.distributed", attackers=[f"233.252.{i}.{i * 5 + 1}" for i in range(40)], victims=[HOME + "20"], also=["scan.syn.vertical"])
+@case("scan.distributed", attackers=[f"198.19.{i}.{i * 5 + 1}" for i in range(40)], victims=[HOME + "20"], also=["scan.syn.vertical"])
 def scan_shared_by_forty(c):
     background(c, 16)
     for i, port in enumerate(ports(c, 360, 1, 20000)):
-        c.probe(2 + i * 0.03, f"233.252.{i % 40}.{i % 40 * 5 + 1}", HOME + "20", port, "rst")
+        c.probe(2 + i * 0.03, f"198.19.{i % 40}.{i % 40 * 5 + 1}", HOME + "20", port, "rst")
 
 
-@case("scan.decoy", also=["scan.distributed", "scan.syn.vertical"], attackers=["233.252.0.24"], victims=[HOME + "21"],
-      decoys=[f"233.252.{i}.77" for i in range(1, 6)])
+@case("scan.decoy", also=["scan.distributed", "scan.syn.vertical"], attackers=["198.19.0.24"], victims=[HOME + "21"],
+      decoys=[f"198.19.{i}.77" for i in range(1, 6)])
 def scan_with_five_decoys(c):
     background(c, 10)
     for i, port in enumerate(ports(c, 80)):
         for k in range(6):
-            src = "233.252.0.24" if k == 2 else f"233.252.{k if k < 2 else k}.77" if k else "233.252.1.77"
+            src = "198.19.0.24" if k == 2 else f"198.19.{k if k < 2 else k}.77" if k else "198.19.1.77"
             c.probe(2 + i * 0.05 + k * 0.001, src, HOME + "21", port, "rst")
 
 
@@ -250,11 +250,11 @@ def ackflood_with_data(c):
         c.add(3.0005 + i * 0.002, tcp(HOME + "10", 80, src, 1024 + i, RST, 5))
 
 
-@case("dos.httpflood", attackers=[f"233.252.9.{i + 1}" for i in range(12)], victims=[HOME + "10"])
+@case("dos.httpflood", attackers=[f"198.19.9.{i + 1}" for i in range(12)], victims=[HOME + "10"])
 def httpflood_with_random_queries(c):
     background(c, 10)
     for i in range(3000):
-        c.page(3 + i * 0.0015, f"233.252.9.{i % 12 + 1}", HOME + "10", f"/search?q={c.random.randrange(1 << 30):x}", body=200, rtt=0.01)
+        c.page(3 + i * 0.0015, f"198.19.9.{i % 12 + 1}", HOME + "10", f"/search?q={c.random.randrange(1 << 30):x}", body=200, rtt=0.01)
 
 
 @case("dos.slowloris", also=["dos.connection_exhaustion"], attackers=["2001:db8:66::26"], victims=[HOME6 + "10"])
@@ -265,29 +265,29 @@ def slow_headers_ipv6(c):
                      ((True, b"GET / HTTP/1.1\r\nHost: a\r\n"),) + tuple((True, b"X-a: b\r\n") for _ in range(3)), end="none", pace=2.0)
 
 
-@case("dos.slowpost", also=["dos.slowloris", "dos.connection_exhaustion"], attackers=["233.252.0.27"], victims=[HOME + "10"])
+@case("dos.slowpost", also=["dos.slowloris", "dos.connection_exhaustion"], attackers=["198.19.0.27"], victims=[HOME + "10"])
 def slow_bodies(c):
     background(c, 20)
     for i in range(70):
-        c.connection(3 + i * 0.1, "233.252.0.27", HOME + "10", 80,
+        c.connection(3 + i * 0.1, "198.19.0.27", HOME + "10", 80,
                      ((True, b"POST /f HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"),) + tuple((True, b"ab") for _ in range(4)), end="none", pace=2.5)
 
 
-@case("dos.slowread", also=["dos.connection_exhaustion"], attackers=["233.252.0.28"], victims=[HOME + "10"])
+@case("dos.slowread", also=["dos.connection_exhaustion"], attackers=["198.19.0.28"], victims=[HOME + "10"])
 def slow_readers(c):
     background(c, 20)
     head = b"HTTP/1.1 200 X\r\nContent-Length: 900000\r\n\r\n"
     for i in range(70):
-        c.connection(3 + i * 0.1, "233.252.0.28", HOME + "10", 80,
+        c.connection(3 + i * 0.1, "198.19.0.28", HOME + "10", 80,
                      ((True, b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n"), (False, head + b"r" * 200)) + tuple((False, b"r" * 200) for _ in range(4)),
                      end="none", pace=1.0, client_window=300)
 
 
-@case("dos.connection_exhaustion", also=["dos.slowloris"], attackers=[f"233.252.8.{i + 1}" for i in range(6)], victims=[HOME + "11"])
+@case("dos.connection_exhaustion", also=["dos.slowloris"], attackers=[f"198.19.8.{i + 1}" for i in range(6)], victims=[HOME + "11"])
 def silent_connections(c):
     background(c, 20)
     for i in range(500):
-        c.connection(3 + i * 0.02, f"233.252.8.{i % 6 + 1}", HOME + "11", 25, end="none")
+        c.connection(3 + i * 0.02, f"198.19.8.{i % 6 + 1}", HOME + "11", 25, end="none")
 
 
 @case("dos.dnsflood", also=["dos.udpflood"], victims=[HOME + "12"], attackers=[f"198.18.2.{i + 1}" for i in range(200)])
@@ -306,11 +306,11 @@ def ssh_guesses_ipv6(c):
                       (False, b"\0\0\3\x04\x0a\x14" + b"K" * 1000), (True, b"e" * 400), (False, b"e" * 500)))
 
 
-@case("bruteforce.http_login", attackers=["233.252.0.37"], victims=[HOME + "10"])
+@case("bruteforce.http_login", attackers=["198.19.0.37"], victims=[HOME + "10"])
 def http_guesses(c):
     background(c, 12)
     for i in range(120):
-        c.page(3 + i * 0.07, "233.252.0.37", HOME + "10", "/login", status=401, body=60, method="POST")
+        c.page(3 + i * 0.07, "198.19.0.37", HOME + "10", "/login", status=401, body=60, method="POST")
 
 
 @case("dos.rstflood", victims=[HOME + "10"], spoofed=True)
@@ -329,23 +329,23 @@ def syn_acks_of_reflectors(c):
 
 
 # --- two at once -----------------------------------------------------------------------------------
-@case("scan.syn.vertical", attackers=["233.252.0.40"], victims=[HOME + "10"], others=[{"class": "dos.synflood", "victims": [HOME + "10"]}])
+@case("scan.syn.vertical", attackers=["198.19.0.40"], victims=[HOME + "10"], others=[{"class": "dos.synflood", "victims": [HOME + "10"]}])
 def scan_inside_a_synflood(c):
     background(c, 12)
     for i in range(4000):
         src = anywhere(c)
         c.add(3 + i * 0.0015, tcp(src, 1024 + i, HOME + "10", 443, SYN, i))
     for i, port in enumerate(ports(c, 60, 1, 1000)):
-        c.probe(4 + i * 0.06, "233.252.0.40", HOME + "10", port, "rst")
+        c.probe(4 + i * 0.06, "198.19.0.40", HOME + "10", port, "rst")
 
 
-@case("dos.icmpflood", attackers=["233.252.0.42"], victims=[HOME + "12"], others=[{"class": "scan.udp", "attackers": ["233.252.0.43"], "victims": [HOME + "14"]}])
+@case("dos.icmpflood", attackers=["198.19.0.42"], victims=[HOME + "12"], others=[{"class": "scan.udp", "attackers": ["198.19.0.43"], "victims": [HOME + "14"]}])
 def icmpflood_and_udp_scan(c):
     background(c, 12)
     for i in range(2000):
-        c.add(3 + i * 0.003, echo("233.252.0.42", HOME + "12", 9, i))
+        c.add(3 + i * 0.003, echo("198.19.0.42", HOME + "12", 9, i))
     for i, port in enumerate(ports(c, 60)):
-        c.datagram(4 + i * 0.05, "233.252.0.43", 5353, HOME + "14", port, b"", "refused")
+        c.datagram(4 + i * 0.05, "198.19.0.43", 5353, HOME + "14", port, b"", "refused")
 
 
 # --- benign ----------------------------------------------------------------------------------------
@@ -504,11 +504,11 @@ def logins(answers):
     return talk
 
 
-@case("bruteforce.smtp_auth", attackers=["233.252.0.52"], victims=[HOME + "25"])
+@case("bruteforce.smtp_auth", attackers=["198.19.0.52"], victims=[HOME + "25"])
 def smtp_guesses(c):
     background(c, 30)
     for i in range(40):
-        c.connection(2 + i * 0.6, "233.252.0.52", HOME + "25", 587, logins([535, 535, 535]) + [(True, b"QUIT\r\n")])
+        c.connection(2 + i * 0.6, "198.19.0.52", HOME + "25", 587, logins([535, 535, 535]) + [(True, b"QUIT\r\n")])
 
 
 @case("bruteforce.smtp_auth", attackers=["2001:db8:66:9::/64"], victims=[HOME6 + "25"])
@@ -543,28 +543,28 @@ def ssh_guesses_of_a_network(c):
                       (False, b"\0\0\3\x04\x0a\x14" + b"K" * 1000), (True, b"e" * 400), (False, b"e" * 500)))
 
 
-@case("scan.distributed", attackers=[f"233.252.{i + 100}.9" for i in range(30)], victims=[HOME + "0/24"], also=["scan.syn.horizontal"])
+@case("scan.distributed", attackers=[f"198.19.{i + 100}.9" for i in range(30)], victims=[HOME + "0/24"], also=["scan.syn.horizontal"])
 def scan_of_a_network_shared_by_thirty(c):
     """Nobody asks for more than five hosts."""
     background(c, 20)
     for i, host in enumerate(c.random.sample(range(60, 250), 150)):
-        c.probe(2 + i * 0.08, f"233.252.{i % 30 + 100}.9", HOME + str(host), 5900, "silent" if i % 3 else "rst")
+        c.probe(2 + i * 0.08, f"198.19.{i % 30 + 100}.9", HOME + str(host), 5900, "silent" if i % 3 else "rst")
 
 
 PROBES = (b"\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"OPTIONS / RTSP/1.0\r\n\r\n", b"\x80\0\0\x28\x72\xfe\x1d\x13\0\0\0\0\0\0\0\2", b"\0\x1e\0\6\1\0\0\1\0\0\0\0\0\0",
           b"HELP\r\n", b"\x16\3\0\0S\1\0\0O\3\0?G", b"\0\0\0\xa4\xffSMBr\0\0\0\0", b"l\0\x0b\0\0\0\0\0\0\0\0\0", b"\1default\n", b"\x30\x0c\2\1\1\x60\7\2\1\2")
 
 
-@case("scan.version", attackers=["233.252.0.60"], victims=[HOME + "26"])
+@case("scan.version", attackers=["198.19.0.60"], victims=[HOME + "26"])
 def scan_of_what_listens(c):
     """Three ports, known to be open: what do they say to this, and to that?"""
     background(c, 30)
     t = 2
     for port in (9000, 7070, 6000):
-        c.connection(t, "233.252.0.60", HOME + "26", port, pace=0.1)
+        c.connection(t, "198.19.0.60", HOME + "26", port, pace=0.1)
         for probe in PROBES:
             t += 0.5
-            c.connection(t, "233.252.0.60", HOME + "26", port, ((True, probe), (False, b"?\n")), end="fin")
+            c.connection(t, "198.19.0.60", HOME + "26", port, ((True, probe), (False, b"?\n")), end="fin")
 
 
 # --- answers to others, TLS and HTTP/2 ---------------------------------------------------------------
@@ -618,26 +618,26 @@ REQUEST = b"\x17\3\3\0\xc0" + b"r" * 192
 ANSWER = b"\x17\3\3\4\0" + b"a" * 1024
 
 
-@case("dos.tls_handshakes", also=["dos.connection_exhaustion"], attackers=["233.252.0.62"], victims=[HOME + "10"])
+@case("dos.tls_handshakes", also=["dos.connection_exhaustion"], attackers=["198.19.0.62"], victims=[HOME + "10"])
 def tls_handshakes_left_undone(c):
     background(c, 12)
     for i in range(900):
-        c.connection(3 + i * 0.006, "233.252.0.62", HOME + "10", 443, ((True, client_hello(c)), (False, server_flight(c))), end="rst" if i % 2 else "fin")
+        c.connection(3 + i * 0.006, "198.19.0.62", HOME + "10", 443, ((True, client_hello(c)), (False, server_flight(c))), end="rst" if i % 2 else "fin")
 
 
-@case("dos.tls_handshakes", attackers=[f"233.252.7.{i + 1}" for i in range(60)], victims=[HOME + "10"])
+@case("dos.tls_handshakes", attackers=[f"198.19.7.{i + 1}" for i in range(60)], victims=[HOME + "10"])
 def tls_handshakes_of_many(c):
     background(c, 12)
     for i in range(2400):
-        c.connection(3 + i * 0.0025, f"233.252.7.{i % 60 + 1}", HOME + "10", 443, ((True, client_hello(c)), (False, server_flight(c))), end="rst")
+        c.connection(3 + i * 0.0025, f"198.19.7.{i % 60 + 1}", HOME + "10", 443, ((True, client_hello(c)), (False, server_flight(c))), end="rst")
 
 
-@case("dos.tls_renegotiation", attackers=["233.252.0.63"], victims=[HOME + "10"])
+@case("dos.tls_renegotiation", attackers=["198.19.0.63"], victims=[HOME + "10"])
 def tls_keys_changed_again(c):
     background(c, 12)
     for i in range(3):
         again = [(True, b"\x16\3\3\0\x60" + b"H" * 96), (False, b"\x16\3\3\0\x60" + b"S" * 96), (True, KEYS), (False, KEYS_BACK)] * 40
-        c.connection(3 + i, "233.252.0.63", HOME + "10", 443, [(True, client_hello(c)), (False, server_flight(c)), (True, KEYS), (False, KEYS_BACK)] + again)
+        c.connection(3 + i, "198.19.0.63", HOME + "10", 443, [(True, client_hello(c)), (False, server_flight(c)), (True, KEYS), (False, KEYS_BACK)] + again)
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -648,19 +648,19 @@ HELLO2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
 GET2 = b"\x82\x84\x86\x41\x8a\x08\x9d\x5c\x0b\x81\x70\xdc\x78\x0f\x03"
 
 
-@case("dos.http2_reset", attackers=["233.252.0.64"], victims=[HOME + "10"])
+@case("dos.http2_reset", attackers=["198.19.0.64"], victims=[HOME + "10"])
 def http2_streams_cancelled(c):
     background(c, 12)
     for i in range(4):
         bursts = [(True, b"".join(frame(1, 5, n * 2 + 1, GET2) + frame(3, 0, n * 2 + 1, b"\0\0\0\x08") for n in range(k, k + 40))) for k in range(0, 1200, 40)]
-        c.connection(3 + i * 0.5, "233.252.0.64", HOME + "10", 80, [(True, HELLO2), (False, frame(4, 0, 0) + frame(4, 1, 0))] + bursts, rtt=0.01)
+        c.connection(3 + i * 0.5, "198.19.0.64", HOME + "10", 80, [(True, HELLO2), (False, frame(4, 0, 0) + frame(4, 1, 0))] + bursts, rtt=0.01)
 
 
-@case("dos.http2_continuation", attackers=["233.252.0.65"], victims=[HOME + "10"])
+@case("dos.http2_continuation", attackers=["198.19.0.65"], victims=[HOME + "10"])
 def http2_headers_without_end(c):
     background(c, 12)
     parts = [(True, b"".join(frame(9, 0, 1, b"\0\1a\1b" * 6) for _ in range(30))) for _ in range(40)]
-    c.connection(3, "233.252.0.65", HOME + "10", 80, [(True, HELLO2), (False, frame(4, 0, 0)), (True, frame(1, 1, 1, GET2))] + parts, rtt=0.01)
+    c.connection(3, "198.19.0.65", HOME + "10", 80, [(True, HELLO2), (False, frame(4, 0, 0)), (True, frame(1, 1, 1, GET2))] + parts, rtt=0.01)
 
 
 # --- benign, of the same kinds -----------------------------------------------------------------------
