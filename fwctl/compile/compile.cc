@@ -203,8 +203,9 @@ KernelSet compile_set(const Set& set) {
     out.data_type = kVerdictData;
   }
   for (const Element& e : set.elements) out.elements.push_back(compile_element(e));
-  std::sort(out.elements.begin(), out.elements.end(),
-            [](const KernelElement& a, const KernelElement& b) { return a.first < b.first; });
+  std::sort(out.elements.begin(), out.elements.end(), [](const KernelElement& a, const KernelElement& b) {
+    return a.first != b.first ? a.first < b.first : a.last < b.last;
+  });
   return out;
 }
 

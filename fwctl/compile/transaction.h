@@ -47,8 +47,8 @@ struct AddRule {
   KernelRule rule;
 };
 
-using Operation = std::variant<AddTable, DeleteTable, AddSet, DeleteSet, AddElements, AddTimed, DeleteElements,
-                               FlushSet, AddChain, DeleteChain, DeleteRules, AddRule>;
+using Operation = std::variant<AddTable, DeleteTable, AddSet, DeleteSet, AddElements, AddTimed,
+                               DeleteElements, FlushSet, AddChain, DeleteChain, DeleteRules, AddRule>;
 
 struct Transaction {
   std::string table;

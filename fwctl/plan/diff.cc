@@ -1,7 +1,6 @@
 #include "fwctl/plan/diff.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "fwctl/compile/describe.h"
@@ -9,6 +8,8 @@
 
 namespace gatehouse::fwctl {
 namespace {
+
+constexpr std::size_t kMostElementsNamed = 200;
 
 class Planner {
  public:
@@ -77,37 +78,58 @@ class Planner {
     }
   }
 
-  // Elements are keyed by their first value: within one set no two begin alike, except boxes that
-  // differ in a later field, so the key is the whole box.
   void elements(const KernelSet* l, const KernelSet& w) {
     if (w.holds_state()) return;
-    using Key = std::pair<Bytes, Bytes>;
-    std::map<Key, const KernelElement*> before;
-    if (l != nullptr) {
-      for (const KernelElement& e : l->elements) before[{e.first, e.last}] = &e;
-    }
     KernelSet more = header(w);
     KernelSet fewer = header(w);
     const std::string place = "set " + w.name;
+    std::size_t noted = 0;
+    std::size_t unnamed_more = 0;
+    std::size_t unnamed_fewer = 0;
+    // A feed of 100,000 addresses is one change to a person, not 100,000.
+    const auto tell = [&](ChangeKind kind, const KernelElement* old, const KernelElement* wanted) {
+      if (noted++ < kMostElementsNamed || kind == ChangeKind::alter || kind == ChangeKind::annotate) {
+        note({kind, place, old == nullptr ? "" : describe(*old, w),
+              wanted == nullptr ? "" : describe(*wanted, w),
+              wanted == nullptr ? old->comment : wanted->comment,
+              wanted == nullptr ? core::SourcePos{} : wanted->where});
+      } else {
+        ++(wanted == nullptr ? unnamed_fewer : unnamed_more);
+      }
+    };
+    // Both are sorted alike.
+    static const std::vector<KernelElement> none;
+    const std::vector<KernelElement>& before = l == nullptr ? none : l->elements;
+    std::size_t at = 0;
+    const auto comes_before = [](const KernelElement& a, const KernelElement& b) {
+      return a.first != b.first ? a.first < b.first : a.last < b.last;
+    };
+    const auto drop = [&](const KernelElement& old) {
+      tell(ChangeKind::remove, &old, nullptr);
+      fewer.elements.push_back(old);
+    };
     for (const KernelElement& e : w.elements) {
-      const auto at = before.find({e.first, e.last});
-      if (at == before.end()) {
-        note({ChangeKind::add, place, {}, describe(e, w), e.comment, e.where});
+      while (at < before.size() && comes_before(before[at], e)) drop(before[at++]);
+      if (at == before.size() || comes_before(e, before[at])) {
+        tell(ChangeKind::add, nullptr, &e);
         more.elements.push_back(e);
         continue;
       }
-      const KernelElement& old = *at->second;
-      before.erase(at);
+      const KernelElement& old = before[at++];
       if (old.same_effect(e) && old.comment == e.comment) continue;
-      note({old.same_effect(e) ? ChangeKind::annotate : ChangeKind::alter, place, describe(old, w),
-            describe(e, w), e.comment, e.where});
+      tell(old.same_effect(e) ? ChangeKind::annotate : ChangeKind::alter, &old, &e);
       fewer.elements.push_back(old);
       more.elements.push_back(e);
     }
-    for (const auto& [key, old] : before) {
-      note({ChangeKind::remove, place, describe(*old, w), {}, old->comment, {}});
-      fewer.elements.push_back(*old);
-    }
+    while (at < before.size()) drop(before[at++]);
+    const auto rest = [&](ChangeKind kind, std::size_t count) {
+      if (count == 0) return;
+      const std::string text = std::to_string(count) + " more elements";
+      note(
+          {kind, place, kind == ChangeKind::remove ? text : "", kind == ChangeKind::add ? text : "", {}, {}});
+    };
+    rest(ChangeKind::add, unnamed_more);
+    rest(ChangeKind::remove, unnamed_fewer);
     if (l != nullptr && l->irregular && !(more.elements.empty() && fewer.elements.empty())) {
       flushed_.push_back(w.name);
       more_.push_back(w);

@@ -86,8 +86,9 @@ TEST(Plan, AnAlteredRuleUnderTheSameCommentShows) {
 TEST(Plan, ElementsChangeOneByOne) {
   KernelTable live = table();
   live.sets[0].elements[1] = {{0, 22}, {0, 22}, {}, {}, "by hand", {}};
+  std::swap(live.sets[0].elements[0], live.sets[0].elements[1]);  // they are sorted
   const Plan plan = make_plan(&live, table());
-  EXPECT_EQ(print_plan(plan), "set s\n  + 443  # 443\n  - 22  # by hand\n");
+  EXPECT_EQ(print_plan(plan), "set s\n  - 22  # by hand\n  + 443  # 443\n");
   EXPECT_EQ(count<AddElements>(plan), 1U);
   EXPECT_EQ(count<DeleteElements>(plan), 1U);
   EXPECT_EQ(count<AddRule>(plan), 0U);

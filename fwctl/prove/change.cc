@@ -42,7 +42,7 @@ class Half {
         before_(before),
         after_(after),
         fields_(family),
-        policy_(d_, fields_, site),
+        policy_(d_, fields_, site, large_),
         old_(d_, fields_, before, large_),
         new_(d_, fields_, after, large_),
         search_(d_, fields_, policy_, {&before, &after}, interfaces),
@@ -263,8 +263,8 @@ class Half {
   const LiveRuleset& after_;
   Diagrams d_;
   Fields fields_;
-  Policy policy_;
   LargeSets large_;
+  Policy policy_;
   Symbolic old_, new_;
   Search search_;
   Node link_ = 0;

@@ -50,7 +50,7 @@ class Half {
         ruleset_(ruleset),
         d_(diagrams),
         fields_(family),
-        policy_(d_, fields_, site),
+        policy_(d_, fields_, site, large_),
         symbolic_(d_, fields_, ruleset, large_),
         search_(d_, fields_, policy_, {&ruleset}, interfaces),
         proof_(proof) {}
@@ -212,6 +212,8 @@ class Half {
     fields_.append(answer, {Kind::fib, route_back_question(), 0});
     out = d_.both(out, in_range(d_, {answer.back()}, 1, 1));
     out = d_.both(out, d_.negate(policy_.banned()));
+    if (const site::Zone* from = site_.find_zone(a.from.zone); from != nullptr && from->untrusted)
+      out = d_.both(out, d_.negate(policy_.listed()));
     const site::Zone* zone = site_.find_zone(a.from.zone);
     if (zone == nullptr) return out;
     const Node belongs = zone->untrusted ? policy_.address_in(Kind::source, outside_examples())
@@ -231,8 +233,8 @@ class Half {
   const LiveRuleset& ruleset_;
   Diagrams& d_;
   Fields fields_;
-  Policy policy_;
   LargeSets large_;
+  Policy policy_;
   Symbolic symbolic_;
   Search search_;
   Proof& proof_;

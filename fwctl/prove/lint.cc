@@ -125,7 +125,7 @@ void judge_family(const site::Site& site, const LiveRuleset& ruleset, std::uint8
   Fields fields(family);
   LargeSets large;
   Symbolic symbolic(d, fields, ruleset, large);
-  Policy policy(d, fields, site);
+  Policy policy(d, fields, site, large);
   for (const Path path : {Path::through, Path::to_gatehouse, Path::from_gatehouse}) {
     const Node care = policy.possible(path);
     for (const BaseStep& step : steps_of(ruleset, path, family)) {

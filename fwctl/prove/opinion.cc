@@ -60,6 +60,7 @@ class OnePacket {
   Opinion decide() {
     if (p_.path != Path::from_gatehouse && in_ != "lo" && p_.byte({Kind::banned}) != 0)
       return no("the source is banned for a time");
+    if (p_.path != Path::from_gatehouse && is_listed()) return no("the source is on a blocklist");
     if (p_.path != Path::from_gatehouse && !source_belongs())
       return no("the source does not belong to the interface (docs/fwctl.md, prerouting)");
     if (p_.path == Path::to_gatehouse && in_ == "lo") return yes("loopback");
@@ -108,6 +109,14 @@ class OnePacket {
     return nullptr;
   }
 
+  bool is_listed() const {
+    const site::Zone* zone = zone_of(in_);
+    if (zone == nullptr || !zone->untrusted) return false;
+    return std::any_of(site_.firewall.blocked.begin(), site_.firewall.blocked.end(), [&](const auto& r) {
+      return r.first.version == source_.version && r.first.bytes <= source_.bytes &&
+             source_.bytes <= r.last.bytes;
+    });
+  }
   bool source_belongs() const {
     if (in_ == "lo") return true;
     static const std::vector<IpPrefix> on_link = {*IpPrefix::parse("::/128"), *IpPrefix::parse("fe80::/10")};

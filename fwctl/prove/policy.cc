@@ -10,8 +10,8 @@ namespace gatehouse::fwctl::prove {
 using core::IpPrefix;
 using Kind = ByteKey::Kind;
 
-Policy::Policy(Diagrams& diagrams, Fields& fields, const site::Site& site)
-    : d_(diagrams), f_(fields), site_(site) {}
+Policy::Policy(Diagrams& diagrams, Fields& fields, const site::Site& site, LargeSets& large)
+    : d_(diagrams), f_(fields), site_(site), large_(large) {}
 
 Node Policy::interface_is(Kind kind, std::string_view name) {
   const Wide value = wide_interface(name);
@@ -56,6 +56,27 @@ Node Policy::icmp(std::uint8_t type) {
 
 Node Policy::banned() {
   return in_range(d_, f_.banned(), 1, 1);
+}
+
+// Single addresses and ranges apart: where the ruleset holds them so, its sets are the same variables.
+Node Policy::listed() {
+  if (listed_) return *listed_;
+  const Word source = f_.address(Kind::source);
+  Node out = d_.no();
+  for (const bool hosts : {true, false}) {
+    KernelSet& set = lists_.emplace_back();
+    set.key_length = f_.family() == 4 ? 4 : 16;
+    for (const site::AddressRange& r : site_.firewall.blocked) {
+      if (r.first.version != f_.family() || (r.first == r.last) != hosts) continue;
+      KernelElement e;
+      e.first.assign(r.first.view().begin(), r.first.view().end());
+      e.last.assign(r.last.view().begin(), r.last.view().end());
+      set.elements.push_back(std::move(e));
+    }
+    out = d_.either(out, membership_of(d_, f_, large_, set, source));
+  }
+  listed_ = out;
+  return out;
 }
 
 Node Policy::neighbour_discovery() {
@@ -226,6 +247,11 @@ Node Policy::path(Path path) {
     out = decide(interface_is(Kind::iifname, "lo"), tracked(out));
   }
   out = refuse(d_.negate(source_belongs()), out);
+  std::vector<Node> outside;
+  for (const site::Zone& z : site_.zones) {
+    if (z.untrusted) outside.push_back(interface_is(Kind::iifname, z.interface));
+  }
+  if (!site_.firewall.blocked.empty()) out = refuse(d_.both(any(outside), listed()), out);
   return d_.choose(d_.both(banned(), d_.negate(interface_is(Kind::iifname, "lo"))), d_.leaf(kDrop), out);
 }
 

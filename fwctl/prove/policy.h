@@ -2,10 +2,13 @@
 // the compiler and the kernel's expressions, so that a mistake in those shows as a difference.
 #pragma once
 
+#include <list>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "fwctl/prove/fields.h"
+#include "fwctl/prove/symbolic.h"
 #include "site/model/site.h"
 
 namespace gatehouse::fwctl::prove {
@@ -19,7 +22,8 @@ struct Opinion {
 
 class Policy {
  public:
-  Policy(Diagrams& diagrams, Fields& fields, const site::Site& site);
+  // `large` is shared with the rulesets that are compared.
+  Policy(Diagrams& diagrams, Fields& fields, const site::Site& site, LargeSets& large);
 
   // Leaves: accept, drop, both with the rate, and both with the rate and may_be_limited().
   Node path(Path path);
@@ -33,6 +37,7 @@ class Policy {
   std::vector<Node> wishes(Path path);
 
   Node banned();
+  Node listed();  // the source is on a blocklist
   Node interface_is(ByteKey::Kind kind, std::string_view name);
   Node address_in(ByteKey::Kind kind, const std::vector<core::IpPrefix>& prefixes);
 
@@ -56,6 +61,9 @@ class Policy {
   Diagrams& d_;
   Fields& f_;
   const site::Site& site_;
+  LargeSets& large_;
+  std::optional<Node> listed_;
+  std::list<KernelSet> lists_;  // of the site, in the form that large sets have
 };
 
 // The same meaning for one packet, without diagrams.

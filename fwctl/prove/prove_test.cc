@@ -51,6 +51,11 @@ site::Site full() {
   s.flows.push_back({{"servers", "", {}}, {"outside", "", {}}, {port(site::Transport::udp, 53, 53)}, "", {}});
   s.flows.push_back({{"admin", "", {}}, {"servers", "", {}}, {port(site::Transport::tcp, 80, 90)}, "", {}});
   s.firewall.ping_from.push_back({std::string(site::kGatehouse), "", {}});
+  const auto range = [](const char* first, const char* last) {
+    return site::AddressRange{*core::IpAddress::parse(first), *core::IpAddress::parse(last)};
+  };
+  s.firewall.blocked = {range("198.51.100.66", "198.51.100.66"), range("203.0.113.0", "203.0.113.255"),
+                        range("2001:db8:bad::", "2001:db8:bad:ffff:ffff:ffff:ffff:ffff")};
   return s;
 }
 
@@ -287,7 +292,7 @@ RC_GTEST_PROP(Prove, DiagramsAgreeWithTheInterpreter, ()) {
     Fields f(family);
     LargeSets large;
     Symbolic symbolic(d, f, r, large);
-    Policy policy(d, f, s);
+    Policy policy(d, f, s, large);
     std::map<Path, std::pair<Node, Node>> nodes;
     for (const Path path : {Path::through, Path::to_gatehouse, Path::from_gatehouse})
       nodes[path] = {symbolic.path(path), policy.path(path)};
@@ -402,6 +407,24 @@ TEST(Prove, WhatALargeSetHoldsIsLookedAtWhereItMatters) {
   p = prove(s, r);
   EXPECT_EQ(p.answer, Answer::differs);
   EXPECT_THAT(print_proof(p), HasSubstr("tcp 9.8.7.6:"));
+}
+
+TEST(Prove, ABlocklistIsJudgedWhateverItsSize) {
+  site::Site s = full();
+  s.firewall.blocked.clear();
+  for (std::uint32_t i = 0; i < 20'000; ++i)
+    s.firewall.blocked.push_back(
+        {core::IpAddress::v4(0x2d000000U + 4 * i), core::IpAddress::v4(0x2d000000U + 4 * i + i % 2)});
+  LiveRuleset r = planned(s);
+  ASSERT_EQ(set_of(r, "blocked-hosts-v4").elements.size(), 10'000U);
+  ASSERT_EQ(set_of(r, "blocked-ranges-v4").elements.size(), 10'000U);
+  EXPECT_EQ(prove(s, r).overall(), Answer::holds);
+  auto& hosts = set_of(r, "blocked-hosts-v4").elements;
+  const Bytes lost = hosts[5000].first;
+  hosts.erase(hosts.begin() + 5000);
+  const Proof p = prove(s, r);
+  EXPECT_EQ(p.answer, Answer::differs);
+  EXPECT_THAT(print_proof(p), HasSubstr(core::IpAddress::from_bytes(lost).to_string() + ":"));
 }
 
 // --- lint -----------------------------------------------------------------------------------------------

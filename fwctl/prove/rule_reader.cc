@@ -13,8 +13,6 @@ namespace gatehouse::fwctl::prove {
 namespace {
 
 constexpr std::size_t kWideBytes = 16;
-constexpr int kMostDepth = 64;       // the kernel allows 16 jumps
-constexpr std::size_t kLarge = 256;  // elements of a set that is one variable
 constexpr std::size_t kRegisterBits = kSlots * 32;
 
 Wide number(const Bytes& bytes, std::size_t from, std::size_t count) {
@@ -58,7 +56,7 @@ std::vector<std::pair<std::size_t, std::size_t>> cuts_of(const KernelSet& set, c
 
 bool hold_the_same(const KernelSet& a, const KernelSet& b) {
   if (&a == &b) return true;
-  return a.same_definition(b) &&
+  return a.key_length == b.key_length &&
          std::equal(a.elements.begin(), a.elements.end(), b.elements.begin(), b.elements.end(),
                     [](const KernelElement& x, const KernelElement& y) { return x.same_effect(y); });
 }
@@ -314,7 +312,7 @@ class Symbolic::RuleReader {
     const bool plain = !filled_by_packets(*key->set) && catch_all(*key->set) == nullptr &&
                        std::none_of(key->set->elements.begin(), key->set->elements.end(),
                                     [](const KernelElement& x) { return x.uncertain; });
-    if (plain && key->set->elements.size() >= kLarge && s_.f_.has_early_place()) {
+    if (plain && key->set->elements.size() >= kLargeSet && s_.f_.has_early_place()) {
       const Node in = d_.select(member_of(*key), d_.no(), d_.yes());
       return add(e.negated ? d_.negate(in) : in);
     }
@@ -490,6 +488,19 @@ Symbolic::Flow Symbolic::rule_flow(const LiveTable& table, const KernelRule& rul
   out.tracked = RuleReader(*this, table, place, false).read(rule);
   out.untracked = writes_.untracks ? RuleReader(*this, table, place, true).read(rule) : out.tracked;
   return out;
+}
+
+Node membership_of(Diagrams& d, Fields& f, LargeSets& large, const KernelSet& set, const Word& key) {
+  const std::vector<std::pair<std::size_t, std::size_t>> cuts = {{0, set.key_length}};
+  if (set.elements.size() < kLargeSet || !f.has_early_place())
+    return lookup(d, {key}, rows_of(set, cuts, [&](const KernelElement&) { return d.yes(); }), d.no());
+  for (const LargeSet& l : large) {
+    if (l.key == std::vector<Word>{key} && l.cuts == cuts && hold_the_same(*l.set, set))
+      return d.select(l.member, d.no(), d.yes());
+  }
+  const Variable v = f.variable({ByteKey::Kind::member, static_cast<std::uint32_t>(large.size())});
+  large.push_back({&set, {key}, cuts, v});
+  return d.select(v, d.no(), d.yes());
 }
 
 Node Symbolic::link() {

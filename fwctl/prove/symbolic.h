@@ -55,6 +55,10 @@ struct LargeSet {
   Variable member = 0;
 };
 using LargeSets = std::vector<LargeSet>;
+inline constexpr std::size_t kLargeSet = 256;  // elements
+// The packets whose `key` is in a set of one field; the set must outlive `large`.
+Node membership_of(Diagrams& diagrams, Fields& fields, LargeSets& large, const KernelSet& set,
+                   const Word& key);
 
 class Symbolic {
  public:

@@ -16,6 +16,10 @@ std::optional<Site> load_site(const core::SourceText& source, core::Diagnostics&
 core::Result<std::optional<Site>> load_site_file(const std::string& path, core::Diagnostics& diagnostics);
 
 // A path named in the site file: absolute as it is, else relative to the site file's directory.
+// The entries of a list of addresses; mistakes become diagnostics. Disjoint, not adjacent, ascending.
+std::vector<AddressRange> parse_blocklist(const core::SourceText& source, core::Diagnostics& diagnostics);
+std::vector<AddressRange> merged(std::vector<AddressRange> ranges);
+
 std::string resolve_path(const Site& site, const std::string& path);
 
 }  // namespace gatehouse::site

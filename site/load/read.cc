@@ -119,6 +119,12 @@ Firewall read_firewall(const YamlNode* node, Diagnostics& diagnostics) {
   Firewall out;
   if (node == nullptr) return out;
   MapReader map(*node, "firewall", diagnostics);
+  for (const YamlNode* path : map.list("blocklists")) {
+    if (path->is_scalar())
+      out.blocklists.push_back({path->text, path->where});
+    else
+      diagnostics.error("bad-value", path->where, "expected the path of a list of addresses");
+  }
   out.guard = read_guard(map.optional("guard"), diagnostics);
   out.ping_from = read_endpoints(map, "ping-from");
   out.log_group = static_cast<std::uint16_t>(map.uint("log-group", out.log_group, 0, 65535));
@@ -258,6 +264,7 @@ std::optional<Site> load_site(const core::SourceText& source, Diagnostics& diagn
   if (!root) return std::nullopt;
   Site site = read_site(*root, diagnostics);
   site.file = source.name();
+  read_blocklists(site, diagnostics);
   warn_expired(site.detection, core::wall_clock_us(), diagnostics);
   // References only make sense in a site whose parts were all read.
   if (diagnostics.error_count() == errors_before) cross_check(site, diagnostics);

@@ -27,6 +27,9 @@ bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 std::vector<Assertion> read_assertions(const std::vector<const YamlNode*>& nodes,
                                        const std::vector<Zone>& zones, Diagnostics& diagnostics);
 
+// What the files of `firewall.blocklists` hold.
+void read_blocklists(Site& site, Diagnostics& diagnostics);
+
 // The `mac` section.
 Mac read_mac(const YamlNode& node, Diagnostics& diagnostics);
 

@@ -107,7 +107,20 @@ struct Guard {
   std::uint32_t most_bans = 65'536;
 };
 
+// All addresses from `first` to `last`, of one version.
+struct AddressRange {
+  IpAddress first, last;
+};
+
+// A file that lists sources to refuse from outside.
+struct Blocklist {
+  std::string path;  // as given; resolved against the site file's directory
+  SourcePos where;
+};
+
 struct Firewall {
+  std::vector<Blocklist> blocklists;
+  std::vector<AddressRange> blocked;  // what they list: disjoint, not adjacent, IPv4 first, ascending
   Guard guard;
   std::vector<Endpoint> ping_from;      // who may send echo requests, through or to the gatehouse
   std::uint16_t log_group = 7;          // NFLOG group of logged drops

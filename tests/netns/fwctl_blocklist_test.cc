@@ -1,0 +1,118 @@
+// Lists of 100,000 sources, as feeds have them.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "tests/netns/fwctl_machine.h"
+
+namespace gatehouse::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class FwctlBlocklist : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string reason;
+    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
+    auto made = Machine::make();
+    ASSERT_TRUE(made) << made.error().to_string();
+    m_.emplace(std::move(*made));
+    write_site();
+  }
+  // web-mail with one blocklist, beside which it lies.
+  void write_site() {
+    auto text = core::read_file(example("web-mail.yaml"));
+    ASSERT_TRUE(text);
+    const std::string key = "firewall:\n";
+    text->insert(text->find(key) + key.size(), "  blocklists: [list.txt]\n");
+    const std::string rules = "../ids/gatehouse.rules";
+    text->replace(text->find(rules), rules.size(),
+                  std::string(GATEHOUSE_SOURCE_DIR) + "/rules/ids/gatehouse.rules");
+    site_ = m_->directory() + "/site.yaml";
+    ASSERT_TRUE(core::write_file_atomic(site_, *text));
+  }
+  void list(const std::string& text) {
+    ASSERT_TRUE(core::write_file_atomic(m_->directory() + "/list.txt", text));
+  }
+  std::size_t count(const std::string& set) {
+    std::size_t out = 0;
+    m_->inside().enter([&] {
+      auto kernel = Kernel::open();
+      if (!kernel) return;
+      const auto live = kernel->read("gatehouse");
+      if (live && live->table && live->table->find_set(set) != nullptr)
+        out = live->table->find_set(set)->elements.size();
+    });
+    return out;
+  }
+  bool dropped_as_listed(const std::string& source) {
+    const std::string to = source.find(':') == std::string::npos ? "10.66.1.10:80" : "[fd66:1::10]:80";
+    const std::string from =
+        source.find(':') == std::string::npos ? source + ":4000" : "[" + source + "]:4000";
+    const Output out =
+        m_->fwctl("explain " + site_ + " in wan0 out srv0 tcp '" + from + "' '>' '" + to + "'");
+    const bool policy = out.text.find("the source is on a blocklist") != std::string::npos;
+    EXPECT_EQ(policy, out.text.find("ruleset  drop") != std::string::npos) << out.text;
+    return policy;
+  }
+  std::optional<Machine> m_;
+  std::string site_;
+};
+
+TEST_F(FwctlBlocklist, AHundredThousandEntriesArriveWholeAndMerged) {
+  std::string text = "# a feed\r\n";
+  for (std::uint32_t i = 0; i < 50'000; ++i) {
+    const core::IpAddress host = core::IpAddress::v4(0x2d000000U + i * 3);
+    text += host.to_string() + " ; host\r\n";
+    if (i % 10 == 0) text += host.to_string() + "\r\n";  // twice
+  }
+  for (std::uint32_t i = 0; i < 50'000; ++i) {
+    const core::IpAddress net = core::IpAddress::v4(0x50000000U + i * 512);
+    text += net.to_string() + "/24\n";
+    if (i % 10 == 0) text += core::IpAddress::v4(0x50000000U + i * 512 + 7).to_string() + "\n";  // within
+  }
+  text += "2001:db8:bad::/48\n2001:db8:bad:1::/64\n2001:db8:dead::1\n";
+  list(text);
+  const Output applied = m_->fwctl("apply " + site_);
+  ASSERT_EQ(applied.status, 0) << applied.text;
+  EXPECT_EQ(count("blocked-hosts-v4"), 50'000U);
+  EXPECT_EQ(count("blocked-ranges-v4"), 50'000U);
+  EXPECT_EQ(count("blocked-hosts-v6"), 1U);
+  EXPECT_EQ(count("blocked-ranges-v6"), 1U);
+  EXPECT_EQ(m_->fwctl("status " + site_).status, 0);
+  for (const char* listed :
+       {"45.0.0.3", "45.2.73.237", "80.0.2.200", "2001:db8:bad:1::5", "2001:db8:dead::1"})
+    EXPECT_TRUE(dropped_as_listed(listed)) << listed;
+  for (const char* free : {"45.0.0.4", "80.0.1.5", "2001:db8:dead::2", "198.51.100.7"})
+    EXPECT_FALSE(dropped_as_listed(free)) << free;
+  const Output proof = m_->fwctl("prove " + site_);
+  EXPECT_EQ(proof.status, 0) << proof.text;
+  // One that is lost is noticed; another feed changes what it changes.
+  ASSERT_EQ(m_->run("nft delete element inet gatehouse blocked-hosts-v4 '{ 45.0.0.3 }'").status, 0);
+  EXPECT_THAT(m_->fwctl("plan " + site_).text,
+              AllOf(HasSubstr("+ 45.0.0.3"), HasSubstr("is no longer reachable"),
+                    HasSubstr("from 45.0.0.3\n"), HasSubstr("1 change(s)")));
+  list("198.51.100.7\n");
+  const Output fewer = m_->fwctl("apply " + site_);
+  EXPECT_EQ(fewer.status, 0) << fewer.text;
+  EXPECT_EQ(count("blocked-hosts-v4"), 1U);
+}
+
+TEST_F(FwctlBlocklist, GarbageIsRefusedWithItsLineAndChangesNothing) {
+  list("198.51.100.7\n");
+  ASSERT_EQ(m_->fwctl("apply " + site_).status, 0);
+  const std::string before = m_->ruleset();
+  list("198.51.100.8\n0.0.0.0/0\n");
+  const Output refused = m_->fwctl("apply " + site_);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.text, HasSubstr("list.txt:2:1: error"));
+  ASSERT_EQ(m_->run("rm " + m_->directory() + "/list.txt").status, 0);
+  EXPECT_EQ(m_->fwctl("apply " + site_).status, 2);
+  EXPECT_EQ(m_->ruleset(), before);
+}
+
+}  // namespace
+}  // namespace gatehouse::test
