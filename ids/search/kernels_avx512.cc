@@ -25,12 +25,14 @@ GATEHOUSE_AVX512 __m512i load(const std::uint8_t* data, std::size_t size, std::s
   return _mm512_maskz_loadu_epi8(lowest(size - at), data + at);
 }
 
-// kGroups: known to the compiler, so that the tables stay in registers.
+// Loops are unrolled so that the tables stay in registers.
 template <std::size_t kGroups>
 GATEHOUSE_AVX512 std::size_t buckets_of(std::span<const BucketFilter::Group> groups, const std::uint8_t* data,
                                         std::size_t size, std::size_t from, FilterHits& hits) {
   __m512i first[kGroups][kWindowBytes], second[kGroups][kWindowBytes];
+#pragma GCC unroll 2
   for (std::size_t g = 0; g < kGroups; ++g) {
+#pragma GCC unroll 4
     for (std::size_t i = 0; i < kWindowBytes; ++i) {
       first[g][i] = _mm512_loadu_si512(groups[g].low7[i].data());
       second[g][i] = _mm512_loadu_si512(groups[g].low7[i].data() + kLanes);
@@ -39,17 +41,24 @@ GATEHOUSE_AVX512 std::size_t buckets_of(std::span<const BucketFilter::Group> gro
   const std::size_t end = std::min(size, from + kFilterBlock);
   std::size_t count = 0;
   for (std::size_t at = from; at < end; at += kLanes) {
-    __m512i fit[kGroups];
-    for (std::size_t i = 0; i < kWindowBytes; ++i) {
-      const __m512i bytes = load(data, size, at + i);
-      for (std::size_t g = 0; g < kGroups; ++g) {
-        const __m512i here = _mm512_permutex2var_epi8(first[g][i], bytes, second[g][i]);
-        fit[g] = i == 0 ? here : _mm512_and_si512(fit[g], here);
-      }
+    __m512i bytes[kWindowBytes];
+    if (size >= at + kLanes + kWindowBytes) {
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kWindowBytes; ++i) bytes[i] = _mm512_loadu_si512(data + at + i);
+    } else {
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < kWindowBytes; ++i) bytes[i] = load(data, size, at + i);
     }
     std::uint64_t flagged = 0;
-    for (std::size_t g = 0; g < kGroups; ++g) flagged |= _mm512_test_epi8_mask(fit[g], fit[g]);
-    flagged &= lowest(end - at);
+#pragma GCC unroll 2
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      __m512i fit = _mm512_permutex2var_epi8(first[g][0], bytes[0], second[g][0]);
+#pragma GCC unroll 3
+      for (std::size_t i = 1; i < kWindowBytes; ++i)
+        fit = _mm512_and_si512(fit, _mm512_permutex2var_epi8(first[g][i], bytes[i], second[g][i]));
+      flagged |= _mm512_test_epi8_mask(fit, fit);
+    }
+    if (end - at < kLanes) flagged &= lowest(end - at);
     for (; flagged != 0; flagged &= flagged - 1) {
       const std::size_t place = at + static_cast<std::size_t>(std::countr_zero(flagged));
       hits.at[count] = static_cast<std::uint16_t>(place - from);
