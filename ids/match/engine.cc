@@ -300,6 +300,7 @@ class EngineBuilder {
     for (const AppProto proto : rule.app_protocols) {
       auto& sides = engine_->transactions[proto];
       for (const std::size_t direction : directions(rule)) {
+        sides[direction].empty = false;
         // Growth of a body must be noticed even when no literal of the rule is looked for in it.
         for (const BufferMatch& list : rule.buffers) {
           const BufferDescriptor& buffer = buffer_table()[list.buffer];

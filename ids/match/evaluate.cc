@@ -231,14 +231,7 @@ ContentPlan plan_content(const ContentOp& content) {
 std::shared_ptr<const ClassPrefix> joint_prefix(const ContentOp& content, const CompiledRegex& regex) {
   if (content.negated || content.endswith || content.pattern.size() >= kWindowBytes) return nullptr;
   if (!regex.prefix().anchored || regex.prefix().classes.empty()) return nullptr;
-  std::vector<ByteClass> classes;
-  for (const char c : content.pattern) {
-    ByteClass& bytes = classes.emplace_back();
-    const auto byte = static_cast<std::uint8_t>(c);
-    bytes.set(byte);
-    const std::uint8_t lower = byte | 0x20U;
-    if (content.nocase && lower >= 'a' && lower <= 'z') bytes.set(lower), bytes.set(lower & 0xdfU);
-  }
+  std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
   classes.insert(classes.end(), regex.prefix().classes.begin(), regex.prefix().classes.end());
   return std::make_shared<const ClassPrefix>(classes);
 }

@@ -1,7 +1,11 @@
 #include "ids/match/literal_choice.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
+#include "ids/keywords/regex.h"
+#include "ids/search/class_prefix.h"
 #include "ids/search/needle.h"
 
 namespace gatehouse::ids {
@@ -10,7 +14,7 @@ namespace {
 // So many rare bytes preselect as well as all of a literal.
 constexpr std::size_t kWindow = 32;
 constexpr std::size_t kShortLiteral = 4;
-constexpr int kShortPenalty = 100, kBodyPenalty = 20;
+constexpr int kShortPenalty = 100, kBodyPenalty = 20, kRegexPenalty = 10;
 
 int rarity(std::string_view bytes) {
   int sum = 0;
@@ -95,6 +99,37 @@ int score(const BufferMatch& list, std::string_view part, std::uint32_t reach) {
   return value;
 }
 
+// The classes as a window, if that is rare enough to be looked for; else none.
+std::vector<ByteClass> rare_window(std::vector<ByteClass> classes) {
+  constexpr double kRare = 1.0 / 1024;
+  if (classes.size() > kWindowBytes) classes.resize(kWindowBytes);
+  if (classes.empty() || ClassPrefix::frequency(classes) > kRare) classes.clear();
+  return classes;
+}
+
+int rarity(std::span<const ByteClass> classes) {
+  return static_cast<int>(-std::log2(ClassPrefix::frequency(classes)));
+}
+
+// What the regex behind a short content says of the bytes that follow it there.
+std::vector<ByteClass> continuation(const ContentOp& content, const BufferOp* next) {
+  if (next == nullptr || next->kind != BufferOp::Kind::pcre || !next->pcre.relative || next->pcre.negated ||
+      content.endswith || content.chop_length != 0 || content.pattern.size() >= kWindowBytes ||
+      !next->pcre.regex->prefix().anchored) {
+    return {};
+  }
+  std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
+  const auto& begin = next->pcre.regex->prefix().classes;
+  classes.insert(classes.end(), begin.begin(), begin.end());
+  return rare_window(std::move(classes));
+}
+
+// What a match of the regex begins with, wherever it does.
+std::vector<ByteClass> beginning(const BufferOp& op) {
+  if (op.kind != BufferOp::Kind::pcre || op.pcre.negated || op.pcre.regex->prefix().anchored) return {};
+  return rare_window(op.pcre.regex->prefix().classes);
+}
+
 }  // namespace
 
 ChosenLiteral choose_literal(const Rule& rule) {
@@ -103,10 +138,24 @@ ChosenLiteral choose_literal(const Rule& rule) {
   int best = 0;
   for (const BufferMatch& list : rule.buffers) {
     if (!usable(rule, list)) continue;
-    for (const BufferOp& op : list.ops) {
+    const auto propose_classes = [&](std::vector<ByteClass> classes) {
+      const int value = rarity(classes) - kRegexPenalty;
+      if (chosen.list != nullptr && value <= best) return;
+      best = value;
+      chosen = {&list, {}, std::move(classes), false, kNoReach, std::nullopt};
+    };
+    for (std::size_t i = 0; i < list.ops.size(); ++i) {
+      const BufferOp& op = list.ops[i];
+      if (std::vector<ByteClass> classes = beginning(op); !classes.empty())
+        propose_classes(std::move(classes));
       if (op.kind != BufferOp::Kind::content || op.content.negated) continue;
       const std::uint32_t reach = reach_of(rule, list, op.content);
       const std::string_view part = part_of(op.content);
+      const BufferOp* next = i + 1 < list.ops.size() ? &list.ops[i + 1] : nullptr;
+      if (reach == kNoReach) {
+        if (std::vector<ByteClass> classes = continuation(op.content, next); !classes.empty())
+          propose_classes(std::move(classes));
+      }
       // One byte is nearly everywhere: telling so costs more than asking the
       // rule.
       if (part.size() < 2 && reach == kNoReach) continue;
@@ -115,7 +164,7 @@ ChosenLiteral choose_literal(const Rule& rule) {
       if (op.content.fast_pattern && !burden) value = kAuthors;
       if (chosen.list != nullptr && value <= best) continue;
       best = value;
-      chosen = {&list, part, op.content.nocase, reach, place_of(op.content)};
+      chosen = {&list, part, {}, op.content.nocase, reach, place_of(op.content)};
       if (chosen.place) *chosen.place += static_cast<std::uint32_t>(part.data() - op.content.pattern.data());
     }
   }

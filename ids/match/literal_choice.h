@@ -12,13 +12,15 @@ namespace gatehouse::ids {
 struct ChosenLiteral {
   const BufferMatch* list = nullptr;  // null: the rule has none
   std::string_view bytes;
+  std::vector<ByteClass> then;  // and what has to follow the bytes, as in Literal
   bool nocase = false;
   std::uint32_t reach = kNoReach;      // where an occurrence that helps must end at the latest
   std::optional<std::uint32_t> place;  // where it must begin
 };
 
 // The author's fast pattern, unless it is a burden the rule does not need; else
-// the rarest content. Of that, the rarest few bytes.
+// the rarest content. Of that, the rarest few bytes; of a short one, together with what its regex begins
+// with. Without a content that helps, what a regex begins with.
 ChosenLiteral choose_literal(const Rule& rule);
 
 }  // namespace gatehouse::ids

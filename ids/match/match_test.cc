@@ -183,12 +183,20 @@ std::string random_content() {
   return out;
 }
 
+// Rare enough that rules are preselected by what it begins with.
+std::string random_regex() {
+  return *rc::gen::element<std::string>("pcre:\"/^[bB]c[AB]/R\";", "pcre:\"/B[Ac]cb/\";",
+                                        "pcre:\"/Bc[ab]A?/i\";", "pcre:\"/(cB[cA]){1,2}b/\";",
+                                        "pcre:!\"/BcBc/\";");
+}
+
 RC_GTEST_PROP(Prefilter, GivesWhatEvaluatingEveryRuleGives, ()) {
   const int count = *rc::gen::inRange(1, 12);
   std::string text;
   for (int sid = 1; sid <= count; ++sid) {
     text += "alert udp any any -> any any (";
-    for (int n = *rc::gen::inRange(1, 4); n > 0; --n) text += random_content();
+    for (int n = *rc::gen::inRange(1, 4); n > 0; --n)
+      text += *rc::gen::weightedElement<int>({{4, 0}, {1, 1}}) == 0 ? random_content() : random_regex();
     text += "sid:" + std::to_string(sid) + ";)\n";
   }
   EngineOptions options;
@@ -390,6 +398,22 @@ TEST(Transactions, AlertOncePerTransaction) {
   second.uri = "/evil2";
   second.progress[0] = kHttpComplete;
   EXPECT_EQ(inspect(*detector, f.request, &f.flow), Sids{1});
+}
+
+// No buffer of it is scanned: only the literal in the payload leads to the rule.
+TEST(Transactions, ALiteralInThePayloadLeadsToARuleOfItsOwn) {
+  const auto detector = detector_of(
+      "alert ip any any -> any any (content:\"GET /evil\"; http.uri; pcre:\"/^.evil/\"; sid:1;)");
+  HttpFlow f;
+  HttpTransaction& tx = f.add();
+  tx.uri = "/evil";
+  tx.progress[0] = kHttpHeaders;
+  Packet packet = f.request;
+  packet.protocol = kProtoUdp;  // what is in the packet is all there is
+  EXPECT_EQ(inspect(*detector, packet, &f.flow), Sids{});
+  const std::string payload = "GET /evil HTTP/1.1\r\n";
+  packet.payload = core::as_bytes(payload);
+  EXPECT_EQ(inspect(*detector, packet, &f.flow), Sids{1});
 }
 
 TEST(Transactions, NegatedBodiesWaitForTheEnd) {

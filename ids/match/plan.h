@@ -49,7 +49,7 @@ struct TransactionGroup {
   std::vector<std::unique_ptr<TransactionBuffer>> buffers;  // by min_progress
   std::vector<PlanId> without_literal;
   std::map<AppEvent, std::vector<PlanId>> by_event;
-  bool empty() const { return buffers.empty() && without_literal.empty() && by_event.empty(); }
+  bool empty = true;  // no rule at all: one whose literal lies in the payload stands in none of the above
 };
 
 class EngineImpl : public Engine {

@@ -18,6 +18,14 @@ std::string folded(std::string_view bytes) {
   return out;
 }
 
+std::string members(const ByteClass& bytes) {
+  std::string out;
+  for (std::size_t byte = 0; byte < bytes.size(); ++byte) {
+    if (bytes[byte]) out += static_cast<char>(byte);
+  }
+  return out;
+}
+
 }  // namespace
 
 PortBox::PortBox(const Rule& rule) {
@@ -39,13 +47,17 @@ PortBox::PortBox(const Rule& rule) {
 void Prefilter::add(const ChosenLiteral& literal, Preselected rule) {
   if (literal.reach < Preselected::kAnyReach) rule.reach = static_cast<std::uint16_t>(literal.reach);
   const Kind kind = joins_ ? kFree : literal.place ? kAnchored : literal.reach <= kNearReach ? kNear : kFree;
-  Key key{literal.nocase ? folded(literal.bytes) : std::string(literal.bytes), literal.nocase,
-          kind == kAnchored ? literal.place : std::nullopt, kind};
+  Key key{literal.nocase ? folded(literal.bytes) : std::string(literal.bytes),
+          literal.nocase,
+          kind == kAnchored ? literal.place : std::nullopt,
+          kind,
+          {}};
+  for (const ByteClass& bytes : literal.then) key.then.push_back(members(bytes));
   auto& rules = literals_[std::move(key)];
   if (rules.empty() || rules.back().plan != rule.plan) rules.push_back(rule);
   if (kind == kAnchored) return;
   FreeSection& section = kind == kNear ? near_ : free_;
-  section.longest = std::max(section.longest, literal.bytes.size());
+  section.longest = std::max(section.longest, literal.bytes.size() + literal.then.size());
   section.reach = std::max(section.reach, literal.reach);
 }
 
@@ -86,7 +98,11 @@ void Prefilter::build(EngineSummary& summary) {
       anchored_.add(rules);
       continue;
     }
-    (key.kind == kNear ? near : free).push_back({key.bytes, key.nocase});
+    Literal& literal = (key.kind == kNear ? near : free).emplace_back(Literal{key.bytes, key.nocase});
+    for (const std::string& bytes : key.then) {
+      ByteClass& members = literal.then.emplace_back();
+      for (const char c : bytes) members.set(static_cast<std::uint8_t>(c));
+    }
     (key.kind == kNear ? near_ : free_).add(rules);
   }
   const auto count = [&](const auto& set) {

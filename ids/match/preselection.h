@@ -109,6 +109,7 @@ class Prefilter {
     bool nocase = false;
     std::optional<std::uint32_t> place;
     Kind kind = kFree;
+    std::vector<std::string> then;  // of each class its members
     auto operator<=>(const Key&) const = default;
   };
   // What the literals of one kind stand for.

@@ -12,7 +12,7 @@ void TransactionInspector::inspect(const Packet& packet, Flow& flow, Direction d
   const EngineImpl& engine = *shared_.engine;
   if (app == nullptr || !app->session || app->proto >= engine.transactions.size()) return;
   const auto& sides = engine.transactions[app->proto];
-  if (sides[0].empty() && sides[1].empty()) return;
+  if (sides[0].empty && sides[1].empty) return;
   const std::size_t d = index(direction);
   const std::uint8_t complete = parser_of(app->proto).complete[d];
   steps_ = app->proto == http_;

@@ -33,14 +33,10 @@ struct BucketFilter::Cluster {
   std::array<double, kWindowBytes> part{};                      // of all bytes that belong to the class
   std::vector<std::uint32_t> windows;
 
-  Cluster(const Window& window, std::uint32_t number) : width(window.bytes.size()), windows{number} {
+  Cluster(std::span<const ByteClass> window, std::uint32_t number) : width(window.size()), windows{number} {
     for (std::size_t i = 0; i < width; ++i) {
-      const auto byte = static_cast<std::uint8_t>(window.bytes[i]);
-      take(i, byte);
-      const auto lower = static_cast<std::uint8_t>(byte | 0x20U);
-      if (window.nocase && lower >= 'a' && lower <= 'z') {
-        take(i, lower);
-        take(i, lower & 0xdfU);
+      for (std::size_t byte = 0; byte < 256; ++byte) {
+        if (window[i][byte]) take(i, static_cast<std::uint8_t>(byte));
       }
     }
   }
@@ -125,6 +121,21 @@ double flagged(const std::vector<Cluster>& clusters) {
 
 }  // namespace
 
+std::vector<ByteClass> byte_classes(std::string_view bytes, bool nocase) {
+  std::vector<ByteClass> classes;
+  for (const char c : bytes) {
+    ByteClass& one = classes.emplace_back();
+    const auto byte = static_cast<std::uint8_t>(c);
+    one.set(byte);
+    const auto lower = static_cast<std::uint8_t>(byte | 0x20U);
+    if (nocase && lower >= 'a' && lower <= 'z') {
+      one.set(lower);
+      one.set(lower & 0xdfU);
+    }
+  }
+  return classes;
+}
+
 BucketFilter::BucketFilter(std::span<const ByteClass> classes) {
   Group& group = groups_.emplace_back();
   for (std::size_t i = 0; i < kWindowBytes; ++i) {
@@ -134,10 +145,6 @@ BucketFilter::BucketFilter(std::span<const ByteClass> classes) {
   widths_[0] = static_cast<std::uint8_t>(std::min(classes.size(), kWindowBytes));
   of_width_[widths_[0] - 1U] = 1;
   derive();
-}
-
-void BucketFilter::add(std::string_view bytes, bool nocase) {
-  building_.push_back({std::string(bytes), nocase});
 }
 
 void BucketFilter::enter(const Cluster& cluster, std::size_t bucket) {
@@ -160,7 +167,7 @@ void BucketFilter::enter(const Cluster& cluster, std::size_t bucket) {
 void BucketFilter::build() {
   std::vector<Cluster> clusters;
   clusters.reserve(building_.size());
-  for (const Window& window : building_)
+  for (const std::vector<ByteClass>& window : building_)
     clusters.emplace_back(window, static_cast<std::uint32_t>(clusters.size()));
   bucket_of_.resize(building_.size());
   building_ = {};

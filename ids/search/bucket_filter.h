@@ -6,7 +6,6 @@
 #include <bitset>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +14,8 @@
 namespace gatehouse::ids {
 
 using ByteClass = std::bitset<256>;
+// Of each of `bytes` what it matches.
+std::vector<ByteClass> byte_classes(std::string_view bytes, bool nocase);
 
 class BucketFilter {
  public:
@@ -26,8 +27,8 @@ class BucketFilter {
   // One bucket, and in it windows of whatever `classes`, one to four, hold.
   explicit BucketFilter(std::span<const ByteClass> classes);
 
-  // `bytes`: the window, one to four bytes; `nocase`: letters in either case. Numbered as they come.
-  void add(std::string_view bytes, bool nocase);
+  // A window of whatever `classes`, one to four, hold. Numbered as they come.
+  void add(std::span<const ByteClass> classes) { building_.emplace_back(classes.begin(), classes.end()); }
   void build();
   bool empty() const { return groups_.empty() && building_.empty(); }
 
@@ -48,15 +49,11 @@ class BucketFilter {
   std::size_t memory_bytes() const { return groups_.size() * sizeof(Group) + bucket_of_.size(); }
 
  private:
-  struct Window {
-    std::string bytes;
-    bool nocase = false;
-  };
   struct Cluster;
   void enter(const Cluster& cluster, std::size_t bucket);
   void derive();
 
-  std::vector<Window> building_;
+  std::vector<std::vector<ByteClass>> building_;
   std::vector<std::uint8_t> bucket_of_;
   std::vector<Group> groups_;
   std::array<std::uint8_t, kMostBuckets> widths_{};

@@ -19,6 +19,12 @@ const std::uint8_t* bytes_of(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
+std::vector<ByteClass> classes_of(const Literal& literal) {
+  std::vector<ByteClass> classes = byte_classes(literal.bytes, literal.nocase);
+  classes.insert(classes.end(), literal.then.begin(), literal.then.end());
+  return classes;
+}
+
 // How often windows are expected in traffic: as often as in typical traffic, and by their bytes, more so if
 // many literals have them.
 class WindowCosts {
@@ -93,8 +99,8 @@ void LiteralScratch::begin_scan() {
 LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels& kernels)
     : kernels_(kernels) {
   const auto below = [&](std::size_t size) {
-    return static_cast<std::size_t>(std::count_if(
-        literals.begin(), literals.end(), [size](const Literal& l) { return l.bytes.size() < size; }));
+    return static_cast<std::size_t>(std::count_if(literals.begin(), literals.end(),
+                                                  [size](const Literal& l) { return l.then.empty() && l.bytes.size() < size; }));
   };
   const std::size_t strided_from = strided_.filter.span();
   std::size_t bucketed_below = kWindowBytes;
@@ -109,10 +115,15 @@ LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels
     const Literal& literal = literals[i];
     const auto number = static_cast<std::uint32_t>(i);
     const std::string_view text = texts_.add(literal);
+    if (!literal.then.empty()) {
+      buckets_.add(classes_of(literal));
+      bucketed.push_back(number);
+      continue;
+    }
     if (text.size() < bucketed_below) {
       const std::size_t width = std::min(text.size(), kWindowBytes);
       const std::size_t at = costs.rarest(text, width);
-      buckets_.add(text.substr(at, width), literal.nocase);
+      buckets_.add(byte_classes(text.substr(at, width), literal.nocase));
       bucketed.push_back(number);
       bucket_windows_[width - 1].add(print_of(bytes_of(text) + at, width), number, text, at);
       continue;
@@ -126,6 +137,10 @@ LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels
     const std::uint8_t bucket = buckets_.bucket_of_window()[i];
     buckets_of_[bucketed[i]] = bucket;
     ++bucket_sizes_[bucket];
+    const Literal& literal = literals[bucketed[i]];
+    if (literal.then.empty()) continue;
+    class_windows_[bucket].push_back({classes_of(literal), bucketed[i]});
+    class_buckets_ = static_cast<BucketFilter::Buckets>(class_buckets_ | 1U << bucket);
   }
   for (WindowTable& table : bucket_windows_) table.build();
   for (Fingerprints* prints : {&strided_, &dense_}) prints->build();
@@ -191,6 +206,26 @@ void LiteralSet::confirm(const WindowTable& table, std::uint32_t print, ByteView
   });
 }
 
+bool LiteralSet::ClassWindow::lies_at(const std::uint8_t* place) const {
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    if (!classes[i][place[i]]) return false;
+  }
+  return true;
+}
+
+void LiteralSet::confirm_classes(std::size_t bucket, ByteView data, std::size_t at, LiteralScratch& scratch,
+                                 LiteralSink& sink) const {
+  for (const ClassWindow& window : class_windows_[bucket]) {
+    if (scratch.is_reported(window.literal) || window.classes.size() > data.size() - at ||
+        !window.lies_at(data.data() + at)) {
+      continue;
+    }
+    scratch.note_reported(window.literal);
+    scratch.note_reported_of(static_cast<std::uint8_t>(bucket));
+    sink.on_literal(window.literal, at + window.classes.size());
+  }
+}
+
 // All that the windows inside of `run` can show: what has one of its borders, and what is nothing but a run.
 void LiteralSet::confirm_run(const Fingerprints& prints, const Run& run, ByteView data,
                              LiteralScratch& scratch, LiteralSink& sink) const {
@@ -221,6 +256,8 @@ void LiteralSet::scan_buckets(ByteView data, LiteralScratch& scratch, LiteralSin
       const std::size_t at = from + scratch.hits_.at[i];
       unsigned fit = scratch.hits_.buckets[i] & scratch.unreported_;
       if (fit == 0 || continues_run(data, at)) continue;
+      for (unsigned classes = fit & class_buckets_; classes != 0; classes &= classes - 1)
+        confirm_classes(static_cast<std::size_t>(std::countr_zero(classes)), data, at, scratch, sink);
       while (fit != 0) {
         const std::size_t width = buckets_.width_of(static_cast<std::size_t>(std::countr_zero(fit)));
         fit &= ~unsigned{buckets_.of_width(width)};

@@ -72,9 +72,17 @@ class LiteralSet {
       return filter.memory_bytes() + windows.memory_bytes() + borders.memory_bytes() + runs.memory_bytes();
     }
   };
+  // A literal that classes belong to.
+  struct ClassWindow {
+    std::vector<ByteClass> classes;
+    std::uint32_t literal = 0;
+    bool lies_at(const std::uint8_t* place) const;
+  };
   static bool continues_run(ByteView data, std::size_t at);
   void confirm(const WindowTable& table, std::uint32_t print, ByteView data, std::size_t at,
                LiteralScratch& scratch, LiteralSink& sink) const;
+  void confirm_classes(std::size_t bucket, ByteView data, std::size_t at, LiteralScratch& scratch,
+                       LiteralSink& sink) const;
   void confirm_run(const Fingerprints& prints, const Run& run, ByteView data, LiteralScratch& scratch,
                    LiteralSink& sink) const;
   void scan_buckets(ByteView data, LiteralScratch& scratch, LiteralSink& sink) const;
@@ -87,6 +95,8 @@ class LiteralSet {
   std::vector<std::uint8_t> buckets_of_;  // by literal
   BucketFilter buckets_;
   LiteralScratch::BucketSizes bucket_sizes_{};
+  std::array<std::vector<ClassWindow>, BucketFilter::kMostBuckets> class_windows_;  // by bucket
+  BucketFilter::Buckets class_buckets_ = 0;                                         // those that have some
   std::array<WindowTable, kWindowBytes> bucket_windows_;  // by width of the window less one
   Fingerprints strided_{kStride}, dense_{1};
 };

@@ -7,11 +7,18 @@
 #include <string_view>
 #include <vector>
 
+#include "ids/search/bucket_filter.h"
+
 namespace gatehouse::ids {
 
 struct Literal {
   std::string bytes;    // 1 to kLongestLiteral
   bool nocase = false;  // ASCII letters match in either case
+  // What one of each of these classes has to follow; with it, the bytes may be none, and both together are a
+  // window at most.
+  std::vector<ByteClass> then = {};
+
+  std::size_t size() const { return bytes.size() + then.size(); }
 };
 
 inline char lower_letter(char c) {
