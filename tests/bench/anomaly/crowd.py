@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Whether a scanner is found among a million sources and a spoofed flood, and what memory that takes.
+
+    crowd.py IDS [--sources N] [--bars]
+
+Makes a capture of a minute (200 MB, in the directory for temporary files, removed at the end): N sources that each
+ask one question and get an answer, N/2 forged SYNs at one host, and one host that asks another for 200 ports, which
+are refused. Runs `ids` over it with detectors on and off. --bars: exit status 1 unless the difference of the peaks of
+memory is at most 64 MiB, the scanner and the flood are found, and nobody else is accused.
+"""
+import argparse
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+
+SECONDS = 60
+PROBES = 200
+SCANNER, SCANNED, FLOODED = "198.51.100.77", "10.1.0.9", "10.1.0.5"
+ETHERNET = bytes.fromhex("020000000001020000000002") + b"\x08\x00"
+SYN, RST_ACK = 0x02, 0x14
+
+
+def number(address):
+    return struct.unpack(">I", bytes(map(int, address.split("."))))[0]
+
+
+def fold(total):
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return 0xFFFF - total
+
+
+def halves(value):
+    return (value >> 16) + (value & 0xFFFF)
+
+
+def packet(us, protocol, source, target, transport):
+    """A record of the capture; `transport` without its checksum, which is set for TCP."""
+    length = 20 + len(transport)
+    parties = halves(source) + halves(target)
+    if protocol == 6:
+        words = sum(struct.unpack(f">{len(transport) // 2}H", transport))
+        transport = transport[:16] + struct.pack(">H", fold(words + parties + 6 + len(transport))) + transport[18:]
+    total = 0x4500 + length + 0x4000 + 0x4000 + protocol + parties
+    ip = struct.pack(">HHIBBHII", 0x4500, length, 0x4000, 64, protocol, fold(total), source, target)
+    size = 34 + len(transport)
+    return struct.pack("<IIII", 1_700_000_000 + us // 1_000_000, us % 1_000_000, size, size) + ETHERNET + ip + transport
+
+
+def tcp(source_port, target_port, flags, acknowledged=0):
+    return struct.pack(">HHIIBBHHH", source_port, target_port, 1, acknowledged, 0x50, flags, 64240, 0, 0)
+
+
+def udp(source_port, target_port):
+    return struct.pack(">HHHH4s", source_port, target_port, 12, 0, b"ping")
+
+
+def capture(path, sources):
+    dice = random.Random(5)
+    servers = [number("10.2.0.0") + n for n in range(1, 201)]
+    flooded, scanner, scanned = number(FLOODED), number(SCANNER), number(SCANNED)
+    step = SECONDS * 1_000_000 / sources
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        batch, probes = [], 0
+        for n in range(sources):
+            us = int(n * step)
+            # An odd multiplier: each number once, in no order.
+            client = 0x14000000 + n * 2654435761 % (1 << 26)
+            server, port = servers[n % len(servers)], 1024 + n % 60000
+            batch.append(packet(us, 17, client, server, udp(port, 5000)))
+            batch.append(packet(us + 5, 17, server, client, udp(5000, port)))
+            if n % 2:
+                forged = dice.getrandbits(31) | 0x40000000
+                batch.append(packet(us + 8, 6, forged, flooded, tcp(1024 + n % 60000, 80, SYN)))
+            if n * PROBES // sources >= probes:
+                batch.append(packet(us + 10, 6, scanner, scanned, tcp(40000, 2000 + probes, SYN)))
+                batch.append(packet(us + 14, 6, scanned, scanner, tcp(2000 + probes, 40000, RST_ACK, 2)))
+                probes += 1
+            if len(batch) > 4096:
+                out.write(b"".join(batch))
+                batch = []
+        out.write(b"".join(batch))
+
+
+def run(ids, path, on, directory):
+    config = os.path.join(directory, "c.yaml")
+    with open(config, "w") as f:
+        f.write("settings:\n  anomaly.scan.enabled: {0}\n  anomaly.flood.enabled: {0}\n  anomaly.seed: 7\n"
+                "eve:\n  types:\n    alert: {{}}\n".format("yes" if on else "no"))
+    log = os.path.join(directory, "on" if on else "off")
+    os.mkdir(log)
+    child = subprocess.Popen([ids, "run", "--pcap", path, "--log-dir", log, "--config", config],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status != 0:
+        sys.exit(f"{ids} failed: {status}")
+    with open(os.path.join(log, "eve.json")) as f:
+        events = [json.loads(line) for line in f]
+    return usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime, [e for e in events if "detection" in e]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ids")
+    parser.add_argument("--sources", type=int, default=1_000_000)
+    parser.add_argument("--bars", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "crowd.pcap")
+        capture(path, options.sources)
+        off, seconds_off, _ = run(options.ids, path, False, directory)
+        on, seconds_on, events = run(options.ids, path, True, directory)
+    packets = options.sources * 5 // 2 + 2 * PROBES
+    found = flooded = False
+    strangers = 0
+    for event in events:
+        detection = event["detection"]
+        if detection["phase"] == "start":
+            print(f"{detection['class']:20s} sources {detection['sources'][:3]} targets {detection['targets'][:3]} "
+                  f"evidence {detection['evidence']}")
+        scan = detection["class"].startswith("scan.")
+        found |= scan and detection["sources"] == [SCANNER]
+        flooded |= detection["class"] == "dos.synflood" and FLOODED in detection["targets"]
+        strangers += sum(source != SCANNER for source in detection["sources"])
+    print(f"{options.sources} sources, {packets} packets: detectors take {on - off:.1f} MiB ({off:.1f} without, {on:.1f} with) "
+          f"and {(seconds_on - seconds_off) / packets * 1e9:.0f} ns a packet; scanner {'found' if found else 'MISSED'}, flood "
+          f"{'found' if flooded else 'MISSED'}, {strangers} others accused")
+    sys.exit(1 if options.bars and (on - off > 64 or not found or not flooded or strangers) else 0)
+
+
+if __name__ == "__main__":
+    main()
