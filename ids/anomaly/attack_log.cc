@@ -12,8 +12,10 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
 // Updates: four times the evidence, and at least ten seconds later, then forty ...
-constexpr std::int64_t kUpdateUs = 10 * kSecond;
+constexpr std::int64_t kUpdateUs = 10 * kSecond, kUpdateMostUs = 24 * 3600 * kSecond;
 constexpr std::uint64_t kUpdateFactor = 4;
+// Of what took long to show, news comes as slowly.
+constexpr std::int64_t kUpdateSpans = 8;
 // An attack that pauses is the same attack: for a minute, or for eight of its own intervals.
 constexpr std::int64_t kQuietLeastUs = 60 * kSecond;
 constexpr std::int64_t kQuietMostUs = 6 * 3600 * kSecond;
@@ -71,7 +73,8 @@ bool AttackLog::due(std::uint64_t subject, std::int64_t now_us, std::uint64_t am
 }
 
 bool AttackLog::event_due(const Attack& attack, std::int64_t now_us, std::uint64_t amount) {
-  const std::int64_t pause = kUpdateUs << std::min<std::uint32_t>(2 * attack.updates, 20);
+  const std::int64_t first_us = std::max(std::min(attack.took_us, kUpdateMostUs) * kUpdateSpans, kUpdateUs);
+  const std::int64_t pause = first_us << std::min<std::uint32_t>(2 * attack.updates, 20);
   if (now_us - attack.reported_us < pause) return false;
   // The evidence of floods is a rate: lasting is growth enough.
   return is_flood(attack.finding.verdict) || amount >= attack.reported_amount * kUpdateFactor;
@@ -85,6 +88,7 @@ void AttackLog::report(std::uint64_t subject, const Finding& finding) {
     at = attacks_.emplace(subject, std::make_unique<Attack>()).first;
     at->second->id = inherited_id_ != 0 ? inherited_id_ : ++next_id_;
     at->second->last_us = finding.time_us;
+    at->second->took_us = std::max<std::int64_t>(finding.time_us - finding.first_us, 0);
     if (is_flood(finding.verdict)) ++floods_;
     ends_us_ = std::min(ends_us_, finding.time_us + kQuietLeastUs);
   }
@@ -221,7 +225,8 @@ void AttackLog::archive(StateArchive& a, Attack& attack) const {
   constexpr std::size_t kLongestName = 40;
   Finding& f = attack.finding;
   a.value(f.verdict, [](Verdict v) { return v < Verdict::count_; });
-  for (std::int64_t* time : {&f.time_us, &f.first_us, &f.window_us, &attack.reported_us, &attack.last_us})
+  for (std::int64_t* time :
+       {&f.time_us, &f.first_us, &f.window_us, &attack.reported_us, &attack.last_us, &attack.took_us})
     a.value(*time, sound_time);
   a.value(f.source);
   a.value(f.target);

@@ -101,6 +101,7 @@ class AttackLog {
     std::uint64_t id = 0;
     std::uint64_t reported_amount = 0, known_amount = 0, amount = 0;
     std::int64_t reported_us = 0, last_us = 0;
+    std::int64_t took_us = 0;  // from the first evidence to the first event
     std::uint32_t updates = 0;
   };
   void archive(StateArchive& a, Attack& attack) const;
