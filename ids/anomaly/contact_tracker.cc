@@ -34,17 +34,16 @@ void ContactTracker::archive(StateArchive& a) {
     w->ring.archive(a);
     a.value(w->judged, [](std::uint64_t number) { return number >> 62U == 0; });
   }
-  a.value(now_us_, sound_time);
   a.value(symmetry_);
 }
 
 Attempt* ContactTracker::find(const Observation& o) {
   Attempt* const a = waiting(o).ring.find(o.contact_key);
-  return a == nullptr || now_us_ - a->time_us > kWaitsUs ? nullptr : a;
+  return a == nullptr || o.time_us - a->time_us > kWaitsUs ? nullptr : a;
 }
 
-void ContactTracker::forget_old(RecentRing<Attempt>& ring) const {
-  while (!ring.empty() && now_us_ - ring.oldest().time_us > kWaitsUs) ring.pop();
+void ContactTracker::forget_old(RecentRing<Attempt>& ring, std::int64_t now_us) {
+  while (!ring.empty() && now_us - ring.oldest().time_us > kWaitsUs) ring.pop();
 }
 
 void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result result, bool counted,
@@ -70,7 +69,7 @@ void ContactTracker::begin(const Observation& o) {
   const bool odd = o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0;
   Attempt single;
   RecentRing<Attempt>& ring = waiting(o).ring;
-  if (!odd && ring.crowded()) forget_old(ring);
+  if (!odd && ring.crowded()) forget_old(ring, o.time_us);
   Attempt& attempt = odd ? single : ring.add(o.contact_key);
   attempt.key = o.contact_key;
   attempt.time_us = o.time_us;
@@ -206,11 +205,10 @@ void ContactTracker::judge_silence(Waiting& w, std::int64_t now_us) {
     // It has been silent since then, whenever the next packet happens to come.
     tell(a, a.time_us + w.patience_us, Result::silent);
   }
-  forget_old(w.ring);
+  forget_old(w.ring, now_us);
 }
 
 void ContactTracker::tick(std::int64_t now_us) {
-  now_us_ = now_us;
   judge_silence(tcp_, now_us);
   judge_silence(datagrams_, now_us);
 }

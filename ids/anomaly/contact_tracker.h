@@ -87,8 +87,6 @@ class ContactTracker {
   void tick(std::int64_t now_us);
   // When the next silence is to be judged; a tick before that does nothing.
   std::int64_t due_us();
-  // Time has come so far; in steps, the same for all runs: who has waited too long is gone.
-  void pass(std::int64_t now_us) { now_us_ = now_us; }
   const Symmetry& symmetry() const { return symmetry_; }
   // For an observe() that comes soon.
   void prefetch(const Observation& o) const { waiting(o).ring.prefetch(o.contact_key); }
@@ -119,7 +117,7 @@ class ContactTracker {
   const Waiting& waiting(const Observation& o) const { return o.protocol == 6 ? tcp_ : datagrams_; }
   Attempt* find(const Observation& o);
   const Attempt* find(const Observation& o) const { return const_cast<ContactTracker*>(this)->find(o); }
-  void forget_old(RecentRing<Attempt>& ring) const;
+  static void forget_old(RecentRing<Attempt>& ring, std::int64_t now_us);
   void begin(const Observation& o);
   void settle(const Observation& o, Result result);
   void retried(const Observation& o);
@@ -133,7 +131,6 @@ class ContactTracker {
   const KeyedHash& hash_;
   OutcomeSink& sink_;
   Waiting tcp_, datagrams_;
-  std::int64_t now_us_ = 0;
   Symmetry symmetry_;
   const Observation* told_for_ = nullptr;
 };

@@ -30,6 +30,8 @@ struct Context {
   const std::int64_t& flows_since_us;  // connections that began before are not known
 };
 
+inline constexpr std::int64_t kNoticeUs = 400'000;
+
 // A detector overrides what its descriptor subscribes to.
 class AnomalyDetector {
  public:
@@ -45,7 +47,8 @@ class AnomalyDetector {
   virtual void archive(StateArchive&) {}
   // Time has come to `now_us`; every 50 ms of packet time.
   virtual void on_tick(std::int64_t /*now_us*/) {}
-  // A tick before this would do nothing, and may be left out.
+  // A tick before this would do nothing, and may be left out. What is told later must not be due within
+  // kNoticeUs of it.
   virtual std::int64_t due_us() { return 0; }
   // Whom it suspects, for people who look.
   virtual void describe(MonitorView&) const {}

@@ -25,6 +25,15 @@ bool is_group(const IpAddress& address) {
   return (b[0] & 0xf0U) == 0xe0U || (b[0] & b[1] & b[2] & b[3]) == 0xffU;
 }
 
+// Contacts that the table of networks may hear of.
+bool is_counted(Contact contact) {
+  constexpr std::uint32_t kCounted = contact_bit(Contact::tcp_attempt) | contact_bit(Contact::tcp_completed) |
+                                     contact_bit(Contact::tcp_retry) | contact_bit(Contact::udp_attempt) |
+                                     contact_bit(Contact::udp_answered) | contact_bit(Contact::more) |
+                                     contact_bit(Contact::ping);
+  return (kCounted & contact_bit(contact)) != 0;
+}
+
 // What may be spread over a network.
 bool spreads(Tally tally) {
   switch (tally) {
@@ -195,7 +204,7 @@ void Monitor::take(std::span<Observation> batch) {
 void Monitor::set_keys(Observation& o) const {
   o.client_key = hash_(o.client);
   o.server_key = hash_(o.server);
-  o.network_key = hash_.network(o.server);
+  if (is_counted(o.contact)) o.network_key = hash_.network(o.server);
   tracker_.set_keys(o);
 }
 
@@ -297,7 +306,7 @@ void Monitor::flush() {
   pass_on();
   if (next_tick_us_ == INT64_MIN) return;
   if (now_us_ >= next_tick_us_) pass(now_us_);
-  if (!patient_) wake_us_ = next_tick_us_;
+  if (!patient_) wake_us_ = now_us_ / kTickUs * kTickUs + kTickUs;
 }
 
 // The first moment of the grid at which something is to be done.
@@ -318,8 +327,8 @@ void Monitor::pass(std::int64_t now_us) {
     if (n == kMostTicks) next = now_us / kTickUs * kTickUs;
     tick(next);
   }
-  next_tick_us_ = std::max(next_tick_us_, now_us / kTickUs * kTickUs + kTickUs);
-  tracker_.pass(next_tick_us_ - kTickUs);
+  // What is told from now on is due later than that.
+  next_tick_us_ = std::max(next_tick_us_, std::min(next_tick(), (now_us + kNoticeUs) / kTickUs * kTickUs));
 }
 
 void Monitor::tick(std::int64_t now_us) {

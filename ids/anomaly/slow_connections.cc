@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t kMs = 1'000;
 // The rest of a header comes within a round trip: 0.4 s from the far side of the world.
 constexpr std::int64_t kHeaderUs = 400 * kMs;
+static_assert(kHeaderUs >= kNoticeUs);
 // Browsers open connections ahead of need, uploads take their time.
 constexpr std::int64_t kIdleUs = 3'000 * kMs;
 // A browser opens six connections to a server; several of them behind one address still stay below.

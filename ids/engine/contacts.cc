@@ -16,8 +16,6 @@ using anomaly::Service;
 
 constexpr std::uint8_t kIcmpEchoRequest = 8, kIcmpUnreachable = 3;
 constexpr std::uint8_t kIcmp6EchoRequest = 128, kIcmp6Unreachable = 1;
-constexpr std::uint64_t kBusyPackets = 8;  // see Contact::tcp_busy
-constexpr std::uint32_t kFullSegment = 1'460;
 
 FirstWords first_words(ByteView said, bool after_banner) {
   if (after_banner) return FirstWords::after_banner;
@@ -101,13 +99,9 @@ void ContactTap::mark(const Flow& flow) {
   }
 }
 
-void ContactTap::tcp(const Flow& flow, const Packet& packet, TcpState state) {
+void ContactTap::news(const Flow& flow, const Packet& packet, TcpState state) {
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
-  // Most packets: the middle of a connection, on its way to the client, and nothing new for the parser.
-  const bool middle = state == TcpState::established && now == TcpState::established &&
-                      (packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) == 0;
-  if (middle && !fed_ && packet.direction == Direction::to_client) return;
-  if (!middle) handshake(flow, packet, state);
+  handshake(flow, packet, state);
   const bool told_head = fed_ && has_news(flow) && transactions(flow, packet);
   if (state == TcpState::established || now == TcpState::established)
     connection(flow, packet, state, told_head);
@@ -177,9 +171,7 @@ void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState bef
              first_words(packet.payload, flow.tcp->bytes_sent(Direction::to_client) > 1)));
   if (flow.counters[0].packets == kBusyPackets && sent >= anomaly::kBusyBytes)
     tell(flow, packet, Contact::tcp_busy);
-  const std::uint64_t window = std::uint64_t{packet.tcp.window}
-                               << flow.tcp->peer(Direction::to_server).wscale;
-  if (window < kFullSegment) tell(flow, packet, Contact::tcp_starved);
+  if (is_starved(flow, packet)) tell(flow, packet, Contact::tcp_starved);
 }
 
 void ContactTap::datagram(const Flow& flow, const Packet& packet) {

@@ -40,7 +40,9 @@ class ContactTap {
     if (has_news(flow)) mark(flow);
   }
   // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
-  void tcp(const Flow& flow, const Packet& packet, TcpState state);
+  void tcp(const Flow& flow, const Packet& packet, TcpState state) {
+    if (state != TcpState::established || fed_ || !is_middle(flow, packet)) news(flow, packet, state);
+  }
   // UDP and ICMP.
   void datagram(const Flow& flow, const Packet& packet);
   // A packet that has no flow: fragments, protocols without flows, errors about unknown flows.
@@ -50,6 +52,8 @@ class ContactTap {
   bool on() const { return sink_ != nullptr; }
 
  private:
+  static constexpr std::uint64_t kBusyPackets = 8;  // see Contact::tcp_busy
+  static constexpr std::uint32_t kFullSegment = 1'460;
   struct Mark {                       // a transaction as it was before
     const Transaction* tx = nullptr;  // to be compared only
     std::array<std::uint8_t, 2> progress{};
@@ -65,6 +69,17 @@ class ContactTap {
   void amplified(const Flow& flow, const Packet& packet, std::uint32_t count);
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint32_t count = 1);
+  // Of an established connection: most packets that bring the parser nothing tell nothing either.
+  static bool is_middle(const Flow& flow, const Packet& packet) {
+    if (flow.tcp->state() != TcpState::established || (packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) != 0)
+      return false;
+    return packet.direction == Direction::to_client ||
+           (packet.payload.empty() && flow.counters[0].packets != kBusyPackets && !is_starved(flow, packet));
+  }
+  static bool is_starved(const Flow& flow, const Packet& packet) {
+    return std::uint64_t{packet.tcp.window} << flow.tcp->peer(Direction::to_server).wscale < kFullSegment;
+  }
+  void news(const Flow& flow, const Packet& packet, TcpState state);
   void handshake(const Flow& flow, const Packet& packet, TcpState state);
   // `told_head`: of a request; it says that there is data as well.
   void connection(const Flow& flow, const Packet& packet, TcpState state, bool told_head);
