@@ -197,6 +197,7 @@ KernelSet compile_set(const Set& set) {
     out.flags |= NFT_SET_CONCAT;
     for (const ValueType t : set.key) out.field_lengths.push_back(size_of(t));
   }
+  out.room = set.room();
   if (set.timeouts) out.flags |= NFT_SET_TIMEOUT;
   if (set.verdict_map) {
     out.flags |= NFT_SET_MAP;

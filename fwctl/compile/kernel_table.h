@@ -161,6 +161,7 @@ struct KernelSet {
   std::uint32_t key_type = 0;  // nft's number, for its listing only
   std::uint32_t key_length = 0;
   std::uint32_t data_type = 0;
+  std::uint32_t room = 0;               // the most elements, for which there is room at once; 0: it grows
   Bytes field_lengths;                  // of a concatenation with intervals, unpadded
   std::vector<KernelElement> elements;  // sorted by `first`
   // Live sets only: a range begins without the one before having ended, or ends without having begun. Its
@@ -172,7 +173,7 @@ struct KernelSet {
   bool concatenated_intervals() const { return field_lengths.size() > 1; }
   bool same_definition(const KernelSet& o) const {
     return flags == o.flags && key_type == o.key_type && key_length == o.key_length &&
-           data_type == o.data_type && field_lengths == o.field_lengths;
+           data_type == o.data_type && room == o.room && field_lengths == o.field_lengths;
   }
 };
 

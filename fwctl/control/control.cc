@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/netfilter.h>
 #include <net/if.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -15,7 +16,9 @@ using core::fail;
 
 namespace {
 constexpr int kCommitAttempts = 5;
-}
+constexpr int kReadings = 5;
+constexpr unsigned kBetweenReadings_us = 50'000;
+}  // namespace
 
 core::Result<LivePlan> plan_against(Kernel& kernel, const KernelTable& wanted) {
   LivePlan out;
@@ -119,7 +122,12 @@ core::Result<ApplyReport> apply_table(Kernel& kernel, const KernelTable& wanted,
       if (error.code == Errc::conflict) error.text += others(watch, kernel);
       return tl::make_unexpected(std::move(error));
     }
-    GH_TRY(const LivePlan after, plan_against(kernel, wanted));
+    GH_TRY(LivePlan after, plan_against(kernel, wanted));
+    // A hash set that the kernel enlarges in the background reads wrong until that is done.
+    for (int i = 0; i < kReadings && !after.plan.empty(); ++i) {
+      usleep(kBetweenReadings_us);
+      GH_TRY(after, plan_against(kernel, wanted));
+    }
     if (!after.plan.empty()) {
       return fail(Errc::system, "in force is not what was sent (changed by somebody else, or truncated" +
                                     others(watch, kernel) + "):\n" + print_plan(after.plan));

@@ -107,6 +107,7 @@ std::string print_nft(const Ruleset& ruleset) {
     out += fmt::format("\t{} {} {{\n\t\ttype {}\n", s.verdict_map ? "map" : "set", s.name, type_text(s));
     if (s.intervals) out += "\t\tflags interval\n";
     if (s.timeouts) out += "\t\tflags timeout\n";
+    if (s.room() != 0) out += fmt::format("\t\tsize {}\n", s.room());
     std::string elements;
     for (const Element& e : s.elements) {
       elements += (elements.empty() ? "" : ",\n\t\t             ") + element_key(s, e);

@@ -1,6 +1,7 @@
 #include "fwctl/model/ruleset.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace gatehouse::fwctl {
 namespace {
@@ -25,6 +26,12 @@ std::string Verdict::to_string() const {
       break;
   }
   return "goto " + chain;
+}
+
+std::uint32_t Set::room() const {
+  constexpr std::size_t kLarge = 1000;
+  if (intervals || timeouts || elements.size() < kLarge) return 0;
+  return std::bit_ceil(static_cast<std::uint32_t>(elements.size())) * 2;
 }
 
 std::string_view to_string(Hook hook) {

@@ -108,6 +108,11 @@ struct Set {
   bool timeouts = false;  // elements come and go while the policy is in force
   std::vector<Element> elements;
   std::string about;  // one line for people, in text forms only
+
+  // Room that the kernel makes at once for a large hash set; 0: it grows. One that grows is rebuilt in the
+  // background, and reading it meanwhile shows elements twice and others not at all. Twice what is needed, so
+  // that a list that changes a little keeps its set.
+  std::uint32_t room() const;
 };
 
 enum class Hook : std::uint8_t { prerouting, input, forward, output };

@@ -415,6 +415,7 @@ KernelSet decode_set(const nftnl_set* set) {
   out.key_type = nftnl_set_get_u32(set, NFTNL_SET_KEY_TYPE);
   out.key_length = nftnl_set_get_u32(set, NFTNL_SET_KEY_LEN);
   if (nftnl_set_is_set(set, NFTNL_SET_DATA_TYPE)) out.data_type = nftnl_set_get_u32(set, NFTNL_SET_DATA_TYPE);
+  if (nftnl_set_is_set(set, NFTNL_SET_DESC_SIZE)) out.room = nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE);
   if (nftnl_set_is_set(set, NFTNL_SET_DESC_CONCAT)) {
     std::uint32_t length = 0;
     const void* lengths = nftnl_set_get_data(set, NFTNL_SET_DESC_CONCAT, &length);

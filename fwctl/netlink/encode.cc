@@ -226,6 +226,7 @@ class Encoder {
     nftnl_set_set_u32(s.get(), NFTNL_SET_FLAGS, x.set.flags);
     nftnl_set_set_u32(s.get(), NFTNL_SET_KEY_TYPE, x.set.key_type);
     nftnl_set_set_u32(s.get(), NFTNL_SET_KEY_LEN, x.set.key_length);
+    if (x.set.room != 0) nftnl_set_set_u32(s.get(), NFTNL_SET_DESC_SIZE, x.set.room);
     if (x.set.data_type != 0) nftnl_set_set_u32(s.get(), NFTNL_SET_DATA_TYPE, x.set.data_type);
     if (x.set.concatenated_intervals()) {
       nftnl_set_set_data(s.get(), NFTNL_SET_DESC_CONCAT, x.set.field_lengths.data(),
