@@ -38,6 +38,7 @@ struct AnomalyConfig {
   std::vector<std::string> without;
   // What is known survives in this file; empty: in none. While packets come it is written this often.
   std::string state_path;
+  bool state_kept = true;  // false: it is read, and left as it is
   std::int64_t state_interval_us = 300'000'000;
   std::uint64_t hash_seed = 0;  // 0: random, so that nobody can aim at one bucket
 

@@ -121,6 +121,35 @@ TEST_F(Anomaly, TopShowsWhoIsSuspectedAtTheEndOfACapture) {
   EXPECT_EQ(run({"anomaly", "top", "--socket", "@nobody.sock"}), 2);
 }
 
+// Neither half of the scan is one; who looks leaves the state as it is.
+TEST_F(Anomaly, TopTakesUpAStateAndLeavesIt) {
+  std::vector<testing::Frame> halves[2];
+  for (std::uint16_t port = 1; port <= 12; ++port) {
+    TcpConversation::Endpoints e;
+    e.server_port = port;
+    e.start_us += port * 1000;
+    TcpConversation probe(e);
+    probe.raw(true, 0x02, 0, 0).raw(false, 0x14, 0, 1);
+    auto& half = halves[port <= 6 ? 0 : 1];
+    half.insert(half.end(), probe.frames().begin(), probe.frames().end());
+  }
+  write("first.pcap", core::as_text(testing::pcap_bytes(halves[0])));
+  write("second.pcap", core::as_text(testing::pcap_bytes(halves[1])));
+  ASSERT_EQ(run({"anomaly", "top", "--config", "@open.yaml", "--pcap", "@second.pcap"}), 0) << err_;
+  EXPECT_TRUE(says("0 attack(s), 1 suspect(s)")) << out_;
+  ASSERT_EQ(
+      run({"run", "--config", "@open.yaml", "--pcap", "@first.pcap", "--log-dir", "@", "--state", "@state"}),
+      0);
+  const auto before = core::read_file(directory_ + "/state", 1U << 28U);
+  ASSERT_TRUE(before);
+  for (int turn = 0; turn < 2; ++turn) {
+    ASSERT_EQ(
+        run({"anomaly", "top", "--config", "@open.yaml", "--pcap", "@second.pcap", "--state", "@state"}), 0);
+    EXPECT_TRUE(says("1 attack(s), 1 suspect(s)")) << out_ << err_;
+  }
+  EXPECT_TRUE(*core::read_file(directory_ + "/state", 1U << 28U) == *before);
+}
+
 TEST_F(Anomaly, ReplayGivesTheSameEventsAtAnySpeed) {
   ASSERT_EQ(run({"run", "--config", "@open.yaml", "--pcap", "@scan.pcap", "--log-dir", "@"}), 0) << err_;
   std::ifstream log(directory_ + "/eve.json");

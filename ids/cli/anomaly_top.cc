@@ -73,7 +73,8 @@ std::string table(const std::string& line) {
 }
 
 Result<std::string> top_of_capture(const core::Args& args) {
-  GH_TRY(const Loaded loaded, load_settings(args));
+  GH_TRY(Loaded loaded, load_settings(args));
+  loaded.settings.anomaly.state_kept = false;  // who looks changes nothing
   GH_TRY(const std::unique_ptr<Source> source, open_pcap_file(args.value("--pcap")));
   GH_TRY(const engine::RuleSet rules, load_rules({}, loaded.settings));
   // No sink: the events of this run are nobody's.

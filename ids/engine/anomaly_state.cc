@@ -38,7 +38,7 @@ void StateKeeper::open(anomaly::Monitor& monitor) const {
 }
 
 void StateKeeper::keep(anomaly::Monitor& monitor, std::int64_t now_us, bool now) {
-  if (!on()) return;
+  if (!keeps()) return;
   if (kept_us_ == 0) kept_us_ = now_us;
   if (!now && now_us - kept_us_ < settings_.state_interval_us) return;
   kept_us_ = now_us;
@@ -46,7 +46,7 @@ void StateKeeper::keep(anomaly::Monitor& monitor, std::int64_t now_us, bool now)
 }
 
 void StateKeeper::close(anomaly::Monitor& monitor, std::int64_t now_us) const {
-  if (on()) return write(monitor.suspend(now_us));
+  if (keeps()) return write(monitor.suspend(now_us));
   monitor.finish(now_us);
 }
 

@@ -26,6 +26,7 @@ class StateKeeper {
 
  private:
   bool on() const { return !settings_.state_path.empty(); }
+  bool keeps() const { return on() && settings_.state_kept; }
   void write(const std::string& content) const;
 
   const anomaly::AnomalyConfig& settings_;
