@@ -72,7 +72,10 @@ class OutputPort {
 class Output {
  public:
   // `ports` producers. The thread starts with start(), so that a program can restrict itself before.
-  Output(std::size_t ports, WhenFull when_full, std::size_t ring_bytes = kRingBytes);
+  Output(std::size_t ports, WhenFull when_full, std::size_t ring_bytes);
+  // Who can wait needs no room for bursts.
+  Output(std::size_t ports, WhenFull when_full)
+      : Output(ports, when_full, when_full == WhenFull::wait ? kRingBytes / 4 : kRingBytes) {}
   ~Output();  // stop()
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;

@@ -207,20 +207,22 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
   PcreValue value;
   if (!read_text(builder, option, text) || !parse_value(builder, option, text, value)) return;
   RegexError error;
-  BufferOp op;
-  op.kind = BufferOp::Kind::pcre;
-  op.pcre.regex = CompiledRegex::compile(value.pattern, value.options, builder.environment.pcre_match_limit,
-                                         builder.environment.pcre_recursion_limit, error);
-  if (!op.pcre.regex) {
+  PcreOp regex;
+  regex.regex = CompiledRegex::compile(value.pattern, value.options, builder.environment.pcre_match_limit,
+                                       builder.environment.pcre_recursion_limit, error);
+  if (!regex.regex) {
     const std::size_t at = std::min(error.offset, value.pattern.size() - 1);
     builder.error_at(option, value.pattern_at + at, 1, "pcre-compile",
                      "the regex is wrong here: " + error.message);
     return;
   }
-  op.pcre.negated = text.negated;
-  if (!find_captures(builder, option, value, op.pcre)) return;
-  op.pcre.relative = value.relative;
-  op.pcre.needs_final = text.negated || looks_ahead(value.pattern);
+  regex.negated = text.negated;
+  if (!find_captures(builder, option, value, regex)) return;
+  regex.relative = value.relative;
+  regex.needs_final = text.negated || looks_ahead(value.pattern);
+  BufferOp op;
+  op.kind = BufferOp::Kind::pcre;
+  op.pcre = std::make_shared<const PcreOp>(std::move(regex));
   if (value.buffer == nullptr) {
     builder.add_op(std::move(op), value.relative);
     return;

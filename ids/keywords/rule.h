@@ -21,8 +21,8 @@ namespace gatehouse::ids {
 
 enum class RuleAction : std::uint8_t { alert, pass, drop, reject, config };
 
-// A sorted list of disjoint, inclusive address ranges per IP version; negation is already applied. Copies share the
-// ranges: most rules of a set name the same networks.
+// A sorted list of disjoint, inclusive address ranges per IP version; negation is already applied. Copies
+// share the ranges: most rules of a set name the same networks.
 class AddressSet {
  public:
   struct Range {
@@ -191,7 +191,8 @@ struct BufferOp {
   enum class Kind : std::uint8_t { content, pcre, test, nested };
   Kind kind = Kind::content;
   ContentOp content;
-  PcreOp pcre;
+  // Of its kind there is one; apart, as most ops are contents.
+  std::shared_ptr<const PcreOp> pcre;
   std::shared_ptr<const BufferTest> test;
   std::shared_ptr<const NestedOp> nested;
 };

@@ -121,7 +121,7 @@ class Evaluation {
   }
 
   Outcome regex(const OpPlan& plan, std::size_t at, std::size_t cursor) {
-    const PcreOp& p = plan.op->pcre;
+    const PcreOp& p = *plan.op->pcre;
     const std::size_t origin = p.relative ? std::min(cursor, buffer_.size()) : 0;
     // A relative regex sees the rest as its subject, so that ^ means "here".
     const ByteView subject = buffer_.subspan(origin);
@@ -180,7 +180,7 @@ bool is_relative(const BufferOp& op) {
     case BufferOp::Kind::content:
       return op.content.has_distance || op.content.has_within;
     case BufferOp::Kind::pcre:
-      return op.pcre.relative;
+      return op.pcre->relative;
     case BufferOp::Kind::test:
       return op.test->relative();
     case BufferOp::Kind::nested:
@@ -194,7 +194,7 @@ bool needs_final(const BufferOp& op) {
     case BufferOp::Kind::content:
       return op.content.negated || op.content.endswith;
     case BufferOp::Kind::pcre:
-      return op.pcre.needs_final;
+      return op.pcre->needs_final;
     case BufferOp::Kind::test:
       return op.test->needs_final();
     case BufferOp::Kind::nested:
@@ -228,12 +228,12 @@ ContentPlan plan_content(const ContentOp& content) {
 }
 
 // A short content is everywhere; with what its regex begins with, it is not.
-std::shared_ptr<const ClassPrefix> joint_prefix(const ContentOp& content, const CompiledRegex& regex) {
+std::unique_ptr<const ClassPrefix> joint_prefix(const ContentOp& content, const CompiledRegex& regex) {
   if (content.negated || content.endswith || content.pattern.size() >= kWindowBytes) return nullptr;
   if (!regex.prefix().anchored || regex.prefix().classes.empty()) return nullptr;
   std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
   classes.insert(classes.end(), regex.prefix().classes.begin(), regex.prefix().classes.end());
-  return std::make_shared<const ClassPrefix>(classes);
+  return std::make_unique<const ClassPrefix>(classes);
 }
 
 ListPlan plan_ops(std::span<const BufferOp> ops) {
@@ -246,13 +246,13 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
     next.kind = op.kind;
     if (op.kind == BufferOp::Kind::content) next.content = plan_content(op.content);
     if (op.kind == BufferOp::Kind::nested)
-      next.inner = std::make_shared<const ListPlan>(plan_ops(op.nested->ops));
+      next.inner = std::make_unique<const ListPlan>(plan_ops(op.nested->ops));
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;
-    if (!plan.ops.empty() && op.kind == BufferOp::Kind::pcre && op.pcre.relative && !op.pcre.negated) {
+    if (!plan.ops.empty() && op.kind == BufferOp::Kind::pcre && op.pcre->relative && !op.pcre->negated) {
       OpPlan& before = plan.ops.back();
-      before.followed_by = op.pcre.regex.get();
+      before.followed_by = op.pcre->regex.get();
       if (before.kind == BufferOp::Kind::content)
-        before.joint = joint_prefix(before.op->content, *op.pcre.regex);
+        before.joint = joint_prefix(before.op->content, *op.pcre->regex);
     }
     plan.needs_final = plan.needs_final || needs_final(op);
     plan.ops.push_back(std::move(next));
@@ -261,7 +261,7 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
   for (std::size_t i = plan.ops.size(); i-- > 1;) {
     const bool moves_cursor =
         !(plan.ops[i].op->kind == BufferOp::Kind::content && plan.ops[i].op->content.negated) &&
-        !(plan.ops[i].op->kind == BufferOp::Kind::pcre && plan.ops[i].op->pcre.negated);
+        !(plan.ops[i].op->kind == BufferOp::Kind::pcre && plan.ops[i].op->pcre->negated);
     if (plan.ops[i].relative_next && !moves_cursor) plan.ops[i - 1].relative_next = true;
   }
   return plan;

@@ -34,12 +34,12 @@ struct OpPlan {
   ContentPlan content;
   BufferOp::Kind kind = BufferOp::Kind::content;
   bool relative = false;
+  bool relative_next = false;  // the next op continues from here: another match may serve it better
   // The op right behind, when that is a regex which must begin where this content ends.
   const CompiledRegex* followed_by = nullptr;
   // The content and the beginning of that regex, when both are looked for at once.
-  std::shared_ptr<const ClassPrefix> joint;
-  bool relative_next = false;  // the next op continues from here: another match may serve it better
-  std::shared_ptr<const ListPlan> inner;  // of a nested op
+  std::unique_ptr<const ClassPrefix> joint;
+  std::unique_ptr<const ListPlan> inner;  // of a nested op
 };
 
 struct ListPlan {

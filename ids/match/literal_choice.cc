@@ -113,21 +113,21 @@ int rarity(std::span<const ByteClass> classes) {
 
 // What the regex behind a short content says of the bytes that follow it there.
 std::vector<ByteClass> continuation(const ContentOp& content, const BufferOp* next) {
-  if (next == nullptr || next->kind != BufferOp::Kind::pcre || !next->pcre.relative || next->pcre.negated ||
+  if (next == nullptr || next->kind != BufferOp::Kind::pcre || !next->pcre->relative || next->pcre->negated ||
       content.endswith || content.chop_length != 0 || content.pattern.size() >= kWindowBytes ||
-      !next->pcre.regex->prefix().anchored) {
+      !next->pcre->regex->prefix().anchored) {
     return {};
   }
   std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
-  const auto& begin = next->pcre.regex->prefix().classes;
+  const auto& begin = next->pcre->regex->prefix().classes;
   classes.insert(classes.end(), begin.begin(), begin.end());
   return rare_window(std::move(classes));
 }
 
 // What a match of the regex begins with, wherever it does.
 std::vector<ByteClass> beginning(const BufferOp& op) {
-  if (op.kind != BufferOp::Kind::pcre || op.pcre.negated || op.pcre.regex->prefix().anchored) return {};
-  return rare_window(op.pcre.regex->prefix().classes);
+  if (op.kind != BufferOp::Kind::pcre || op.pcre->negated || op.pcre->regex->prefix().anchored) return {};
+  return rare_window(op.pcre->regex->prefix().classes);
 }
 
 }  // namespace
