@@ -99,6 +99,8 @@ class RuleParser {
                   at_);
     }
     const std::size_t open = at_++;
+    constexpr std::size_t kUsual = 32;
+    rule_.options.reserve(kUsual);
     for (;;) {
       at_ = skip_blanks(text_, at_);
       if (at_ >= text_.size()) {
