@@ -7,8 +7,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "core/lazy_array.h"
 #include "ids/anomaly/cells.h"
-#include "ids/anomaly/lazy_array.h"
 #include "ids/anomaly/prefetch.h"
 #include "ids/anomaly/state.h"
 
@@ -126,10 +126,10 @@ class BucketTable {
     return entry;
   }
 
-  LazyArray<Bucket> buckets_;
+  core::LazyArray<Bucket> buckets_;
   // In the order they came, whatever their hashes: few of them take few pages.
-  LazyArray<Entry> entries_;
-  LazyArray<std::uint64_t> known_;
+  core::LazyArray<Entry> entries_;
+  core::LazyArray<std::uint64_t> known_;
   std::uint32_t used_ = 0;  // those before were given out
   std::uint64_t evicted_ = 0, shy_ = 0;
 };

@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/lazy_array.h"
 #include "ids/anomaly/cells.h"
-#include "ids/anomaly/lazy_array.h"
 #include "ids/anomaly/prefetch.h"
 #include "ids/anomaly/state.h"
 
@@ -117,8 +117,8 @@ class RecentRing {
     }
   }
 
-  LazyArray<Entry> ring_;
-  LazyArray<Bucket> index_;
+  core::LazyArray<Entry> ring_;
+  core::LazyArray<Bucket> index_;
   Span span_;
 };
 

@@ -17,8 +17,8 @@
 #include <type_traits>
 
 #include "core/ip.h"
+#include "core/lazy_array.h"
 #include "core/result.h"
-#include "ids/anomaly/lazy_array.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -95,11 +95,11 @@ class StateArchive {
     return read;
   }
   template <class T>
-  void array(LazyArray<T>& array) {
+  void array(core::LazyArray<T>& array) {
     this->array(array, [](const T& v) { return sound(v); });
   }
   template <class T, class Check>
-  void array(LazyArray<T>& array, Check&& check) {
+  void array(core::LazyArray<T>& array, Check&& check) {
     constexpr std::size_t kEach = sizeof(T) >= 4096 ? 1 : 4096 / sizeof(T);
     std::uint64_t shape[2] = {sizeof(T), array.size()};
     if (saving()) {

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "ids/anomaly/lazy_array.h"
+#include "core/lazy_array.h"
 #include "ids/anomaly/prefetch.h"
 #include "ids/anomaly/state.h"
 
@@ -78,7 +78,7 @@ class Successes {
       if (++added_ > lines_ * 128) {  // a quarter of the bits
 
         std::swap(before_, now_);
-        now_ = LazyArray<Line>(lines_);
+        now_ = core::LazyArray<Line>(lines_);
         added_ = 0;
         turned_ = 1;
       }
@@ -87,7 +87,7 @@ class Successes {
 
    private:
     using Line = std::array<std::uint64_t, 8>;  // both bits of a hash lie in one cache line
-    bool in(const LazyArray<Line>& bits, std::uint64_t hash) const {
+    bool in(const core::LazyArray<Line>& bits, std::uint64_t hash) const {
       const Line& line = bits[hash & (lines_ - 1)];
       return (line[hash >> 61U] >> (hash >> 55U & 63U) & line[hash >> 52U & 7U] >> (hash >> 46U & 63U) &
               1U) != 0;
@@ -96,7 +96,7 @@ class Successes {
     std::size_t lines_;
     std::uint64_t added_ = 0;
     std::uint8_t turned_ = 0;  // not 0: there was a generation before
-    LazyArray<Line> now_, before_;
+    core::LazyArray<Line> now_, before_;
   };
 
   // A scanner cannot live on yesterday's good name.
@@ -115,7 +115,7 @@ class Successes {
   }
 
   std::size_t lines_;
-  LazyArray<std::uint8_t> counts_;
+  core::LazyArray<std::uint8_t> counts_;
   Bits pairs_, services_;
   std::int64_t aged_us_ = 0;
 };

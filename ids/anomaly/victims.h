@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 
+#include "core/lazy_array.h"
 #include "ids/anomaly/address_counts.h"
 #include "ids/anomaly/bucket_table.h"
 #include "ids/anomaly/keyed_hash.h"
@@ -167,10 +168,10 @@ class VictimTable {
 
   const KeyedHash& hash_;
   BucketTable<Victim> table_;
-  LazyArray<Suspicion> pool_;
-  LazyArray<std::uint64_t> owners_;  // tag of the victim that has it; 0: free
+  core::LazyArray<Suspicion> pool_;
+  core::LazyArray<std::uint64_t> owners_;  // tag of the victim that has it; 0: free
   bool prefix_;
-  LazyArray<Glance> glances_;
+  core::LazyArray<Glance> glances_;
   std::uint32_t notable_;
   std::size_t next_free_ = 0;
   // Random enough for sampling (xorshift), and the same for the same packets and seed.

@@ -1,6 +1,6 @@
 // What rules remember about hosts and pairs of hosts: a hash table of fixed size, shared by all
 // workers. Eight-way buckets under a secret seed; the entry that was not used for the longest time
-// makes room. Nothing is allocated before the first entry is made.
+// makes room. Memory is taken page by page, as entries are made.
 #pragma once
 
 #include <algorithm>
@@ -8,11 +8,12 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
-#include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/ip.h"
+#include "core/lazy_array.h"
 #include "ids/flow/hash.h"
 
 namespace gatehouse::ids {
@@ -51,7 +52,7 @@ class AddressTable {
     const std::uint64_t hash = hash_of(key);
     Shard& shard = shard_of(hash);
     const std::lock_guard lock(shard.mutex);
-    if (shard.buckets == nullptr) return false;
+    if (!shard.buckets) return false;
     for (Entry& entry : bucket_of(shard, hash)) {
       if (!entry.used || entry.key != key) continue;
       entry.last_us = now_us;
@@ -67,7 +68,7 @@ class AddressTable {
     const std::uint64_t hash = hash_of(key);
     Shard& shard = shard_of(hash);
     const std::lock_guard lock(shard.mutex);
-    if (shard.buckets == nullptr) shard.buckets = std::make_unique<Bucket[]>(buckets_);
+    if (!shard.buckets) shard.buckets.emplace(buckets_);
     Bucket& bucket = bucket_of(shard, hash);
     Entry* place = nullptr;
     for (Entry& entry : bucket) {
@@ -90,7 +91,7 @@ class AddressTable {
 
  private:
   static constexpr std::size_t kWays = 8, kShards = 64;
-  struct Entry {
+  struct Entry {  // of zero bytes: not used
     AddressKey key;
     bool used = false;
     std::int64_t last_us = 0;
@@ -99,7 +100,7 @@ class AddressTable {
   using Bucket = std::array<Entry, kWays>;
   struct Shard {
     std::mutex mutex;
-    std::unique_ptr<Bucket[]> buckets;
+    std::optional<core::LazyArray<Bucket>> buckets;
   };
 
   std::uint64_t hash_of(const AddressKey& key) const {
@@ -108,7 +109,9 @@ class AddressTable {
     return mix64(hash_address(hash_address(mix64(seed_ ^ versions ^ key.name), key.first), key.second));
   }
   Shard& shard_of(std::uint64_t hash) { return shards_[hash >> 58U]; }
-  Bucket& bucket_of(Shard& shard, std::uint64_t hash) const { return shard.buckets[hash & (buckets_ - 1)]; }
+  Bucket& bucket_of(Shard& shard, std::uint64_t hash) const {
+    return (*shard.buckets)[hash & (buckets_ - 1)];
+  }
   void drop(Entry& entry) {
     entry = Entry{};
     size_.fetch_sub(1, std::memory_order_relaxed);

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace gatehouse::ids::anomaly {
+namespace gatehouse::core {
 
 // T: plain data for which all bytes zero is a value (a free entry).
 template <class T>
@@ -46,4 +46,4 @@ class LazyArray {
   std::size_t size_ = 0;
 };
 
-}  // namespace gatehouse::ids::anomaly
+}  // namespace gatehouse::core
