@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "core/lazy_array.h"
 #include "ids/anomaly/detector.h"
 
 namespace gatehouse::ids::anomaly {
@@ -48,6 +49,8 @@ class VersionScan : public AnomalyDetector {
   }
 
   void on_contact(const Observation& o) override {
+    // The programs of one host know its ports, and one address stands for all of them.
+    if (o.client == o.server) return;
     if (o.contact == Contact::tcp_data) {
       if (o.value != 0) said(o, static_cast<std::uint32_t>(o.value & 31U));
     } else if (o.detail <= kMuteBytes) {
@@ -109,7 +112,7 @@ class VersionScan : public AnomalyDetector {
   }
 
   Context c_;
-  LazyArray<Talk> talks_;
+  core::LazyArray<Talk> talks_;
   BucketTable<Prober> probers_;
 };
 
