@@ -71,6 +71,31 @@ struct BucketFilter::Cluster {
 
 namespace {
 
+// All are compared with all below: of very many windows, those that begin alike become one first.
+template <class Cluster>
+void join_neighbours(std::vector<Cluster>& clusters) {
+  constexpr std::size_t kMostCompared = 256;
+  if (clusters.size() <= kMostCompared) return;
+  const auto key = [](const Cluster& cluster) {
+    std::array<std::uint8_t, kWindowBytes> bytes{};
+    for (std::size_t i = 0; i < cluster.width; ++i)
+      bytes[i] = cluster.members[i].empty() ? 0 : cluster.members[i][0];
+    return std::pair(cluster.width, bytes);
+  };
+  std::stable_sort(clusters.begin(), clusters.end(),
+                   [&](const Cluster& a, const Cluster& b) { return key(a) < key(b); });
+  const std::size_t share = (clusters.size() + kMostCompared - 1) / kMostCompared;
+  std::vector<Cluster> joined;
+  for (Cluster& cluster : clusters) {
+    if (!joined.empty() && joined.back().width == cluster.width && joined.back().windows.size() < share) {
+      joined.back().join(cluster);
+    } else {
+      joined.push_back(std::move(cluster));
+    }
+  }
+  clusters = std::move(joined);
+}
+
 // Joins what costs least to join until so many are left; of each width, one at least.
 template <class Cluster>
 void join_cheapest(std::vector<Cluster>& clusters, std::size_t most) {
@@ -171,6 +196,7 @@ void BucketFilter::build() {
     clusters.emplace_back(window, static_cast<std::uint32_t>(clusters.size()));
   bucket_of_.resize(building_.size());
   building_ = {};
+  join_neighbours(clusters);
   join_cheapest(clusters, kMostBuckets);
   if (clusters.size() > kGroupBuckets) {
     // A second group costs a processor as much time for 64 bytes as a quarter of a flagged place.

@@ -143,6 +143,23 @@ RC_GTEST_PROP(LiteralSet, IsNaiveSearchInRuns, ()) {
   same_as_naive(literals, runs(20, 30));
 }
 
+// Comparing all their windows with each other would take minutes.
+TEST(LiteralSet, TensOfThousandsOfShortLiterals) {
+  std::vector<Literal> literals;
+  for (unsigned i = 0; i < 30'000; ++i) {
+    const std::string three = {static_cast<char>(i % 251), static_cast<char>(i / 251),
+                               static_cast<char>(i % 7)};
+    literals.push_back({three, i % 3 == 0});
+  }
+  literals.push_back({"A", false, byte_classes("bcd", true)});
+  std::string data;
+  for (unsigned i = 0; i < 600; ++i) data += static_cast<char>(i * 37 % 253);
+  same_as_naive({literals.begin(), literals.end() - 1}, data);
+  const LiteralSet set(literals);
+  EXPECT_EQ(1U, scan(set, "..ABcD..").count(30'000));
+  EXPECT_EQ(0U, scan(set, "..aBcD..").count(30'000));
+}
+
 TEST(LiteralSet, ScratchOutlivesItsCounterAndServesManySets) {
   const std::vector<Literal> few = {{"needle", false}};
   std::vector<Literal> many;
