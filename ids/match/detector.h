@@ -1,5 +1,5 @@
 // Detection: an immutable engine compiled from checked rules, and one Detector per worker that
-// runs it. The only folder that includes hs.h.
+// runs it.
 #pragma once
 
 #include <cstdint>

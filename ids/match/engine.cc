@@ -198,9 +198,18 @@ class EngineBuilder {
     for (const auto& [proto, event] : rule.app_events) engine_->by_detection_event[event].push_back(id);
   }
 
+  // Windows of byte classes are asked one by one where one of them may lie: a few hundred, and other rules do
+  // without.
+  ChosenLiteral literal_of(const Rule& rule) {
+    constexpr std::size_t kMostClassWindows = 512;
+    ChosenLiteral literal = choose_literal(rule, class_windows_ < kMostClassWindows);
+    if (!literal.then.empty()) ++class_windows_;
+    return literal;
+  }
+
   void place_payload(PlanId id, std::size_t kind, std::size_t direction) {
     const Rule& rule = *engine_->plans[id].rule;
-    const ChosenLiteral literal = choose_literal(rule);
+    const ChosenLiteral literal = literal_of(rule);
     if (literal.list != nullptr) {
       add(EngineImpl::packet_slot(kind, direction), literal, id);
     } else {
@@ -234,7 +243,7 @@ class EngineBuilder {
   void place_stream(PlanId id) {
     const RulePlan& plan = engine_->plans[id];
     const Rule& rule = *plan.rule;
-    const ChosenLiteral literal = choose_literal(rule);
+    const ChosenLiteral literal = literal_of(rule);
     for (const std::size_t direction : directions(rule)) {
       if (literal.list != nullptr) {
         add(EngineImpl::stream_slot(direction), literal, id);
@@ -260,7 +269,9 @@ class EngineBuilder {
     added.buffer = list.buffer;
     added.transforms = list.transforms;
     added.slot = static_cast<ScanSlot>(engine_->slot_names.size());
-    engine_->literals.emplace_back(added.joins());
+    engine_->literals.emplace_back(added.joins()   ? Prefilter::Scope::joined
+                                   : added.grows() ? Prefilter::Scope::big
+                                                   : Prefilter::Scope::small);
     engine_->slot_names.push_back(slot_name(proto, added, direction));
     return added;
   }
@@ -293,7 +304,7 @@ class EngineBuilder {
 
   void place_transaction(PlanId id) {
     const Rule& rule = *engine_->plans[id].rule;
-    const ChosenLiteral literal = choose_literal(rule);
+    const ChosenLiteral literal = literal_of(rule);
     const bool in_payload =
         literal.list != nullptr && literal.list->buffer == kPayloadBuffer && rule.app_events.empty();
     if (in_payload) place_payload_of_transaction(id, literal);
@@ -384,6 +395,7 @@ class EngineBuilder {
 
   std::shared_ptr<EngineImpl> engine_;
   const EngineOptions& options_;
+  std::size_t class_windows_ = 0;
 };
 
 core::Result<std::shared_ptr<const Engine>> Engine::build(RuleList rules, const EngineOptions& options) {

@@ -227,13 +227,9 @@ ContentPlan plan_content(const ContentOp& content) {
   return plan;
 }
 
-// A short content is everywhere; with what its regex begins with, it is not.
-std::unique_ptr<const ClassPrefix> joint_prefix(const ContentOp& content, const CompiledRegex& regex) {
-  if (content.negated || content.endswith || content.pattern.size() >= kWindowBytes) return nullptr;
-  if (!regex.prefix().anchored || regex.prefix().classes.empty()) return nullptr;
-  std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
-  classes.insert(classes.end(), regex.prefix().classes.begin(), regex.prefix().classes.end());
-  return std::make_unique<const ClassPrefix>(classes);
+std::unique_ptr<const ClassPrefix> joint_prefix(const ContentOp& content, const BufferOp& next) {
+  const std::vector<ByteClass> classes = joint_classes(content, next);
+  return classes.empty() ? nullptr : std::make_unique<const ClassPrefix>(classes);
 }
 
 ListPlan plan_ops(std::span<const BufferOp> ops) {
@@ -251,8 +247,7 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
     if (!plan.ops.empty() && op.kind == BufferOp::Kind::pcre && op.pcre->relative && !op.pcre->negated) {
       OpPlan& before = plan.ops.back();
       before.followed_by = op.pcre->regex.get();
-      if (before.kind == BufferOp::Kind::content)
-        before.joint = joint_prefix(before.op->content, *op.pcre->regex);
+      if (before.kind == BufferOp::Kind::content) before.joint = joint_prefix(before.op->content, op);
     }
     plan.needs_final = plan.needs_final || needs_final(op);
     plan.ops.push_back(std::move(next));
@@ -268,6 +263,16 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
 }
 
 }  // namespace
+
+std::vector<ByteClass> joint_classes(const ContentOp& content, const BufferOp& next) {
+  if (content.negated || content.endswith || content.pattern.size() >= kWindowBytes) return {};
+  if (next.kind != BufferOp::Kind::pcre || !next.pcre->relative || next.pcre->negated) return {};
+  const RegexPrefix& begin = next.pcre->regex->prefix();
+  if (!begin.anchored || begin.classes.empty()) return {};
+  std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
+  classes.insert(classes.end(), begin.classes.begin(), begin.classes.end());
+  return classes;
+}
 
 ListPlan plan_list(const BufferMatch& match) {
   ListPlan plan = plan_ops(match.ops);

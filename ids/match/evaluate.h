@@ -50,6 +50,10 @@ struct ListPlan {
 
 ListPlan plan_list(const BufferMatch& match);
 
+// A short content is everywhere; with what the regex right behind it begins with, it is not. One class for
+// each byte; none: nothing can be said.
+std::vector<ByteClass> joint_classes(const ContentOp& content, const BufferOp& next);
+
 // `base` is the offset of buffer[0] in what absolute positions count from: not 0 only for stream
 // data that is inspected in pieces.
 bool holds_in(const ListPlan& list, InspectContext& context, ByteView buffer, std::uint64_t base);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ids/keywords/regex.h"
+#include "ids/match/evaluate.h"
 #include "ids/search/class_prefix.h"
 #include "ids/search/needle.h"
 
@@ -89,14 +90,17 @@ std::string_view part_of(const ContentOp& content) {
   return rarest_window(bytes);
 }
 
+// Bodies are big: a literal elsewhere is cheaper to look for.
+int penalty_of(const BufferMatch& list) {
+  const BufferDescriptor& buffer = buffer_table()[list.buffer];
+  return buffer.get == nullptr || buffer.final_progress > buffer.min_progress ? kBodyPenalty : 0;
+}
+
 int score(const BufferMatch& list, std::string_view part, std::uint32_t reach) {
   int value = rarity(part);
   // A short literal is bad where it may be anywhere.
   if (part.size() < kShortLiteral && reach == kNoReach) value -= kShortPenalty;
-  // Bodies are big: a literal elsewhere is cheaper to look for.
-  const BufferDescriptor& buffer = buffer_table()[list.buffer];
-  if (buffer.get == nullptr || buffer.final_progress > buffer.min_progress) value -= kBodyPenalty;
-  return value;
+  return value - penalty_of(list);
 }
 
 // The classes as a window, if that is rare enough to be looked for; else none.
@@ -111,19 +115,6 @@ int rarity(std::span<const ByteClass> classes) {
   return static_cast<int>(-std::log2(ClassPrefix::frequency(classes)));
 }
 
-// What the regex behind a short content says of the bytes that follow it there.
-std::vector<ByteClass> continuation(const ContentOp& content, const BufferOp* next) {
-  if (next == nullptr || next->kind != BufferOp::Kind::pcre || !next->pcre->relative || next->pcre->negated ||
-      content.endswith || content.chop_length != 0 || content.pattern.size() >= kWindowBytes ||
-      !next->pcre->regex->prefix().anchored) {
-    return {};
-  }
-  std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
-  const auto& begin = next->pcre->regex->prefix().classes;
-  classes.insert(classes.end(), begin.begin(), begin.end());
-  return rare_window(std::move(classes));
-}
-
 // What a match of the regex begins with, wherever it does.
 std::vector<ByteClass> beginning(const BufferOp& op) {
   if (op.kind != BufferOp::Kind::pcre || op.pcre->negated || op.pcre->regex->prefix().anchored) return {};
@@ -132,30 +123,27 @@ std::vector<ByteClass> beginning(const BufferOp& op) {
 
 }  // namespace
 
-ChosenLiteral choose_literal(const Rule& rule) {
+ChosenLiteral choose_literal(const Rule& rule, bool with_classes) {
   constexpr int kAuthors = 1'000'000;
   ChosenLiteral chosen;
   int best = 0;
   for (const BufferMatch& list : rule.buffers) {
     if (!usable(rule, list)) continue;
-    const auto propose_classes = [&](std::vector<ByteClass> classes) {
-      const int value = rarity(classes) - kRegexPenalty;
+    const auto propose = [&](std::vector<ByteClass> classes) {
+      if (!with_classes || classes.empty()) return;
+      const int value = rarity(classes) - kRegexPenalty - penalty_of(list);
       if (chosen.list != nullptr && value <= best) return;
       best = value;
       chosen = {&list, {}, std::move(classes), false, kNoReach, std::nullopt};
     };
     for (std::size_t i = 0; i < list.ops.size(); ++i) {
       const BufferOp& op = list.ops[i];
-      if (std::vector<ByteClass> classes = beginning(op); !classes.empty())
-        propose_classes(std::move(classes));
+      propose(beginning(op));
       if (op.kind != BufferOp::Kind::content || op.content.negated) continue;
       const std::uint32_t reach = reach_of(rule, list, op.content);
       const std::string_view part = part_of(op.content);
-      const BufferOp* next = i + 1 < list.ops.size() ? &list.ops[i + 1] : nullptr;
-      if (reach == kNoReach) {
-        if (std::vector<ByteClass> classes = continuation(op.content, next); !classes.empty())
-          propose_classes(std::move(classes));
-      }
+      if (reach == kNoReach && op.content.chop_length == 0 && i + 1 < list.ops.size())
+        propose(rare_window(joint_classes(op.content, list.ops[i + 1])));
       // One byte is nearly everywhere: telling so costs more than asking the
       // rule.
       if (part.size() < 2 && reach == kNoReach) continue;

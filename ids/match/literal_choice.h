@@ -21,6 +21,7 @@ struct ChosenLiteral {
 // The author's fast pattern, unless it is a burden the rule does not need; else
 // the rarest content. Of that, the rarest few bytes; of a short one, together with what its regex begins
 // with. Without a content that helps, what a regex begins with.
-ChosenLiteral choose_literal(const Rule& rule);
+// `with_classes`: neither of these two otherwise.
+ChosenLiteral choose_literal(const Rule& rule, bool with_classes = true);
 
 }  // namespace gatehouse::ids

@@ -224,6 +224,33 @@ RC_GTEST_PROP(Prefilter, GivesWhatEvaluatingEveryRuleGives, ()) {
   }
 }
 
+// More places, and more regexes without a content, than are worth a look of their own.
+TEST(Prefilter, ManyPlacesAndManyRegexesAreAllFound) {
+  std::string rules;
+  std::uint32_t sid = 0;
+  constexpr std::uint32_t kPlaces = 200, kRegexes = 600;
+  for (std::uint32_t i = 0; i < kPlaces; ++i) {
+    const std::string offset = std::to_string(2 * i);
+    rules += "alert udp any any -> any any (content:\"#!\"; offset:" + offset +
+             "; depth:2; sid:" + std::to_string(++sid) + ";)\n";
+  }
+  for (std::uint32_t i = 0; i < kRegexes; ++i) {
+    const std::string number = std::to_string(1000 + i);
+    rules += "alert udp any any -> any any (content:\"Z\"; pcre:\"/^" + number +
+             "/R\"; sid:" + std::to_string(++sid) + ";)\n";
+  }
+  EngineOptions options;
+  options.packet_alert_max = 1000;
+  const auto detector = detector_of(rules, options);
+  for (std::uint32_t i = 0; i < kPlaces; i += 7) {
+    std::string payload(2 * kPlaces, '.');
+    payload.replace(2 * i, 2, "#!");
+    EXPECT_EQ(inspect(*detector, udp_packet(payload)), Sids{i + 1});
+  }
+  for (std::uint32_t i = 0; i < kRegexes; i += 13)
+    EXPECT_EQ(inspect(*detector, udp_packet("..Z" + std::to_string(1000 + i))), Sids{kPlaces + i + 1});
+}
+
 // Each of the many places of the first content would be tried.
 TEST(Evaluate, NothingBehindIsFoundAtTheEndAtOnce) {
   const auto detector = detector_of(
@@ -402,8 +429,8 @@ TEST(Transactions, AlertOncePerTransaction) {
 
 // No buffer of it is scanned: only the literal in the payload leads to the rule.
 TEST(Transactions, ALiteralInThePayloadLeadsToARuleOfItsOwn) {
-  const auto detector = detector_of(
-      "alert ip any any -> any any (content:\"GET /evil\"; http.uri; pcre:\"/^.evil/\"; sid:1;)");
+  const auto detector =
+      detector_of("alert ip any any -> any any (content:\"GET /evil\"; http.uri; pcre:\"/^.evil/\"; sid:1;)");
   HttpFlow f;
   HttpTransaction& tx = f.add();
   tx.uri = "/evil";

@@ -37,11 +37,13 @@ struct TransactionBuffer {
   ScanSlot slot = 0;         // of the engine's literal sets
   bool shares_slot = false;  // with another one, which has the same bytes
 
-  // Has instances that are scanned as one, when they are all there.
-  bool joins() const {
+  // There may come more of it.
+  bool grows() const {
     const BufferDescriptor& descriptor = buffer_table()[buffer];
-    return descriptor.multiple && descriptor.final_progress <= descriptor.min_progress && transforms.empty();
+    return descriptor.final_progress > descriptor.min_progress;
   }
+  // Has instances that are scanned as one, when they are all there.
+  bool joins() const { return buffer_table()[buffer].multiple && !grows() && transforms.empty(); }
 };
 
 // All that transaction rules ask of one protocol in one direction.

@@ -10,7 +10,7 @@ namespace gatehouse::ids {
 namespace {
 
 // What ends here is "near the beginning": a few cache lines.
-constexpr std::uint32_t kNearReach = 256;
+constexpr std::uint16_t kNearReach = 256;
 
 std::string folded(std::string_view bytes) {
   std::string out(bytes);
@@ -46,31 +46,19 @@ PortBox::PortBox(const Rule& rule) {
 
 void Prefilter::add(const ChosenLiteral& literal, Preselected rule) {
   if (literal.reach < Preselected::kAnyReach) rule.reach = static_cast<std::uint16_t>(literal.reach);
-  const Kind kind = joins_ ? kFree : literal.place ? kAnchored : literal.reach <= kNearReach ? kNear : kFree;
   Key key{literal.nocase ? folded(literal.bytes) : std::string(literal.bytes),
           literal.nocase,
-          kind == kAnchored ? literal.place : std::nullopt,
-          kind,
+          scope_ == Scope::joined ? std::nullopt : literal.place,
           {}};
   for (const ByteClass& bytes : literal.then) key.then.push_back(members(bytes));
   auto& rules = literals_[std::move(key)];
   if (rules.empty() || rules.back().plan != rule.plan) rules.push_back(rule);
-  if (kind == kAnchored) return;
-  FreeSection& section = kind == kNear ? near_ : free_;
-  section.longest = std::max(section.longest, literal.bytes.size() + literal.then.size());
-  section.reach = std::max(section.reach, literal.reach);
 }
 
 void Prefilter::take(Prefilter& other) {
   for (auto& [key, plans] : std::exchange(other.literals_, {})) {
     auto& rules = literals_[key];
     rules.insert(rules.end(), plans.begin(), plans.end());
-  }
-  for (FreeSection Prefilter::*section : {&Prefilter::near_, &Prefilter::free_}) {
-    FreeSection& to = this->*section;
-    const FreeSection from = std::exchange(other.*section, {});
-    to.longest = std::max(to.longest, from.longest);
-    to.reach = std::max(to.reach, from.reach);
   }
 }
 
@@ -89,22 +77,52 @@ void Prefilter::Section::add(std::span<const Preselected> of_literal) {
   first.push_back(static_cast<std::uint32_t>(rules.size()));
 }
 
+void Prefilter::FreeSection::add(const Literal& literal, std::span<const Preselected> of_literal) {
+  if (of_literal.empty()) return;
+  literals.push_back(literal);
+  Section::add(of_literal);
+  longest = std::max(longest, literal.size());
+  for (const Preselected& rule : of_literal)
+    reach = std::max(reach, rule.reach == Preselected::kAnyReach ? kNoReach : std::uint32_t{rule.reach});
+}
+
+// Each place costs a look of its own, so it pays for the few that many literals count in.
+std::set<std::uint32_t> Prefilter::busiest_places() const {
+  constexpr std::size_t kMostPlaces = 64;
+  std::map<std::uint32_t, std::size_t> counts;
+  for (const auto& [key, rules] : literals_) {
+    if (key.place) ++counts[*key.place];
+  }
+  std::vector<std::pair<std::size_t, std::uint32_t>> ranked;
+  for (const auto& [place, count] : counts) ranked.emplace_back(count, place);
+  std::sort(ranked.rbegin(), ranked.rend());
+  ranked.resize(std::min(ranked.size(), kMostPlaces));
+  std::set<std::uint32_t> busiest;
+  for (const auto& [count, place] : ranked) busiest.insert(place);
+  return busiest;
+}
+
 void Prefilter::build(EngineSummary& summary) {
+  const std::set<std::uint32_t> places = busiest_places();
   std::vector<AnchoredLiteral> anchored;
-  std::vector<Literal> near, free;
-  for (const auto& [key, rules] : std::exchange(literals_, {})) {
-    if (key.kind == kAnchored) {
-      anchored.push_back({{key.bytes, key.nocase}, *key.place});
-      anchored_.add(rules);
-      continue;
-    }
-    Literal& literal = (key.kind == kNear ? near : free).emplace_back(Literal{key.bytes, key.nocase});
+  for (auto& [key, rules] : literals_) {
+    Literal literal{key.bytes, key.nocase};
     for (const std::string& bytes : key.then) {
       ByteClass& members = literal.then.emplace_back();
       for (const char c : bytes) members.set(static_cast<std::uint8_t>(c));
     }
-    (key.kind == kNear ? near_ : free_).add(rules);
+    if (key.place && places.count(*key.place) != 0) {
+      anchored.push_back({std::move(literal), *key.place});
+      anchored_.add(rules);
+      continue;
+    }
+    const auto far = std::stable_partition(rules.begin(), rules.end(), [&](const Preselected& rule) {
+      return scope_ == Scope::big && rule.reach <= kNearReach;
+    });
+    near_.add(literal, {rules.begin(), far});
+    free_.add(literal, {far, rules.end()});
   }
+  literals_.clear();
   const auto count = [&](const auto& set) {
     ++summary.literal_sets;
     summary.literals += set.size();
@@ -114,9 +132,9 @@ void Prefilter::build(EngineSummary& summary) {
     anchored_set_ = std::make_unique<const AnchoredSet>(anchored);
     count(*anchored_set_);
   }
-  for (auto [section, literals] : {std::pair(&near_, &near), std::pair(&free_, &free)}) {
-    if (literals->empty()) continue;
-    section->set = std::make_unique<const LiteralSet>(*literals);
+  for (FreeSection* section : {&near_, &free_}) {
+    if (section->literals.empty()) continue;
+    section->set = std::make_unique<const LiteralSet>(std::exchange(section->literals, {}));
     count(*section->set);
   }
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -67,8 +68,13 @@ struct ChosenLiteral;
 
 class Prefilter {
  public:
-  // `joins`: what it scans is joined, so that positions say nothing.
-  explicit Prefilter(bool joins = false) : joins_(joins) {}
+  // What it scans.
+  enum class Scope : std::uint8_t {
+    big,  // long enough that literals of use near its beginning are worth a scan of their own
+    small,
+    joined,  // several buffers at once, so that positions say nothing
+  };
+  explicit Prefilter(Scope scope = Scope::big) : scope_(scope) {}
   void add(const ChosenLiteral& literal, Preselected rule);
   // Before build(): adds all that `other` has, and leaves it empty.
   void take(Prefilter& other);
@@ -108,7 +114,6 @@ class Prefilter {
     std::string bytes;
     bool nocase = false;
     std::optional<std::uint32_t> place;
-    Kind kind = kFree;
     std::vector<std::string> then;  // of each class its members
     auto operator<=>(const Key&) const = default;
   };
@@ -120,10 +125,12 @@ class Prefilter {
     void add(std::span<const Preselected> of_literal);
   };
   struct FreeSection : Section {
+    std::vector<Literal> literals;  // until the set is made
     std::unique_ptr<const LiteralSet> set;
     std::size_t longest = 0;
     std::uint32_t reach = 0;  // the farthest of its literals
 
+    void add(const Literal& literal, std::span<const Preselected> of_literal);
     // What of `view` a literal can newly lie in.
     ByteView part(const ScanView& view) const;
   };
@@ -172,8 +179,9 @@ class Prefilter {
   }
   static bool is_new(const ScanView& view) { return view.old < view.data.size(); }
   void find_anchored(const ScanView& view, LiteralSink& sink) const;
+  std::set<std::uint32_t> busiest_places() const;
 
-  bool joins_;
+  Scope scope_;
   std::map<Key, std::vector<Preselected>> literals_;  // until build()
   Section anchored_;
   std::unique_ptr<const AnchoredSet> anchored_set_;
