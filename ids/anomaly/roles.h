@@ -29,8 +29,8 @@ class Roles {
   static constexpr std::uint64_t kPartners = 40;  // networks, of which answers came
   static constexpr std::uint8_t kMinutes = 10, kGatewayMinutes = 60;
   static constexpr std::uint32_t kGatewayContacts = 4'000;
-  // A role that is not lived is forgotten.
-  static constexpr std::int64_t kLapsesUs = 24LL * 3600 * 1'000'000;
+  // A role that is not lived is forgotten, whatever else the host does meanwhile.
+  static constexpr std::int64_t kLapsesMinutes = 24 * 60;
 
   Roles() : table_(kEntries) {}
 
@@ -40,8 +40,8 @@ class Roles {
     Entry* e = entry(host, now_us);
     if (e == nullptr) return;
     const auto at = static_cast<std::size_t>(role);
-    const auto minute = static_cast<std::uint32_t>(now_us / 60'000'000);
-    e->last_us = std::max(e->last_us, now_us);
+    const std::uint32_t minute = minute_of(now_us);
+    if (has_lapsed(*e, role, now_us)) forget(*e, role);
     e->partners[at].add(partner);
     if (role == Role::gateway) e->contacts = std::min(e->contacts + contacts, 4 * kGatewayContacts);
     if (e->minute[at] == minute) return;
@@ -52,6 +52,7 @@ class Roles {
   void learn_peer(std::uint64_t host, std::uint16_t port, std::uint64_t partner, std::int64_t now_us) {
     Entry* e = entry(host, now_us);
     if (e == nullptr) return;
+    if (has_lapsed(*e, Role::peer, now_us)) forget(*e, Role::peer);
     if (e->port_votes == 0) e->port = port;
     if (e->port != port) {
       --e->port_votes;
@@ -62,7 +63,7 @@ class Roles {
   }
   bool is(std::uint64_t host, Role role, std::int64_t now_us) const {
     const Entry* e = table_.find(host);
-    if (e == nullptr || now_us - e->last_us > kLapsesUs) return false;
+    if (e == nullptr || has_lapsed(*e, role, now_us)) return false;
     const auto at = static_cast<std::size_t>(role);
     if (role == Role::gateway) return e->minutes[at] >= kGatewayMinutes && e->contacts >= kGatewayContacts;
     return e->minutes[at] >= kMinutes && e->partners[at].estimate() >= kPartners;
@@ -86,15 +87,23 @@ class Roles {
   };
   static_assert(sizeof(Entry) <= kEntryBytes);
 
+  static std::uint32_t minute_of(std::int64_t now_us) {
+    return static_cast<std::uint32_t>(now_us / 60'000'000);
+  }
+  static bool has_lapsed(const Entry& e, Role role, std::int64_t now_us) {
+    return std::int64_t{minute_of(now_us)} - e.minute[static_cast<std::size_t>(role)] > kLapsesMinutes;
+  }
+  static void forget(Entry& e, Role role) {
+    const auto at = static_cast<std::size_t>(role);
+    e.partners[at].clear();
+    e.minutes[at] = 0;
+    if (role == Role::gateway) e.contacts = 0;
+    if (role == Role::peer) e.port_votes = 0;
+  }
   // Null: too many want one.
   Entry* entry(std::uint64_t host, std::int64_t now_us) {
     bool fresh = false;
     Entry* e = table_.get_shy(host, fresh);
-    if (e != nullptr && !fresh && now_us - e->last_us > kLapsesUs) {
-      const std::uint64_t tag = e->tag;
-      *e = Entry{};
-      e->tag = tag;
-    }
     if (e != nullptr) e->last_us = std::max(e->last_us, now_us);
     return e;
   }

@@ -74,6 +74,20 @@ TEST(Roles, LapseWhenTheyAreNotLived) {
   EXPECT_EQ(lab.starts(), 1u) << lab.names();
 }
 
+// Another role that goes on keeps none alive, and what was learned before it lapsed does not count again.
+TEST(Roles, LapseEachOnItsOwn) {
+  Lab lab;
+  resolve(lab, 12, 8, 80);
+  for (std::uint16_t minute = 0; minute < 26 * 60; ++minute) {  // it answers as a time server, on and on
+    lab.udp(Contact::udp_attempt, kOutside, kServer, 123, minute);
+    lab.udp(Contact::udp_answered, kOutside, kServer, 123, minute);
+    lab.wait(60 * kSecond);
+  }
+  resolve(lab, 1, 8, 80);
+  dead_servers(lab);
+  EXPECT_EQ(lab.starts(), 1u) << lab.names();
+}
+
 void deliver(Lab& lab, std::uint32_t server) {
   Observation o = lab.make(Contact::tcp_closed, IpAddress::v4(kServer), IpAddress::v4(server), 25);
   o.service = Service::smtp;
