@@ -756,8 +756,8 @@ def outside(n, host=7):
 
 @case("benign.role")
 def benign_resolver_of_long_standing(c):
-    for n in range(13 * 8):
-        c.query(n * 7.5, HOME + "53", outside(n), f"n{n}.example.org")
+    for n in range(13 * 4):
+        c.query(n * 15, HOME + "53", outside(n), f"n{n}.example.org")
     for n in range(700):  # a registry is gone: refused over UDP, reset over TCP
         t = 790 + n * 0.03
         if n % 2:
@@ -796,9 +796,10 @@ def benign_time_server_that_stalls(c):
 
 @case("benign.role")
 def benign_monitor_of_a_site_that_fails(c):
+    """It asks so rarely that no flow of its lives until the next time."""
     for turn in range(4):
         for n in range(60):
-            t, host = 1 + turn * 60 + n * 0.2, HOME + str(n + 60)
+            t, host = 1 + turn * 700 + n * 0.2, HOME + str(n + 60)
             c.add(t, echo("172.20.9.9", host, 500 + turn, 1))
             if turn < 3:
                 c.add(t + 0.01, echo(host, "172.20.9.9", 500 + turn, 1, True))
