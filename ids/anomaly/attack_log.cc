@@ -46,12 +46,25 @@ void Finding::name_source(const IpAddress& address) {
   sources_total = 1;
 }
 
+void Finding::name_senders(const AddressCounts& counts, std::uint32_t least, const IpAddress& otherwise) {
+  source_count = counts.list(sources, least);
+  source = source_count == 0 ? otherwise : sources[0];
+  sources_total = std::max<std::uint64_t>(source_count, 1);
+}
+
 void Finding::name_network(std::span<const IpAddress> addresses, std::uint64_t total, std::uint8_t bits) {
   source_count = std::min(addresses.size(), sources.size());
   std::copy_n(addresses.begin(), source_count, sources.begin());
   if (source_count != 0) source = sources[0];
   sources_total = std::max<std::uint64_t>(total, source_count);
   source_bits = bits;
+}
+
+void Finding::name_targets(const IpAddress& address, std::span<const IpAddress> some, std::uint64_t total) {
+  target = address;
+  target_count = std::min(some.size(), targets.size());
+  std::copy_n(some.begin(), target_count, targets.begin());
+  targets_total = total;
 }
 
 void Finding::name_target(const IpAddress& address, std::uint16_t port) {

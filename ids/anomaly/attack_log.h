@@ -39,6 +39,10 @@ struct Finding {
   std::int64_t window_us = 0;
   double confidence = 0;
 
+  Finding() = default;
+  // Rests on what came from `began_us` until `now_us`.
+  Finding(Verdict what, std::int64_t began_us, std::int64_t now_us)
+      : verdict(what), time_us(now_us), first_us(began_us), window_us(now_us - began_us) {}
   void figure(std::string_view name, std::uint64_t value) {
     if (figure_count < kMostFigures) figures[figure_count++] = {name, value};
   }
@@ -49,6 +53,11 @@ struct Finding {
   // The sources that were counted, unless they look forged: naming those would accuse the innocent.
   void name_sources(const AddressCounts& counts, std::uint32_t least);
   void name_source(const IpAddress& address);
+  // Of `counts` those with `least`, who are no forgeries (they completed a handshake, or came again and again);
+  // if nobody has, the event is about `otherwise`.
+  void name_senders(const AddressCounts& counts, std::uint32_t least, const IpAddress& otherwise);
+  // Some of `total`; the event is about `address`.
+  void name_targets(const IpAddress& address, std::span<const IpAddress> some, std::uint64_t total);
   void name_target(const IpAddress& address, std::uint16_t port);
   // Addresses of one network, each of which may send only once.
   void name_network(std::span<const IpAddress> addresses, std::uint64_t total, std::uint8_t bits);

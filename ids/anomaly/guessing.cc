@@ -117,10 +117,7 @@ class Guessing : public AnomalyDetector {
     const bool goes_on = c_.log.active(subject);
     if (!c_.log.due(subject, o.time_us, k.bad)) return;
     if (network && !goes_on) c_.log.absorb_network(who, door.verdict, o.server);
-    Finding f;
-    f.verdict = door.verdict;
-    f.time_us = o.time_us;
-    f.first_us = k.first_us;
+    Finding f(door.verdict, k.first_us, o.time_us);
     f.name_source(o.client);
     if (network) {
       if (const AddressList* list = lists_.find(k.tag))
@@ -130,7 +127,6 @@ class Guessing : public AnomalyDetector {
     f.figure("failed", k.bad);
     f.figure("opened", k.good);
     f.limit("failed", least);
-    f.window_us = o.time_us - k.first_us;
     f.confidence = std::min(0.99, 1.0 - 2.0 / k.bad);
     c_.log.report(subject, f);
   }

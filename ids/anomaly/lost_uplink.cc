@@ -53,10 +53,7 @@ class LostUplink : public AnomalyDetector {
     if (now_.answered * kAnsweredShare > contacts || c_.symmetry.one_sided()) return;
     const std::uint64_t subject = c_.log.subject(Verdict::lost_uplink, IpAddress{});
     if (!c_.log.due(subject, o.time_us, contacts)) return;
-    Finding f;
-    f.verdict = Verdict::lost_uplink;
-    f.time_us = o.time_us;
-    f.first_us = now_.first_us;
+    Finding f(Verdict::lost_uplink, now_.first_us, o.time_us);
     // One of them and whom it asked for, as an example.
     f.name_source(o.client);
     f.name_target(o.server, o.server_port);
@@ -66,7 +63,6 @@ class LostUplink : public AnomalyDetector {
     f.figure("clients", f.sources_total);
     f.figure("servers", f.targets_total);
     f.figure("answered", now_.answered);
-    f.window_us = o.time_us - now_.first_us;
     f.confidence = 0.8;
     c_.log.report(subject, f);
   }

@@ -131,10 +131,7 @@ class PacketFlood : public AnomalyDetector {
 
   Finding finding(const Victim& v, const VictimTable& table, std::int64_t now_us, Verdict verdict,
                   std::uint32_t amount, std::string_view what) const {
-    Finding f;
-    f.verdict = verdict;
-    f.time_us = now_us;
-    f.first_us = now_us - 1'000'000;
+    Finding f(verdict, now_us - 1'000'000, now_us);
     f.protocol = v.last_protocol;
     f.name_target(v.address, v.port_count() <= 1 ? v.last_port : 0);
     f.sources_total = v.source_count();
@@ -143,7 +140,6 @@ class PacketFlood : public AnomalyDetector {
     f.figure("sources", f.sources_total);
     f.figure("ports", v.port_count());
     f.figure("bytes", v.bytes);
-    f.window_us = 1'000'000;
     f.confidence = std::min(0.99, 1.0 - 0.1 * c_.config.flood_packets_per_second / (1.0 + amount));
     return f;
   }

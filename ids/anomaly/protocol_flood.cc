@@ -90,9 +90,7 @@ class ProtocolFlood : public AnomalyDetector {
     const std::uint64_t subject = c_.log.subject(Verdict::tls_handshakes, o.server);
     if (!c_.log.due(subject, o.time_us, server.hellos)) return;
     Finding f = finding(o, Verdict::tls_handshakes, server.hellos_us);
-    f.source_count = hurt.clients.list(f.sources, std::max<std::uint32_t>(1, hurt.clients.largest() / 4));
-    f.source = f.source_count == 0 ? o.client : f.sources[0];
-    f.sources_total = std::max<std::uint64_t>(f.source_count, 1);
+    f.name_senders(hurt.clients, std::max<std::uint32_t>(1, hurt.clients.largest() / 4), o.client);
     f.figure("begun", server.hellos);
     f.figure("done", server.done);
     f.limit("begun", one ? of_one : of_many);
@@ -150,12 +148,8 @@ class ProtocolFlood : public AnomalyDetector {
   }
 
   static Finding finding(const Observation& o, Verdict verdict, std::int64_t first_us) {
-    Finding f;
-    f.verdict = verdict;
-    f.time_us = o.time_us;
-    f.first_us = first_us;
+    Finding f(verdict, first_us, o.time_us);
     f.name_target(o.server, o.server_port);
-    f.window_us = o.time_us - first_us;
     return f;
   }
 

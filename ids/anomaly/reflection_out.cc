@@ -80,10 +80,7 @@ class ReflectionOut : public AnomalyDetector {
     if (!same && !unwanted) return;
     const std::uint64_t subject = c_.log.subject(Verdict::amplification_out, victim, c_.hash(ours) ^ port);
     if (!c_.log.due(subject, now_us, m.answered)) return;
-    Finding f;
-    f.verdict = Verdict::amplification_out;
-    f.time_us = now_us;
-    f.first_us = m.first_us;
+    Finding f(Verdict::amplification_out, m.first_us, now_us);
     f.protocol = 17;
     // It sends, though not of its own accord; who asks in the victim's name is not seen.
     f.name_source(ours);
@@ -99,7 +96,6 @@ class ReflectionOut : public AnomalyDetector {
       f.limit("answered_bytes", least);
       f.limit("answers", answers);
     }
-    f.window_us = now_us - m.first_us;
     f.confidence = unwanted ? 0.95 : 0.8;
     c_.log.report(subject, f);
   }

@@ -133,18 +133,13 @@ class RequestFlood : public AnomalyDetector {
   void report_http(const Asked& s, const Observation& o, std::uint32_t least) {
     const std::uint64_t subject = c_.log.subject(Verdict::http_flood, o.server);
     if (!c_.log.due(subject, o.time_us, s.requests)) return;
-    Finding f;
-    f.verdict = Verdict::http_flood;
-    f.time_us = o.time_us;
-    f.first_us = s.first_us;
+    Finding f(Verdict::http_flood, s.first_us, o.time_us);
     f.name_target(o.server, o.server_port);
-    f.source_count = s.machines.list(f.sources);
-    f.source = f.source_count == 0 ? o.client : f.sources[0];
+    f.name_senders(s.machines, 1, o.client);
     f.sources_total = s.machines.distinct();
     f.figure("same_page_requests", s.requests);
     f.figure("machines", s.machines.distinct());
     f.limit("same_page_requests", least);
-    f.window_us = o.time_us - s.first_us;
     f.confidence = 0.9;
     c_.log.report(subject, f);
   }
@@ -173,10 +168,7 @@ class RequestFlood : public AnomalyDetector {
   void report_dns(const NameServer& n, const Observation& o) {
     const std::uint64_t subject = c_.log.subject(Verdict::dns_flood, o.server);
     if (!c_.log.due(subject, o.time_us, n.queries)) return;
-    Finding f;
-    f.verdict = Verdict::dns_flood;
-    f.time_us = o.time_us;
-    f.first_us = n.window_us;
+    Finding f(Verdict::dns_flood, n.window_us, o.time_us);
     f.protocol = 17;
     f.name_target(o.server, o.server_port);
     f.name_sources(n.clients, n.queries / 50 + 2);
@@ -185,7 +177,6 @@ class RequestFlood : public AnomalyDetector {
     f.figure("answers", n.answers);
     f.figure("no_such_name", n.missing);
     f.limit("queries", c_.config.scaled(kQueries, o.server));
-    f.window_us = o.time_us - n.window_us;
     f.confidence = 0.9;
     c_.log.report(subject, f);
   }

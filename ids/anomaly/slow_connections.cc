@@ -226,23 +226,16 @@ class SlowConnections : public AnomalyDetector {
     const auto most = std::max_element(s.stuck.begin() + 1, s.stuck.end()) - s.stuck.begin();
     constexpr Verdict kVerdicts[] = {Verdict::slowloris, Verdict::slowloris, Verdict::slow_post,
                                      Verdict::slow_read, Verdict::connection_exhaustion};
-    Finding f;
-    f.verdict = kVerdicts[most];
-    f.time_us = now_us;
-    f.first_us = s.first_us;
+    Finding f(kVerdicts[most], s.first_us, now_us);
     f.name_target(c.server, c.port);
     // They have completed handshakes: nobody forged them.
-    const std::uint32_t least = std::max<std::uint32_t>(2, s.clients.largest() / 8);
-    f.source_count = s.clients.list(f.sources, least);
-    f.source = f.source_count == 0 ? c.client : f.sources[0];
-    f.sources_total = std::max<std::uint64_t>(f.source_count, 1);
+    f.name_senders(s.clients, std::max<std::uint32_t>(2, s.clients.largest() / 8), c.client);
     f.figure("held", amount);
     f.figure("header_unfinished", s.stuck[1]);
     f.figure("body_unfinished", s.stuck[2]);
     f.figure("not_reading", s.stuck[3]);
     f.figure("silent", s.stuck[4]);
     f.limit("held", one ? scaled(kind == Kind::silent ? kSilentOfOne : kStuckOfOne) : scaled(kStuckOfMany));
-    f.window_us = now_us - s.first_us;
     f.confidence = std::min(0.99, 1.0 - 2.0 / amount);
     c_.log.report(subject, f);
   }

@@ -435,12 +435,9 @@ class SourceScan : public AnomalyDetector {
       f.name_network(listed(s, kSenders), s.senders.estimate(), s.bits);
       if (f.source_count == 0) f.name_network(std::span(&o.client, 1), s.senders.estimate(), s.bits);
     }
-    f.target = o.server;
     std::span<const IpAddress> targets = listed(s, kTargets);
     if (targets.empty()) targets = std::span(s.samples).first(s.sample_count);
-    f.target_count = std::min(targets.size(), kMostTargets);
-    std::copy_n(targets.begin(), f.target_count, f.targets.begin());
-    f.targets_total = s.hosts.estimate();
+    f.name_targets(o.server, targets, s.hosts.estimate());
     const std::uint32_t good_contacts = good(s);
     f.figure("failed", s.failed);
     f.figure("succeeded", good_contacts);

@@ -46,10 +46,7 @@ class SynFlood : public AnomalyDetector {
     if (many_ports && sources * 4 < std::min<std::uint64_t>(begun, kManyPorts)) return;
     const std::uint64_t subject = c_.log.subject(Verdict::syn_flood, v.address);
     if (!c_.log.due(subject, now_us, begun)) return;
-    Finding f;
-    f.verdict = Verdict::syn_flood;
-    f.time_us = now_us;
-    f.first_us = now_us - 1'000'000;
+    Finding f(Verdict::syn_flood, now_us - 1'000'000, now_us);
     f.name_target(v.address, v.port_count() <= 1 ? v.last_port : 0);
     f.sources_total = sources;
     if (suspicion != nullptr) f.name_sources(suspicion->sources, begun / 50 + 2);
@@ -60,7 +57,6 @@ class SynFlood : public AnomalyDetector {
     f.figure("usual_per_second", static_cast<std::uint64_t>(v.usual_syn));
     f.figure("sources", sources);
     f.limit("syn_per_second", std::max<std::uint64_t>(most, static_cast<std::uint64_t>(2 * v.usual_syn)));
-    f.window_us = 1'000'000;
     f.confidence = std::min(0.99, static_cast<double>(lost) / static_cast<double>(older + 1));
     c_.log.absorb(f);
     c_.log.report(subject, f);
@@ -75,10 +71,7 @@ class SynFlood : public AnomalyDetector {
     if (clients < kDeadClients || v[Tally::syn_retried] * 3 < v[Tally::syn]) return;
     const std::uint64_t subject = c_.log.subject(Verdict::dead_server, v.address);
     if (!c_.log.due(subject, now_us, v[Tally::syn_retried])) return;
-    Finding f;
-    f.verdict = Verdict::dead_server;
-    f.time_us = now_us;
-    f.first_us = v.first_us;
+    Finding f(Verdict::dead_server, v.first_us, now_us);
     f.name_target(v.address, v.port_count() <= 1 ? v.last_port : 0);
     f.sources_total = clients;
     f.figure("retried_per_second", v[Tally::syn_retried]);

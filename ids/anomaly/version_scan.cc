@@ -96,17 +96,13 @@ class VersionScan : public AnomalyDetector {
     if (c_.log.active(c_.log.subject(Verdict::scan_vertical, o.client))) return;
     const std::uint64_t subject = c_.log.subject(Verdict::scan_version, o.client, o.server_key);
     if (!c_.log.due(subject, o.time_us, kinds + p.ports.bits_set())) return;
-    Finding f;
-    f.verdict = Verdict::scan_version;
-    f.time_us = o.time_us;
-    f.first_us = p.first_us;
+    Finding f(Verdict::scan_version, p.first_us, o.time_us);
     f.name_source(o.client);
     f.name_target(o.server, p.ports.bits_set() == 1 ? o.server_port : 0);
     f.figure("kinds", kinds);
     f.figure("ports", p.ports.bits_set());
     f.figure("connections", t.count);
     f.limit(one ? "kinds" : "ports", one ? of_one : ports);
-    f.window_us = o.time_us - p.first_us;
     f.confidence = std::min(0.95, 1.0 - 1.0 / kinds);
     c_.log.report(subject, f);
   }
