@@ -75,8 +75,8 @@ void SmtpSession::answer(const Pending& pending, unsigned code) {
     case Awaited::auth:
       auth_line_ = code == 334;
       // RFC 4954 6: the credentials are right, or they are not.
-      logins_granted_ += code == 235;
-      logins_refused_ += code == 535;
+      deeds_.logins_granted += code == 235;
+      deeds_.logins_refused += code == 535;
       break;
     case Awaited::other:
       break;

@@ -22,12 +22,7 @@ class SmtpSession : public Session, private MimeHandler {
   bool on_data(Direction direction, ByteView data, std::int64_t time_us) override;
   bool on_gap(Direction direction, std::uint64_t bytes) override;
   void on_end(Direction direction) override;
-  Deeds deeds() const override {
-    Deeds d;
-    d.logins_refused = logins_refused_;
-    d.logins_granted = logins_granted_;
-    return d;
-  }
+  Deeds deeds() const override { return deeds_; }
 
  private:
   enum class Mode : std::uint8_t { command, data, chunk };
@@ -90,7 +85,7 @@ class SmtpSession : public Session, private MimeHandler {
   bool replies_lost_ = false;        // what is pending may have been answered
   bool server_ended_ = false;        // no more replies will come
   bool auth_line_ = false;           // the server asked for a line that is no command
-  std::uint32_t logins_refused_ = 0, logins_granted_ = 0;
+  Deeds deeds_;
   std::string helo_;
   bool helo_rejected_ = false;
 

@@ -91,11 +91,7 @@ class TlsSession final : public Session {
     return !s.stopped;
   }
 
-  Deeds deeds() const override {
-    Deeds d;
-    d.key_changes = key_changes_;
-    return d;
-  }
+  Deeds deeds() const override { return deeds_; }
 
   bool on_gap(Direction d, std::uint64_t bytes) override {
     Side& s = sides_[index(d)];
@@ -149,7 +145,7 @@ class TlsSession final : public Session {
         s.stopped = true;
         return false;
       }
-      if (type == kChangeCipherSpec && d == Direction::to_server) ++key_changes_;
+      if (type == kChangeCipherSpec && d == Direction::to_server) ++deeds_.key_changes;
       s.skip = s.record[3] * 256U + s.record[4];
       s.next_record();
     }
@@ -191,7 +187,7 @@ class TlsSession final : public Session {
     // TLS 1.3 needs no such record: then the first that is encrypted says that the handshake is done.
     if (d == Direction::to_server &&
         (type == kChangeCipherSpec || (type == kApplicationData && !s.encrypted)))
-      ++key_changes_;
+      ++deeds_.key_changes;
     const bool readable = !s.encrypted && type != kApplicationData;
     if (readable || length == 0) return;
     if (type == kHeartbeat) encrypted_heartbeat(d, tx, length);
@@ -410,7 +406,7 @@ class TlsSession final : public Session {
   std::array<Side, 2> sides_;
   Direction heartbeat_from_ = Direction::to_server;
   std::size_t heartbeat_bytes_ = 0;
-  std::uint32_t key_changes_ = 0;
+  Deeds deeds_;
   bool application_data_ = false;
 };
 
