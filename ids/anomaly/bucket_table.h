@@ -14,6 +14,14 @@
 
 namespace gatehouse::ids::anomaly {
 
+// An entry begins anew under its key.
+template <class Entry>
+void renew(Entry& entry) {
+  const std::uint64_t tag = entry.tag;
+  entry = Entry{};
+  entry.tag = tag;
+}
+
 // Entry needs: `std::uint64_t tag` (0: free), and `std::int64_t worth() const`: the entry with the
 // lowest worth of a full bucket goes.
 template <class Entry>

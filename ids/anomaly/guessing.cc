@@ -3,6 +3,7 @@
 
 #include "ids/anomaly/address_list.h"
 #include "ids/anomaly/detector.h"
+#include "ids/anomaly/majority.h"
 
 namespace gatehouse::ids::anomaly {
 namespace {
@@ -20,13 +21,12 @@ struct Knocks {
   std::uint64_t tag = 0;
   std::int64_t first_us = 0, last_us = 0;
   std::uint32_t bad = 0, good = 0;
-  // Of a network: its senders, and the one most failures are of (majority vote).
-  std::uint32_t sender_votes = 0;
-  std::uint64_t sender = 0;
+  // Of a network: its senders, and the one most failures are of.
   Distinct<1> senders;
+  Majority sender;
   bool sound() const { return sound_time(first_us) && sound_time(last_us) && senders.sound(); }
   std::int64_t worth() const { return last_us + std::int64_t{bad} * 1'000'000; }
-  bool is_shared() const { return senders.bits_set() >= 2 && std::uint64_t{sender_votes} * 3 <= bad; }
+  bool is_shared() const { return senders.bits_set() >= 2 && std::uint64_t{sender.votes} * 3 <= bad; }
 };
 
 static_assert(sizeof(Knocks) <= kPairBytes);
@@ -90,9 +90,7 @@ class Guessing : public AnomalyDetector {
       k = &table_.get(hash, fresh);
     }
     if (fresh || o.time_us - k->first_us > kWindowUs) {
-      const std::uint64_t tag = k->tag;
-      *k = Knocks{};
-      k->tag = tag;
+      renew(*k);
       k->first_us = o.time_us;
     }
     k->last_us = o.time_us;
@@ -103,8 +101,7 @@ class Guessing : public AnomalyDetector {
   void count_sender(Knocks& k, const Observation& o) {
     bool fresh = false;
     if (k.senders.add(o.client_key)) lists_.get(k.tag, fresh).add(o.client, o.time_us);
-    if (k.sender_votes == 0) k.sender = o.client_key;
-    k.sender_votes = k.sender == o.client_key ? k.sender_votes + 1 : k.sender_votes - 1;
+    k.sender.add(o.client_key);
   }
 
   // `who`: a network, or with length 0 one address.

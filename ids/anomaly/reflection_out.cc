@@ -45,9 +45,7 @@ class ReflectionOut : public AnomalyDetector {
     Misuse* m = much ? &table_.get(hash, fresh) : table_.find(hash);
     if (m == nullptr) return;
     if (fresh || o.time_us - m->first_us > kWindowUs) {
-      const std::uint64_t tag = m->tag;
-      *m = Misuse{};
-      m->tag = tag;
+      renew(*m);
       m->first_us = o.time_us;
     }
     m->last_us = o.time_us;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ids/anomaly/detector.h"
+#include "ids/anomaly/majority.h"
 
 namespace gatehouse::ids::anomaly {
 namespace {
@@ -16,22 +17,6 @@ constexpr std::uint64_t kMachines = 4;
 constexpr std::uint32_t kOfMachines = 200;
 // Queries below one domain for names that do not exist, nearly each another.
 constexpr std::uint32_t kQueries = 100;
-
-// Majority vote over hashes.
-struct Majority {
-  std::uint64_t value = 0;
-  std::uint32_t votes = 0;
-  void add(std::uint64_t v) {
-    if (votes == 0) {
-      value = v;
-      votes = 1;
-    } else if (value == v) {
-      ++votes;
-    } else {
-      --votes;
-    }
-  }
-};
 
 struct Asker {  // one client at one server
   std::uint64_t tag = 0;
@@ -111,9 +96,7 @@ class RequestFlood : public AnomalyDetector {
     if (a.requests < kMachine || !same) return;
     Asked& s = asked_.get(o.server_key, fresh);
     if (fresh || o.time_us - s.last_us > 2 * kWindowUs || s.page != a.page.value) {
-      const std::uint64_t tag = s.tag;
-      s = Asked{};
-      s.tag = tag;
+      renew(s);
       s.first_us = s.window_us = a.window_us;
       s.page = a.page.value;
     }
@@ -148,9 +131,7 @@ class RequestFlood : public AnomalyDetector {
     bool fresh = false;
     NameServer& n = name_servers_.get(o.server_key, fresh);
     if (fresh || o.time_us - n.window_us > kWindowUs) {
-      const std::uint64_t tag = n.tag;
-      n = NameServer{};
-      n.tag = tag;
+      renew(n);
       n.window_us = o.time_us;
     }
     n.last_us = o.time_us;

@@ -201,25 +201,18 @@ class SlowConnections : public AnomalyDetector {
     c.key = 0;
   }
 
-  bool is_many_heads(const Pair& pair, const Connection& c, Kind kind) const {
-    const std::uint32_t held = kind == Kind::silent
-                                   ? pair.stuck[static_cast<std::size_t>(kind)]
-                                   : std::uint32_t{pair.stuck[1]} + pair.stuck[2] + pair.stuck[3];
-    return held >= 2 * c_.config.scaled(kind == Kind::silent ? kSilentOfOne : kStuckOfOne, c.server);
-  }
-
   void judge(const Server& s, const Pair& pair, const Connection& c, Kind kind, std::int64_t now_us) {
-    const auto k = static_cast<std::size_t>(kind);
+    const bool silent = kind == Kind::silent;
     const std::uint32_t stuck = s.stuck[1] + s.stuck[2] + s.stuck[3];
-    const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, c.server); };
-    const bool one = kind == Kind::silent ? pair.stuck[k] >= scaled(kSilentOfOne)
-                                          : std::uint32_t{pair.stuck[1]} + pair.stuck[2] + pair.stuck[3] >=
-                                                scaled(kStuckOfOne);
-    const bool many = stuck >= scaled(kStuckOfMany) && stuck * 2 >= s.open;
-    if (!one && !many) return;
+    const std::uint32_t own =
+        silent ? pair.stuck[4] : std::uint32_t{pair.stuck[1]} + pair.stuck[2] + pair.stuck[3];
+    const std::uint32_t of_many = c_.config.scaled(kStuckOfMany, c.server);
+    std::uint32_t of_one = c_.config.scaled(silent ? kSilentOfOne : kStuckOfOne, c.server);
     // Behind a gateway are many.
-    if (!many && c_.roles.is(c_.hash(c.client), Role::gateway, now_us) && !is_many_heads(pair, c, kind))
-      return;
+    if (own >= of_one && c_.roles.is(c_.hash(c.client), Role::gateway, now_us)) of_one *= 2;
+    const bool one = own >= of_one;
+    const bool many = stuck >= of_many && stuck * 2 >= s.open;
+    if (!one && !many) return;
     const std::uint64_t subject = c_.log.subject(Verdict::slowloris, c.server);
     const std::uint32_t amount = stuck + s.stuck[4];
     if (!c_.log.due(subject, now_us, amount)) return;
@@ -235,7 +228,7 @@ class SlowConnections : public AnomalyDetector {
     f.figure("body_unfinished", s.stuck[2]);
     f.figure("not_reading", s.stuck[3]);
     f.figure("silent", s.stuck[4]);
-    f.limit("held", one ? scaled(kind == Kind::silent ? kSilentOfOne : kStuckOfOne) : scaled(kStuckOfMany));
+    f.limit("held", one ? of_one : of_many);
     f.confidence = std::min(0.99, 1.0 - 2.0 / amount);
     c_.log.report(subject, f);
   }

@@ -62,7 +62,7 @@ struct Source {
       focus_good;  // ports of it that answered: a thousand visits to one of them prove no more than one
   std::array<IpAddress, kSamples> samples{};
   std::uint8_t sample_count = 0;
-  // Of a network: its senders, and the one most failures are of (majority vote).
+  // Of a network: its senders, and the one most failures are of (a Majority, packed closer).
   std::uint8_t bits = 0;
   std::uint16_t sender_votes = 0;
   std::uint64_t sender = 0;

@@ -12,8 +12,8 @@ constexpr std::int64_t kRetrySeenUs = 1'300'000;
 constexpr std::uint32_t kDeadSyn = 16;  // unanswered within a second
 constexpr std::uint64_t kDeadClients = 8;
 constexpr std::uint64_t kManyPorts = 128;
-constexpr std::uint32_t kEnoughVotes =
-    32;  // the vote begins anew with each count of ports, and the first port leads
+// The vote begins anew with each count of ports, and the first port leads.
+constexpr std::uint32_t kEnoughVotes = 32;
 
 class SynFlood : public AnomalyDetector {
  public:

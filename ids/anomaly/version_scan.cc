@@ -76,9 +76,7 @@ class VersionScan : public AnomalyDetector {
     bool fresh = false;
     Prober& p = probers_.get(o.pair_key, fresh);
     if (fresh || o.time_us - p.first_us > kWindowUs) {
-      const std::uint64_t own = p.tag;
-      p = Prober{};
-      p.tag = own;
+      renew(p);
       p.first_us = std::int64_t{t.first_s} * 1'000'000;
     }
     p.last_us = o.time_us;
