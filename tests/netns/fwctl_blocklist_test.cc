@@ -12,27 +12,13 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class FwctlBlocklist : public ::testing::Test {
+class FwctlBlocklist : public OnMachine {
  protected:
   void SetUp() override {
-    std::string reason;
-    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
-    auto made = Machine::make();
-    ASSERT_TRUE(made) << made.error().to_string();
-    m_.emplace(std::move(*made));
-    write_site();
-  }
-  // web-mail with one blocklist, beside which it lies.
-  void write_site() {
-    auto text = core::read_file(example("web-mail.yaml"));
-    ASSERT_TRUE(text);
-    const std::string key = "firewall:\n";
-    text->insert(text->find(key) + key.size(), "  blocklists: [list.txt]\n");
-    const std::string rules = "../ids/gatehouse.rules";
-    text->replace(text->find(rules), rules.size(),
-                  std::string(GATEHOUSE_SOURCE_DIR) + "/rules/ids/gatehouse.rules");
-    site_ = m_->directory() + "/site.yaml";
-    ASSERT_TRUE(core::write_file_atomic(site_, *text));
+    OnMachine::SetUp();
+    if (!m_) return;
+    site_ = m_->site("firewall:\n", "  blocklists: [list.txt]\n");
+    ASSERT_FALSE(site_.empty());
   }
   void list(const std::string& text) {
     ASSERT_TRUE(core::write_file_atomic(m_->directory() + "/list.txt", text));
@@ -58,7 +44,6 @@ class FwctlBlocklist : public ::testing::Test {
     EXPECT_EQ(policy, out.text.find("ruleset  drop") != std::string::npos) << out.text;
     return policy;
   }
-  std::optional<Machine> m_;
   std::string site_;
 };
 

@@ -11,14 +11,11 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class FwctlBoot : public ::testing::Test {
+class FwctlBoot : public OnMachine {
  protected:
   void SetUp() override {
-    std::string reason;
-    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
-    auto made = Machine::make();
-    ASSERT_TRUE(made) << made.error().to_string();
-    m_.emplace(std::move(*made));
+    OnMachine::SetUp();
+    if (!m_) return;
     broken_ = m_->directory() + "/broken.yaml";
     ASSERT_TRUE(core::write_file_atomic(broken_, "site: [\n"));
   }
@@ -28,7 +25,6 @@ class FwctlBoot : public ::testing::Test {
     EXPECT_THAT(out.text, HasSubstr("ruleset  ")) << packet;
     return out.text.find("ruleset  accept") != std::string::npos;
   }
-  std::optional<Machine> m_;
   std::string broken_;
 };
 

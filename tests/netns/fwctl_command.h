@@ -23,6 +23,25 @@ struct Output {
   std::string text;  // standard output and standard error
 };
 
+// What `sh` does with the command inside, with these variables.
+inline Output run_inside(const Namespace& inside, const std::string& variables, const std::string& command) {
+  Output out;
+  inside.enter([&] {
+    FILE* pipe = popen(("{ export " + variables + "; " + command + "; } 2>&1").c_str(), "r");
+    if (pipe == nullptr) return;
+    char buffer[4096];
+    std::size_t got = 0;
+    while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
+    const int status = pclose(pipe);
+    out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  });
+  return out;
+}
+
+inline std::string example(const std::string& name) {
+  return std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/" + name;
+}
+
 // A test with an empty network namespace of its own, and commands run inside.
 class CommandInNamespace : public ::testing::Test {
  protected:
@@ -46,23 +65,9 @@ class CommandInNamespace : public ::testing::Test {
     return planned ? print_plan(planned->plan) : planned.error().to_string();
   }
   Output shell(const std::string& command) {
-    Output out;
-    inside_->enter([&] {
-      FILE* pipe = popen(
-          ("{ export GATEHOUSE_STATE=/nowhere GATEHOUSE_RUN=/nowhere; " + command + "; } 2>&1").c_str(), "r");
-      if (pipe == nullptr) return;
-      char buffer[4096];
-      std::size_t got = 0;
-      while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
-      const int status = pclose(pipe);
-      out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    });
-    return out;
+    return run_inside(*inside_, "GATEHOUSE_STATE=/nowhere GATEHOUSE_RUN=/nowhere", command);
   }
   Output fwctl(const std::string& arguments) { return shell(std::string(GATEHOUSE_FWCTL) + " " + arguments); }
-  static std::string example(const std::string& name) {
-    return std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/" + name;
-  }
 
   std::optional<Namespace> inside_;
   std::optional<Kernel> kernel_;

@@ -36,19 +36,7 @@ class Machine {
     if (!directory_.empty()) std::filesystem::remove_all(directory_);
   }
 
-  Output run(const std::string& command) const {
-    Output out;
-    inside_.enter([&] {
-      FILE* pipe = popen(fmt::format("{{ export {}; {}; }} 2>&1", environment(), command).c_str(), "r");
-      if (pipe == nullptr) return;
-      char buffer[4096];
-      std::size_t got = 0;
-      while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
-      const int status = pclose(pipe);
-      out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    });
-    return out;
-  }
+  Output run(const std::string& command) const { return run_inside(inside_, environment(), command); }
   Output fwctl(const std::string& arguments) const {
     return run(std::string(GATEHOUSE_FWCTL) + " " + arguments);
   }
@@ -96,6 +84,23 @@ class Machine {
     for (const std::string& b : blocks) out += b;
     return out;
   }
+  // web-mail.yaml with the first `key` line followed by `more`, in our directory; its spool is ours, too.
+  std::string site(const std::string& key = {}, const std::string& more = {}) const {
+    auto text = core::read_file(example("web-mail.yaml"));
+    if (!text) return {};
+    const auto put = [&](const std::string& from, const std::string& to) {
+      const std::size_t at = text->find(from);
+      if (at == std::string::npos) return false;
+      text->replace(at, from.size(), to);
+      return true;
+    };
+    const bool whole =
+        put("../ids/gatehouse.rules", std::string(GATEHOUSE_SOURCE_DIR) + "/rules/ids/gatehouse.rules") &&
+        put("/var/spool/gatehouse", directory_ + "/spool") && put(key, key + more);
+    const std::string out = directory_ + "/web-mail.yaml";
+    if (!whole || !core::write_file_atomic(out, *text)) return {};
+    return out;
+  }
   core::Result<std::vector<Entry>> entries() const {
     GH_TRY(const Journal journal, Journal::open(directory_, false));
     core::Result<std::vector<Entry>> out = std::vector<Entry>();
@@ -127,8 +132,17 @@ inline std::vector<pid_t> keepers_of(std::uint64_t network) {
   return out;
 }
 
-inline std::string example(const std::string& name) {
-  return std::string(GATEHOUSE_SOURCE_DIR) + "/rules/site/" + name;
-}
+// A test on a machine of its own.
+class OnMachine : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string reason;
+    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
+    auto made = Machine::make();
+    ASSERT_TRUE(made) << made.error().to_string();
+    m_.emplace(std::move(*made));
+  }
+  std::optional<Machine> m_;
+};
 
 }  // namespace gatehouse::test

@@ -17,8 +17,7 @@
 #include "fwctl/model/build.h"
 #include "fwctl/prove/decide.h"
 #include "fwctl/replay/replay.h"
-#include "tests/netns/fwctl_site.h"
-#include "tests/netns/fwctl_topology.h"
+#include "tests/netns/fwctl_command.h"
 
 namespace gatehouse::test {
 namespace {
@@ -296,31 +295,13 @@ void with_replay(const RulesetCopy& copy, Work work) {
   }).join();
 }
 
-class FwctlProve : public ::testing::Test {
+class FwctlProve : public CommandInNamespace {
  protected:
-  void SetUp() override {
-    std::string reason;
-    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
-    auto made = Namespace::create();
-    ASSERT_TRUE(made);
-    inside_.emplace(std::move(*made));
-    inside_->enter([&] {
-      auto kernel = Kernel::open();
-      ASSERT_TRUE(kernel) << kernel.error().to_string();
-      kernel_.emplace(std::move(*kernel));
-    });
-    table_ = compile(*build_ruleset(full_site()));
-  }
-  core::Status put(const KernelTable& table) {
-    const auto done = apply_table(*kernel_, table, {});
-    if (!done) return tl::make_unexpected(done.error());
-    return {};
-  }
   void begin_anew() {
     inside_->enter([&] {
       for (const char* family : {"inet", "ip", "ip6"}) nft(std::string("delete table ") + family + " mine\n");
     });
-    const core::Status done = put(table_);
+    const auto done = put(table_);
     ASSERT_TRUE(done) << done.error().to_string() << "\nafter " << last_;
   }
   bool apply(const Mutant& m) {
@@ -331,9 +312,7 @@ class FwctlProve : public ::testing::Test {
     return ok;
   }
 
-  std::optional<Namespace> inside_;
-  std::optional<Kernel> kernel_;
-  KernelTable table_;
+  KernelTable table_ = full_table();
   std::string last_;  // the mutant before
 };
 
