@@ -224,12 +224,12 @@ core::Result<bool> take_back_overdue(const OpenKernel& open, const Journal& jour
     id = pending->id;
   }
   // Whoever is second finds it taken back, and take_back() has another one as the newest.
-  GH_TRY(Kernel kernel, open());
+  GH_TRY(Kernel* const kernel, open());
   const core::Result<Entry> done =
-      take_back(kernel, journal, id, "not confirmed in time; taken back by " + by);
+      take_back(*kernel, journal, id, "not confirmed in time; taken back by " + by);
   if (!done && done.error().code != Errc::invalid_input && done.error().code != Errc::not_found)
     return tl::make_unexpected(done.error());
-  return true;
+  return done.has_value();
 }
 
 }  // namespace gatehouse::fwctl

@@ -38,7 +38,7 @@ core::Result<Entry> take_back(Kernel& kernel, const Journal& journal, std::optio
                               const std::string& why);
 
 // Takes back what is overdue; true when something was. For every process that finds it so.
-using OpenKernel = std::function<core::Result<Kernel>()>;
+using OpenKernel = std::function<core::Result<Kernel*>()>;
 core::Result<bool> take_back_overdue(const OpenKernel& open, const Journal& journal, const std::string& by);
 
 // "ana (uid 0) by ssh from 10.66.2.10, pid 4711"

@@ -57,17 +57,16 @@ void wait_and_take_back(const Journal& journal, std::uint64_t id, const std::str
       usleep(kPoll_us);
       continue;
     }
-    std::optional<core::UniqueFd> lease;
-    const OpenKernel open = [&]() -> core::Result<Kernel> {
-      GH_TRY(Writer writer, open_writer(run_directory));
-      lease = std::move(writer.lease);
-      return std::move(writer.kernel);
+    std::optional<Writer> writer;
+    const OpenKernel open = [&]() -> core::Result<Kernel*> {
+      GH_TRY(writer, open_writer(run_directory));
+      return &writer->kernel;
     };
     const auto done = take_back_overdue(open, journal, fmt::format("its keeper, pid {}", getpid()));
-    if (done) {
+    if (done && *done) {
       syslog(LOG_WARNING, "fwctl: change %llu was not confirmed in time and is taken back",
              static_cast<unsigned long long>(id));
-    } else {
+    } else if (!done) {
       syslog(LOG_ERR, "fwctl: change %llu cannot be taken back: %s", static_cast<unsigned long long>(id),
              done.error().to_string().c_str());
       usleep(kRetry_us);

@@ -26,7 +26,7 @@ std::vector<Spared> spared_here();
 
 struct Ban {
   core::IpAddress address;
-  std::int64_t until_us = 0;  // of the clock that callers use
+  std::int64_t until_us = 0;  // of the clock that callers use, which never jumps
   std::string reason;
   std::string by;
 };

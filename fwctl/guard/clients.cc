@@ -86,9 +86,20 @@ std::optional<std::string> next_line(Client& client, std::size_t most, bool& gon
   return std::nullopt;
 }
 
-bool answer(const Client& client, const std::string& text) {
-  return send(client.fd.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) ==
-         static_cast<ssize_t>(text.size());
+bool answer(Client& client, const std::string& text) {
+  client.output += text;
+  return flush(client);
+}
+
+bool flush(Client& client) {
+  std::string& rest = client.output;
+  while (!rest.empty()) {
+    const ssize_t sent = send(client.fd.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
+    rest.erase(0, static_cast<std::size_t>(sent));
+  }
+  return true;
 }
 
 bool answer_with(const Client& client, const std::string& text, int descriptor) {

@@ -20,10 +20,12 @@ core::Result<core::UniqueFd> listen_at(const std::string& path, std::optional<gi
 struct Client {
   core::UniqueFd fd;
   std::string input;
-  std::string who;  // "ids (pid 4711, uid 993)"
+  std::string output;  // what it has not taken yet; until then nothing more is read from it
+  std::string who;     // "ids (pid 4711, uid 993)"
   uid_t uid = 0;
   bool asks_for_bans = false;
   bool lent = false;
+  bool waits = false;  // for what is lent to another
   std::int64_t since_us = 0;
 };
 
@@ -32,8 +34,9 @@ std::optional<Client> accept_from(int listener, std::optional<gid_t> group, std:
 
 // The next whole line, without its end. `gone`: it has closed, failed, or sent a line that is too long.
 std::optional<std::string> next_line(Client& client, std::size_t most, bool& gone);
-// False when it cannot be written at once: such a client is dropped.
-bool answer(const Client& client, const std::string& text);
+// Sends what the client takes now and keeps the rest. False when it is gone.
+bool answer(Client& client, const std::string& text);
+bool flush(Client& client);
 // The text with a descriptor beside it.
 bool answer_with(const Client& client, const std::string& text, int descriptor);
 

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <deque>
 #include <filesystem>
 
 #include "core/log.h"
@@ -65,7 +64,7 @@ class Guard {
       std::vector<pollfd> fds = {{signals_.get(), POLLIN, 0}, {watch_.descriptor(), POLLIN, 0}};
       fds.push_back({ban_listener_.get(), POLLIN, 0});
       fds.push_back({control_listener_.get(), POLLIN, 0});
-      for (const Client& c : clients_) fds.push_back({c.fd.get(), POLLIN, 0});
+      for (const Client& c : clients_) fds.push_back(waited_for(c));
       if (poll(fds.data(), fds.size(), kTick_ms) < 0 && errno != EINTR)
         return core::fail_errno(errno, "poll");
       if (fds[0].revents != 0) break;
@@ -205,6 +204,12 @@ class Guard {
   core::UniqueFd try_lock() const { return keeper_.journal().try_lock(); }
 
   // --- those who ask ---
+  // What is lent cannot be written by us: a ban waits.
+  bool is_heard(const Client& c) const { return c.output.empty() && !(c.asks_for_bans && is_lent()); }
+  pollfd waited_for(const Client& c) const {
+    if (!c.output.empty()) return {c.fd.get(), POLLOUT, 0};
+    return {is_heard(c) ? c.fd.get() : -1, POLLIN, 0};
+  }
   bool is_lent() const {
     return std::any_of(clients_.begin(), clients_.end(), [](const Client& c) { return c.lent; });
   }
@@ -218,15 +223,12 @@ class Guard {
     const std::int64_t now = core::monotonic_us();
     for (std::size_t i = 0; i < clients_.size();) {
       Client& c = clients_[i];
-      // What is lent cannot be written by us: a ban waits.
-      bool gone = false;
-      if (!c.asks_for_bans || !is_lent()) {
-        while (const auto line =
-                   next_line(c, c.asks_for_bans ? core::kMostBanLine : kMostControlLine, gone)) {
-          c.since_us = now;
-          gone = !(c.asks_for_bans ? take_ban(c, *line) : take_command(c, *line));
-          if (gone) break;
-        }
+      bool gone = !flush(c);
+      while (!gone && is_heard(c)) {
+        const auto line = next_line(c, c.asks_for_bans ? core::kMostBanLine : kMostControlLine, gone);
+        if (!line) break;
+        c.since_us = now;
+        gone = !(c.asks_for_bans ? take_ban(c, *line) : take_command(c, *line));
       }
       if (now - c.since_us > (c.lent ? kLongestLoan_us : kIdle_us)) gone = true;
       if (!gone) {
@@ -246,24 +248,21 @@ class Guard {
 
   bool take_command(Client& c, const std::string& line) {
     if (line == "lend") {
-      if (is_lent()) {
-        waiting_.push_back(c.fd.get());
-        return true;
-      }
-      return lend(c);
+      c.waits = is_lent();
+      return c.waits || lend(c);
     }
     if (line == "bans") {
       std::string out;
-      for (const Ban& b : bans_.all(core::wall_clock_us()))
+      for (const Ban& b : bans_.all(core::monotonic_us()))
         out += fmt::format("{} {} {} {}\n", b.address.to_string(),
-                           (b.until_us - core::wall_clock_us()) / 1'000'000, b.by, b.reason);
+                           (b.until_us - core::monotonic_us()) / 1'000'000, b.by, b.reason);
       return answer(c, out + "end\n");
     }
     if (line.starts_with("unban ")) {
       const auto address = core::IpAddress::parse(line.substr(6));
       if (!address) return answer(c, "no: not an address\n");
       if (is_lent()) return answer(c, "no: a change is being made, ask again\n");
-      if (!bans_.has(*address, core::wall_clock_us())) return answer(c, "no: it is not banned\n");
+      if (!bans_.has(*address, core::monotonic_us())) return answer(c, "no: it is not banned\n");
       const core::Status done = lift(*address);
       return answer(c, done ? "done\n" : "no: " + done.error().text + "\n");
     }
@@ -271,16 +270,14 @@ class Guard {
   }
   bool lend(Client& c) {
     ++counters_.loans;
+    c.waits = false;
     c.lent = answer_with(c, "lent\n", keeper_.writer().descriptor());
     return c.lent;
   }
   void lend_to_the_next() {
-    while (!is_lent() && !waiting_.empty()) {
-      const int fd = waiting_.front();
-      waiting_.pop_front();
-      for (Client& c : clients_) {
-        if (c.fd.get() == fd && !c.asks_for_bans) (void)lend(c);
-      }
+    for (Client& c : clients_) {
+      if (is_lent()) return;
+      if (c.waits) (void)lend(c);
     }
   }
 
@@ -317,7 +314,7 @@ class Guard {
     return {};
   }
   core::Status ban(const core::BanRequest& request, const std::string& who) {
-    const std::int64_t now = core::wall_clock_us();
+    const std::int64_t now = core::monotonic_us();
     GH_CHECK(bans_.allowed(request.address, now));
     const KernelSet* set = ban_set(request.address);
     if (set == nullptr) return fail(Errc::not_found, "the ruleset in force has no set of bans");
@@ -363,7 +360,7 @@ class Guard {
   // --- what time brings ---
   void tick() {
     const std::int64_t now = core::monotonic_us();
-    if (!is_lent()) lend_to_the_next();
+    lend_to_the_next();
     if (!is_lent()) take_back_in_time();
     if (look_again_ && !is_lent() && now - looked_us_ > kTick_ms * 1000) {
       look_again_ = false;
@@ -390,9 +387,11 @@ class Guard {
     }
     if (!pending_ || !pending_->overdue(boottime_us(), boot_)) return;
     // Its keepers come first; when they are dead it is ours.
-    const auto done = take_back(keeper_.writer(), keeper_.journal(), pending_->id,
-                                "not confirmed in time; taken back by the guard");
-    if (done)
+    const core::Result<bool> done =
+        take_back_overdue([&] { return &keeper_.writer(); }, keeper_.journal(), "the guard");
+    if (!done)
+      core::log_error("change {} cannot be taken back: {}", pending_->id, done.error().to_string());
+    else if (*done)
       report_.event("rollback",
                     fmt::format("change {} was not confirmed in time and is taken back", pending_->id), {});
     pending_.reset();
@@ -403,7 +402,7 @@ class Guard {
   void write_metrics() {
     metrics_us_ = core::monotonic_us();
     if (o_.metrics_file.empty()) return;
-    counters_.active_bans = bans_.all(core::wall_clock_us()).size();
+    counters_.active_bans = bans_.all(core::monotonic_us()).size();
     const auto live = keeper_.counters();
     std::vector<RuleCount> rules;
     if (live && live->table) rules = counts_of(*live->table);
@@ -424,7 +423,6 @@ class Guard {
   core::UniqueFd ban_listener_, control_listener_, signals_;
   std::optional<gid_t> ban_group_;
   std::vector<Client> clients_;
-  std::deque<int> waiting_;
   GuardCounters counters_;
   std::optional<Entry> pending_;
   const std::string boot_ = boot_id();

@@ -62,7 +62,10 @@ core::Result<TableKeeper::Drift> TableKeeper::look(const std::optional<std::set<
   GH_TRY(out.live, reader_.read(kTable, known));
   if (desired_) out.plan = make_plan(out.live.table ? &*out.live.table : nullptr, *desired_);
   out.plan.transaction.table_flags = flags();
-  for (const std::string& t : out.live.other_tables) {
+  // One that is gone is new when it comes again.
+  const std::set<std::string> there(out.live.other_tables.begin(), out.live.other_tables.end());
+  std::erase_if(known_tables_, [&](const std::string& t) { return there.count(t) == 0; });
+  for (const std::string& t : there) {
     if (known_tables_.count(t) == 0) out.new_tables.push_back(t);
   }
   return out;

@@ -105,8 +105,7 @@ void Reporter::event(const std::string& kind, const std::string& sentence,
   json.field("kind", kind).field("message", sentence);
   for (const auto& [name, value] : facts) json.field(name, value);
   json.end_object().end_object();
-  spool_->append(line,
-                 kind == "ban" || kind == "commit" ? soc::EventClass::activity : soc::EventClass::alert);
+  spool_->append(line, kind == "ban" ? soc::EventClass::activity : soc::EventClass::alert);
 }
 
 void Reporter::commit(const Commit& c, const std::string& command) {

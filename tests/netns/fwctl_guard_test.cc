@@ -17,21 +17,16 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class FwctlGuard : public ::testing::Test {
+class FwctlGuard : public OnMachine {
  protected:
-  void SetUp() override {
-    std::string reason;
-    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
-    auto made = Machine::make();
-    ASSERT_TRUE(made) << made.error().to_string();
-    m_.emplace(std::move(*made));
-  }
   void TearDown() override { stop(SIGTERM); }
 
-  void start(const std::string& options, const std::string& site = example("web-mail.yaml")) {
+  void start(const std::string& options, std::string site = {}) {
+    if (site.empty()) site = m_->site();
+    ASSERT_FALSE(site.empty());
+    const std::size_t before = told().size();
     guard_ = m_->start("guard " + options + " " + site);
     const std::int64_t until = core::monotonic_us() + 10'000'000;
-    const std::size_t before = told().size();
     while (told().find("guarding ", before) == std::string::npos && core::monotonic_us() < until) {
       if (waitpid(guard_, nullptr, WNOHANG) != 0) FAIL() << "the guard ended: " << told();
       usleep(10'000);
@@ -54,36 +49,44 @@ class FwctlGuard : public ::testing::Test {
   }
   Output nft(const std::string& command) { return m_->run("nft " + command); }
 
-  struct Answer {
-    core::BanReply reply;
-    double ms = 0;
-  };
-  // As a detector asks: through the socket.
-  Answer ban(const std::string& address, std::uint32_t seconds) {
-    Answer out;
-    const core::UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // To a socket of the guard; what it says is waited for two seconds.
+  core::UniqueFd connected(const std::string& name) const {
+    core::UniqueFd out(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const timeval patience{2, 0};
+    setsockopt(out.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     sockaddr_un at{};
     at.sun_family = AF_UNIX;
-    const std::string path = m_->directory() + "/guard.sock";
+    const std::string path = m_->directory() + "/" + name;
     std::memcpy(at.sun_path, path.c_str(), path.size());
-    if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) return out;
+    EXPECT_EQ(connect(out.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at), 0) << path;
+    return out;
+  }
+  static void say(const core::UniqueFd& fd, const std::string& text) {
+    (void)!send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
+  }
+  // What comes next; "closed" or "silence" when nothing does.
+  static std::string heard(const core::UniqueFd& fd) {
+    char buffer[4096];
+    const ssize_t got = recv(fd.get(), buffer, sizeof buffer, 0);
+    if (got > 0) return {buffer, static_cast<std::size_t>(got)};
+    return got < 0 && errno == EAGAIN ? "silence" : "closed";
+  }
+  // As a detector asks: through the socket.
+  core::BanReply ban(const core::UniqueFd& fd, const std::string& address, std::uint32_t seconds,
+                     const std::string& reason = "scan.port, \"quoted\"") const {
     core::BanRequest request;
     request.address = *core::IpAddress::parse(address);
     request.seconds = seconds;
-    request.reason = "scan.port, \"quoted\"";
-    const std::string line = core::to_line(request);
-    const std::int64_t start = core::monotonic_us();
-    char buffer[4096];
-    if (send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL) < 0) return out;
-    const ssize_t got = recv(fd.get(), buffer, sizeof buffer, 0);
-    out.ms = static_cast<double>(core::monotonic_us() - start) / 1e3;
-    if (got <= 0) return out;
-    const auto reply = core::parse_ban_reply(std::string_view(buffer, static_cast<std::size_t>(got)));
-    if (reply) out.reply = *reply;
-    return out;
+    request.reason = reason;
+    say(fd, core::to_line(request));
+    const auto reply = core::parse_ban_reply(heard(fd));
+    EXPECT_TRUE(reply) << reply.error().to_string();
+    return reply.value_or(core::BanReply{});
+  }
+  core::BanReply ban(const std::string& address, std::uint32_t seconds) const {
+    return ban(connected("guard.sock"), address, seconds);
   }
 
-  std::optional<Machine> m_;
   pid_t guard_ = -1;
 };
 
@@ -152,13 +155,62 @@ TEST_F(FwctlGuard, ForeignTablesAreTold) {
   usleep(300'000);
   EXPECT_THAT(told(), AllOf(HasSubstr("the table ip stranger has appeared"), HasSubstr("nft (pid ")));
   EXPECT_THAT(m_->ruleset(), HasSubstr("stranger"));
+  // Told once, and again when it comes again.
+  const std::size_t at = told().size();
+  ASSERT_EQ(nft("add chain ip stranger c").status, 0);
+  ASSERT_EQ(nft("delete table ip stranger").status, 0);
+  usleep(300'000);
+  EXPECT_THAT(told().substr(at), Not(HasSubstr("has appeared")));
+  ASSERT_EQ(nft("add table ip stranger").status, 0);
+  usleep(300'000);
+  EXPECT_THAT(told().substr(at), HasSubstr("the table ip stranger has appeared"));
+}
+
+TEST_F(FwctlGuard, DoesWhatThePolicySays) {
+  ASSERT_TRUE(core::make_directories(m_->directory() + "/spool"));
+  start("--no-owner", m_->site("firewall:\n",
+                               "  guard: {on-drift: alert, foreign-tables: remove, ban-group: nogroup, "
+                               "most-bans: 2}\n"));
+  ASSERT_EQ(nft("add table ip stranger").status, 0);
+  ASSERT_EQ(nft("insert rule inet gatehouse input tcp dport 8080 accept").status, 0);
+  usleep(400'000);
+  EXPECT_THAT(told(), AllOf(HasSubstr("stranger has appeared"), HasSubstr("is not what"),
+                            Not(HasSubstr("again, after"))));
+  EXPECT_THAT(m_->ruleset(), AllOf(HasSubstr("8080"), Not(HasSubstr("stranger"))));
+  // Events, in the spool of the policy.
+  EXPECT_EQ(m_->run("grep -rqa foreign-table " + m_->directory() + "/spool").status, 0);
+  // A member of the group asks, whom the directory lets through.
+  ASSERT_EQ(chmod(m_->directory().c_str(), 0711), 0);
+  const std::string as_nobody =
+      std::string("setpriv --reuid 65534 --regid nogroup --clear-groups ") + GATEHOUSE_FWCTL;
+  const Output asked = m_->run(as_nobody + " ban 198.51.100.1");
+  EXPECT_EQ(asked.status, 0) << asked.text;
+  EXPECT_EQ(m_->run(as_nobody + " unban 198.51.100.1").status, 3) << "that is root's";
+  EXPECT_TRUE(ban("198.51.100.2", 60).ok);
+  const core::BanReply third = ban("198.51.100.3", 60);
+  EXPECT_FALSE(third.ok);
+  EXPECT_THAT(third.error, HasSubstr("2 sources are banned already"));
+}
+
+// More than a socket takes at once.
+TEST_F(FwctlGuard, ListsAllBans) {
+  start("");
+  const core::UniqueFd detector = connected("guard.sock");
+  constexpr std::uint32_t kBans = 1500;
+  for (std::uint32_t i = 0; i < kBans; ++i) {
+    const std::string address = core::IpAddress::v4(0xcb007100U + i).to_string();
+    ASSERT_TRUE(ban(detector, address, 600, std::string(core::kMostBanReason - 4, 'x') + " end").ok) << i;
+  }
+  const Output bans = m_->fwctl("bans");
+  EXPECT_EQ(bans.status, 0) << bans.text;
+  EXPECT_EQ(std::count(bans.text.begin(), bans.text.end(), '\n'), kBans);
 }
 
 TEST_F(FwctlGuard, BansLastTheirTime) {
   start("--metrics " + m_->directory() + "/fwctl.prom");
-  const std::string before = m_->ruleset();
-  EXPECT_TRUE(ban("198.51.100.66", 2).reply.ok);
-  EXPECT_TRUE(ban("2001:db8:ff::66", 60).reply.ok);
+  EXPECT_THAT(*core::read_file(m_->directory() + "/fwctl.prom"), HasSubstr("\ngatehouse_fwctl_in_force 1\n"));
+  EXPECT_TRUE(ban("198.51.100.66", 2).ok);
+  EXPECT_TRUE(ban("2001:db8:ff::66", 60).ok);
   EXPECT_THAT(m_->run("nft list set inet gatehouse banned-v4").text, HasSubstr("198.51.100.66 timeout 2s"));
   EXPECT_THAT(m_->fwctl("bans").text, HasSubstr("2001:db8:ff::66 "));
   EXPECT_EQ(m_->fwctl("prove " + example("web-mail.yaml")).status, 0) << "a ban is no difference";
@@ -168,8 +220,8 @@ TEST_F(FwctlGuard, BansLastTheirTime) {
                   .text,
               AllOf(HasSubstr("the source is banned for a time"), HasSubstr("ruleset  drop")));
   // Made longer, never shorter.
-  EXPECT_TRUE(ban("198.51.100.66", 30).reply.ok);
-  EXPECT_TRUE(ban("198.51.100.66", 1).reply.ok);
+  EXPECT_TRUE(ban("198.51.100.66", 30).ok);
+  EXPECT_TRUE(ban("198.51.100.66", 1).ok);
   usleep(2'300'000);
   EXPECT_THAT(m_->ruleset(), HasSubstr("198.51.100.66"));
   EXPECT_EQ(m_->fwctl("unban 198.51.100.66").status, 0);
@@ -184,9 +236,9 @@ TEST_F(FwctlGuard, BansLastTheirTime) {
   for (const Row& row :
        {Row{"10.66.2.10", "is the administration host"}, Row{"10.66.1.99", "trusted zone servers"},
         Row{"127.0.0.1", "no host"}, Row{"fe80::1", "no host"}, Row{"224.0.0.5", "no host"}}) {
-    const Answer a = ban(row.address, 60);
-    EXPECT_FALSE(a.reply.ok) << row.address;
-    EXPECT_THAT(a.reply.error, HasSubstr(row.why));
+    const core::BanReply a = ban(row.address, 60);
+    EXPECT_FALSE(a.ok) << row.address;
+    EXPECT_THAT(a.error, HasSubstr(row.why));
   }
   EXPECT_EQ(
       m_->run(std::string("setpriv --reuid 65534 --clear-groups ") + GATEHOUSE_FWCTL + " ban 198.51.100.68")
@@ -198,7 +250,7 @@ TEST_F(FwctlGuard, BansLastTheirTime) {
 TEST_F(FwctlGuard, ItsDeathOpensNothing) {
   start("");
   const std::string before = m_->ruleset();
-  ASSERT_TRUE(ban("198.51.100.66", 60).reply.ok);
+  ASSERT_TRUE(ban("198.51.100.66", 60).ok);
   stop(SIGKILL);
   EXPECT_THAT(m_->ruleset(), AllOf(HasSubstr("198.51.100.66"), HasSubstr("chain forward")));
   // Without an owner anybody may write; the next guard finds it.
@@ -206,7 +258,7 @@ TEST_F(FwctlGuard, ItsDeathOpensNothing) {
   start("");
   EXPECT_THAT(nft("insert rule inet gatehouse input accept").text, HasSubstr("Operation not permitted"));
   EXPECT_THAT(m_->ruleset(), Not(HasSubstr("8080")));
-  EXPECT_TRUE(ban("198.51.100.66", 600).reply.ok) << "a ban that the guard before it made";
+  EXPECT_TRUE(ban("198.51.100.66", 600).ok) << "a ban that the guard before it made";
 }
 
 // Both keepers of a pending change and the command are dead: the guard takes it back.
@@ -226,12 +278,64 @@ TEST_F(FwctlGuard, TakesBackWhatNobodyElseCan) {
   EXPECT_THAT(m_->fwctl("history").text, HasSubstr("taken back by the guard"));
 }
 
+// One that is confirmed at the last moment is not taken back by who waited for the lock meanwhile.
+TEST_F(FwctlGuard, AConfirmationOnItsWayIsHeeded) {
+  start("");
+  ASSERT_EQ(m_->fwctl("apply --confirm-within 2s " + example("minimal.yaml")).status, 0);
+  const std::string changed = m_->ruleset();
+  {
+    auto entries = m_->entries();
+    const auto journal = Journal::open(m_->directory(), false);
+    ASSERT_TRUE(journal && entries && !entries->empty());
+    const auto lock = journal->lock();
+    ASSERT_TRUE(lock);
+    usleep(2'400'000);
+    Entry& e = entries->back();
+    e.state = EntryState::confirmed;
+    e.step = next_step(*entries);
+    ASSERT_TRUE(journal->put(e));
+  }
+  usleep(600'000);
+  EXPECT_EQ(m_->ruleset(), changed);
+  EXPECT_THAT(m_->fwctl("history").text, AllOf(HasSubstr("confirmed"), Not(HasSubstr("taken back"))));
+}
+
+// Who no longer waits for what is lent leaves no claim to whoever connects next.
+TEST_F(FwctlGuard, OneAfterTheOtherBorrows) {
+  start("");
+  core::UniqueFd first = connected("fwctl.sock");
+  say(first, "lend\n");
+  ASSERT_EQ(heard(first), "lent\n");
+  core::UniqueFd gone = connected("fwctl.sock");
+  say(gone, "lend\n");
+  usleep(200'000);
+  gone.reset();
+  usleep(300'000);
+  const core::UniqueFd asks = connected("fwctl.sock");
+  say(asks, "bans\n");
+  EXPECT_EQ(heard(asks), "end\n");
+  const core::UniqueFd second = connected("fwctl.sock");
+  say(second, "lend\n");
+  usleep(200'000);
+  first.reset();
+  EXPECT_EQ(heard(second), "lent\n");
+  EXPECT_EQ(heard(asks), "silence");
+}
+
 TEST_F(FwctlGuard, HostileClientsAreDropped) {
   start("");
-  m_->run("head -c 100000 /dev/zero | tr '\\0' a | timeout 2 nc -U -N " + m_->directory() + "/guard.sock");
-  m_->run("printf 'lend\\nlend\\nnonsense\\n' | timeout 1 nc -U -N " + m_->directory() + "/fwctl.sock");
-  EXPECT_FALSE(ban("10.66.2.10", 60).reply.ok);
-  EXPECT_TRUE(ban("198.51.100.66", 60).reply.ok);
+  const core::UniqueFd endless = connected("guard.sock");
+  say(endless, std::string(100'000, 'a'));
+  EXPECT_EQ(heard(endless), "closed");
+  {
+    const core::UniqueFd greedy = connected("fwctl.sock");
+    say(greedy, "lend\nlend\nnonsense\n");
+    EXPECT_EQ(heard(greedy), "lent\n");
+    EXPECT_THAT(heard(greedy), HasSubstr("not a command"));
+    EXPECT_EQ(heard(greedy), "closed");
+  }
+  EXPECT_FALSE(ban("10.66.2.10", 60).ok);
+  EXPECT_TRUE(ban("198.51.100.66", 60).ok);
   EXPECT_EQ(m_->fwctl("apply " + example("minimal.yaml")).status, 0);
 }
 
