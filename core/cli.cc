@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/os.h"
+#include "core/yaml.h"
 
 namespace gatehouse::core {
 
@@ -175,6 +176,22 @@ Result<std::uint64_t> Args::uint(std::string_view option, std::uint64_t fallback
                 fmt::format("{} wants a whole number from {} to {}, not `{}`", option, least, most, text));
   }
   return number;
+}
+
+Result<std::uint64_t> Args::duration_us(std::string_view option, std::uint64_t fallback_us,
+                                        std::uint64_t least_us, std::uint64_t most_us) const {
+  if (!has(option)) return fallback_us;
+  YamlNode node;
+  node.kind = YamlNode::Kind::scalar;
+  node.text = value(option);
+  Diagnostics ignored;
+  const std::optional<std::uint64_t> us = yaml_duration_us(node, ignored);
+  if (!us || *us < least_us || *us > most_us) {
+    return fail(Errc::invalid_input,
+                fmt::format("{} wants a time such as 90s, 5m or 2h, of {} s to {} s, not `{}`", option,
+                            least_us / 1'000'000, most_us / 1'000'000, node.text));
+  }
+  return *us;
 }
 
 std::string tool_help(const ToolSpec& tool) {

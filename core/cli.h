@@ -39,6 +39,9 @@ class Args {
   // A whole number option; an error names the option and its range.
   Result<std::uint64_t> uint(std::string_view option, std::uint64_t fallback, std::uint64_t least,
                              std::uint64_t most) const;
+  // A time such as 90s, 5m or 2h; a plain number is seconds.
+  Result<std::uint64_t> duration_us(std::string_view option, std::uint64_t fallback_us,
+                                    std::uint64_t least_us, std::uint64_t most_us) const;
   const std::vector<std::string>& positional() const { return positional_; }
   bool json() const { return has("--json"); }
   bool verbose() const { return has("--verbose"); }

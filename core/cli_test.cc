@@ -21,9 +21,13 @@ ToolSpec tool(Seen& seen) {
                        "runs",
                        {{"--rules", "FILE", "rules", false, true},
                         {"--count", "N", "how many", false, false},
+                        {"--for", "TIME", "how long", false, false},
                         {"--fast", "", "faster", false, false}},
                        [&seen](const Args& args) -> Result<int> {
                          seen = {args.positional(), args.values("--rules"), args.json()};
+                         GH_TRY(const std::uint64_t us,
+                                args.duration_us("--for", 1'000'000, 1'000'000, 3'600'000'000));
+                         if (us == 120'000'000) return kExitNo;
                          GH_TRY(const std::uint64_t count, args.uint("--count", 1, 1, 5));
                          return count == 5 ? kExitNo : kExitDone;
                        }});
@@ -44,6 +48,10 @@ TEST(Cli, ExitStatusFollowsTheConvention) {
   EXPECT_EQ(run(seen, {"run", "a", "--count", "5"}), 1);
   EXPECT_EQ(run(seen, {"run", "a", "--count", "6"}), 2);
   EXPECT_EQ(run(seen, {"run", "a", "--count"}), 2);
+  for (const char* two_minutes : {"2m", "120", "120s"})
+    EXPECT_EQ(run(seen, {"run", "a", "--for", two_minutes}), 1) << two_minutes;
+  for (const char* bad : {"", "m", "x", "-2m", "2w", "999ms", "61m", "2m2m"})
+    EXPECT_EQ(run(seen, {"run", "a", "--for", bad}), 2) << bad;
   EXPECT_EQ(run(seen, {"run"}), 2);
   EXPECT_EQ(run(seen, {"rnu", "a"}), 2);
   EXPECT_EQ(run(seen, {"run", "a", "--cuont", "1"}), 2);

@@ -8,7 +8,6 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/os.h"
-#include "core/yaml.h"
 #include "hardening/seccomp/compile.h"
 #include "hardening/seccomp/install.h"
 #include "hardening/sshd/authority.h"
@@ -170,16 +169,6 @@ Result<int> sshd_verb(const Args& args) {
   return core::kExitDone;
 }
 
-Result<std::uint64_t> parse_validity(const std::string& text) {
-  core::YamlNode node;
-  node.kind = core::YamlNode::Kind::scalar;
-  node.text = text;
-  core::Diagnostics diagnostics;
-  const auto value = core::yaml_duration_us(node, diagnostics);
-  if (!value) return fail(Errc::invalid_input, "--valid: " + diagnostics.first_error().text);
-  return *value;
-}
-
 Result<int> ca_verb(const Args& args) {
   const std::vector<std::string>& words = args.positional();
   if (words[0] == "init" && words.size() == 2) {
@@ -196,7 +185,9 @@ Result<int> ca_verb(const Args& args) {
     if (!args.has(name)) return fail(Errc::invalid_input, std::string("harden ca sign needs ") + name);
   }
   GH_TRY(const site::Site site, require_site(words[1]));
-  GH_TRY(const std::uint64_t valid, parse_validity(args.value("--valid", "8h")));
+  constexpr std::uint64_t kMinute_us = 60'000'000;
+  GH_TRY(const std::uint64_t valid,
+         args.duration_us("--valid", 480 * kMinute_us, kMinute_us, kLongestValidityUs));
   const SignRequest request{args.value("--ca"), args.value("--role"), args.value("--person"),
                             args.value("--key"), valid};
   const Result<std::string> certificate = sign_certificate(site, request);
