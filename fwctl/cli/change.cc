@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <charconv>
-
 #include "core/json.h"
 #include "core/log.h"
 #include "core/os.h"
@@ -40,9 +38,12 @@ std::string plan_text(const Args& args, const WholePlan& planned) {
     std::string part;
     append_plan_json(part, planned.plan);
     json.key("changes").raw(part);
-    part.clear();
-    prove::append_change_json(part, planned.meaning);
-    json.key("meaning").raw(part).end_object();
+    if (!args.has("--rules-only")) {
+      part.clear();
+      prove::append_change_json(part, planned.meaning);
+      json.key("meaning").raw(part);
+    }
+    json.end_object();
     return out + '\n';
   }
   if (planned.plan.empty()) return fmt::format("no difference (generation {})\n", generation);
@@ -158,25 +159,6 @@ std::string report_text(const Args& args, const site::Site& site, const ChangeRe
   return out;
 }
 
-// "60s", "5m" or seconds.
-Result<std::uint64_t> confirm_within(const Args& args) {
-  if (!args.has("--confirm-within")) return std::uint64_t{0};
-  std::string text = args.value("--confirm-within");
-  std::uint64_t unit = 1;
-  if (text.ends_with('m')) unit = 60;
-  if (text.ends_with('h')) unit = 3600;
-  if (text.ends_with('s') || unit != 1) text.pop_back();
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool number = error == std::errc() && end == text.data() + text.size() && value <= kMostConfirm_s;
-  if (!number || value * unit < kLeastConfirm_s || value * unit > kMostConfirm_s) {
-    return fail(Errc::invalid_input,
-                fmt::format("--confirm-within wants a time like 60s or 5m, of {} s to {} s", kLeastConfirm_s,
-                            kMostConfirm_s));
-  }
-  return value * unit;
-}
-
 // A journal is kept where there is a directory for it, and made for a change that may have to be taken back.
 Result<std::optional<Journal>> journal_for(bool needed) {
   const std::string directory = state_directory();
@@ -212,17 +194,27 @@ Result<int> run_plan(const Args& args) {
 }
 
 Result<int> run_apply(const Args& args) {
-  if (args.has("-n")) return run_plan(args);
+  if (args.has("-n")) {
+    for (const char* option :
+         {"--expect-generation", "--require-interfaces", "--confirm-within", "--i-know"}) {
+      if (args.has(option))
+        return fail(Errc::invalid_input, fmt::format("-n changes nothing: {} says nothing to it", option));
+    }
+    return run_plan(args);
+  }
   ApplyOptions options;
   options.require_interfaces = args.has("--require-interfaces");
   if (args.has("--expect-generation")) {
     GH_TRY(const std::uint64_t generation, args.uint("--expect-generation", 0, 0, 0xffff'ffff));
     options.expected_generation = static_cast<std::uint32_t>(generation);
   }
-  GH_TRY(const std::uint64_t confirm_within_s, confirm_within(args));
+  GH_TRY(const std::uint64_t confirm_within_us,
+         args.duration_us("--confirm-within", 0, kLeastConfirm_s * 1'000'000, kMostConfirm_s * 1'000'000));
   GH_TRY(const Wanted wanted, load_wanted(args.positional()[0]));
   GH_TRY(Writer writer, open_writer(run_directory()));
   if (wanted.plan) {
+    if (options.expected_generation)
+      return fail(Errc::invalid_input, "a plan has its generation: --expect-generation is for a policy");
     GH_CHECK(still_as_planned(writer.kernel, *wanted.plan));
     options.expected_generation = wanted.plan->generation;
   }
@@ -230,11 +222,11 @@ Result<int> run_apply(const Args& args) {
   if (options.require_interfaces && !missing.empty())
     return fail(Errc::not_found, fmt::format("there is no interface {}", fmt::join(missing, ", ")));
   if (!args.has("--i-know")) GH_CHECK(keeps_admin_path(writer.kernel, wanted));
-  GH_TRY(const std::optional<Journal> journal, journal_for(confirm_within_s != 0));
+  GH_TRY(const std::optional<Journal> journal, journal_for(confirm_within_us != 0));
   ChangeReport report;
   if (journal) {
     GH_TRY(report, make_change(writer.kernel, *journal,
-                               {wanted.site, wanted.table, options, confirm_within_s, run_directory()}));
+                               {wanted.site, wanted.table, options, confirm_within_us, run_directory()}));
   } else {
     GH_TRY(report.applied, apply_table(writer.kernel, wanted.table, options));
   }

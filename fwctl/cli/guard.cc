@@ -3,9 +3,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/ban.h"
+#include "core/yaml.h"
 #include "fwctl/cli/load.h"
 #include "fwctl/cli/verbs.h"
 #include "fwctl/compile/compile.h"
@@ -48,19 +50,14 @@ Result<std::string> ask(const std::string& path, const std::string& text, std::s
   return out;
 }
 
-Result<std::uint64_t> seconds_of(const Args& args) {
-  std::string text = args.value("--for", "10m");
-  std::uint64_t unit = 1;
-  if (text.ends_with('m')) unit = 60;
-  if (text.ends_with('h')) unit = 3600;
-  if (text.ends_with('d')) unit = 86'400;
-  if (text.ends_with('s') || unit != 1) text.pop_back();
-  const bool digits =
-      !text.empty() && text.size() < 8 && text.find_first_not_of("0123456789") == std::string::npos;
-  const std::uint64_t value = digits ? std::stoull(text) * unit : 0;
-  if (value == 0 || value > core::kMostBanSeconds)
-    return fail(Errc::invalid_input, "--for wants a time like 10m, at most 30d");
-  return value;
+// What the guard says of one ban, for people: whoever asked for it chose the words.
+std::string ban_text(const core::YamlNode& ban) {
+  const auto word = [&](const char* key) { return ban.find(key) == nullptr ? "" : ban.find(key)->text; };
+  std::string out =
+      fmt::format("{} {} {} {}", word("address"), word("seconds-left"), word("by"), word("reason"));
+  std::replace_if(
+      out.begin(), out.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return out + '\n';
 }
 
 std::string ban_socket(const site::Site* site) {
@@ -94,15 +91,18 @@ Result<int> run_guard(const Args& args) {
 Result<int> run_ban(const Args& args) {
   const auto address = core::IpAddress::parse(args.positional()[0]);
   if (!address) return fail(Errc::invalid_input, "`" + args.positional()[0] + "` is not an address");
-  GH_TRY(const std::uint64_t seconds, seconds_of(args));
+  GH_TRY(const std::uint64_t time_us,
+         args.duration_us("--for", 600'000'000, 1'000'000, core::kMostBanSeconds * std::uint64_t{1'000'000}));
   core::BanRequest request;
   request.address = *address;
-  request.seconds = static_cast<std::uint32_t>(seconds);
+  request.seconds = static_cast<std::uint32_t>(time_us / 1'000'000);
   request.reason = args.value("--reason", "by hand");
   GH_TRY(const std::string line, ask(ban_socket(nullptr), core::to_line(request), "\n"));
   GH_TRY(const core::BanReply reply, core::parse_ban_reply(line));
   if (!reply.ok) return fail(Errc::invalid_input, reply.error);
-  GH_CHECK(core::print_result(fmt::format("{} is banned for {} s\n", address->to_string(), seconds)));
+  const std::string name = address->to_string();
+  GH_CHECK(core::print_result(args.json() ? core::to_line(request)
+                                          : fmt::format("{} is banned for {} s\n", name, request.seconds)));
   return core::kExitDone;
 }
 
@@ -112,14 +112,29 @@ Result<int> run_unban(const Args& args) {
   GH_TRY(const std::string answer, ask(control_socket(), "unban " + address->to_string() + "\n", "\n"));
   if (answer != "done\n")
     return fail(Errc::not_found, answer.substr(answer.find(' ') + 1, answer.find('\n') - 4));
-  GH_CHECK(core::print_result(address->to_string() + " is no longer banned\n"));
+  const std::string name = address->to_string();
+  GH_CHECK(
+      core::print_result(args.json() ? "{\"address\":\"" + name + "\"}\n" : name + " is no longer banned\n"));
   return core::kExitDone;
 }
 
-Result<int> run_bans(const Args&) {
+Result<int> run_bans(const Args& args) {
   GH_TRY(std::string answer, ask(control_socket(), "bans\n", "end\n"));
   answer.resize(answer.size() - 4);
-  GH_CHECK(core::print_result(answer));
+  if (args.json()) {
+    GH_CHECK(core::print_result(answer));
+    return core::kExitDone;
+  }
+  std::string out;
+  for (std::size_t at = 0; at < answer.size();) {
+    const std::size_t end = std::min(answer.find('\n', at), answer.size());
+    core::Diagnostics mistakes;
+    const auto ban = core::parse_yaml(core::SourceText("the guard", answer.substr(at, end - at)), mistakes);
+    if (!ban) return tl::make_unexpected(mistakes.first_error());
+    out += ban_text(*ban);
+    at = end + 1;
+  }
+  GH_CHECK(core::print_result(out));
   return core::kExitDone;
 }
 

@@ -44,6 +44,12 @@ core::Status to_force(Kernel& kernel, const Policy& policy) {
   return done ? core::Status() : tl::make_unexpected(done.error());
 }
 
+Result<int> tell_boot(const Args& args, const char* in_force, const std::string& sentence, int status) {
+  GH_CHECK(
+      core::print_result(args.json() ? fmt::format("{{\"in_force\":\"{}\"}}\n", in_force) : sentence + '\n'));
+  return status;
+}
+
 }  // namespace
 
 Result<int> run_boot(const Args& args) {
@@ -54,17 +60,19 @@ Result<int> run_boot(const Args& args) {
     const auto from = core::IpPrefix::parse(args.value("--entrance"));
     const auto port = args.uint("--entrance-port", 22, 1, 65535);
     if (from && port) entrance = AdminEntrance{*from, static_cast<std::uint16_t>(*port)};
-    if (!entrance) mistake = core::Error{Errc::invalid_input, "--entrance wants an address or a prefix", {}};
+    if (!from) mistake = core::Error{Errc::invalid_input, "--entrance wants an address or a prefix", {}};
+    if (!port) mistake = port.error();
+  } else if (args.has("--entrance-port")) {
+    mistake = core::Error{Errc::invalid_input, "--entrance-port says nothing without --entrance", {}};
   }
   GH_TRY(Kernel kernel, Kernel::open());
-  GH_CHECK(put_base(kernel, entrance));
+  GH_TRY(const bool is_base, put_base(kernel, entrance));
   if (mistake) core::log_error("{}; there is no entrance", mistake->text);
   const auto journal = Journal::open(state_directory(), false);
   if (journal) {
     const core::Result<bool> last = put_last(kernel, *journal);
     if (last && *last) {
-      GH_CHECK(core::print_result("what was last in force is in force\n"));
-      return core::kExitDone;
+      return tell_boot(args, "last", "what was last in force is in force", core::kExitDone);
     }
     if (!last) core::log_error("the journal does not help: {}", last.error().to_string());
   }
@@ -72,14 +80,15 @@ Result<int> run_boot(const Args& args) {
     const core::Result<Policy> policy = load_policy(args);
     const core::Status done = policy ? to_force(kernel, *policy) : tl::make_unexpected(policy.error());
     if (done) {
-      GH_CHECK(core::print_result(policy->site.name + " is in force\n"));
-      return core::kExitDone;
+      return tell_boot(args, "policy", policy->site.name + " is in force", core::kExitDone);
     }
     core::log_error("{}", done.error().to_string());
   }
-  GH_CHECK(core::print_result(
-      fmt::format("everything is dropped but neighbour discovery{}\n", entrance ? " and the entrance" : "")));
-  return core::kExitNo;
+  if (!is_base) return tell_boot(args, "found", "the table that was there stays in force", core::kExitNo);
+  return tell_boot(
+      args, "base",
+      fmt::format("everything is dropped but neighbour discovery{}", entrance ? " and the entrance" : ""),
+      core::kExitNo);
 }
 
 Result<int> run_confirm(const Args& args) {

@@ -10,11 +10,12 @@
 
 namespace gatehouse::fwctl {
 
-core::Status put_base(Kernel& kernel, const std::optional<AdminEntrance>& entrance) {
+core::Result<bool> put_base(Kernel& kernel, const std::optional<AdminEntrance>& entrance) {
   GH_TRY(const LiveState live, kernel.read(std::string(kTableName)));
-  if (live.table) return {};
+  if (live.table) return false;
   const KernelTable base = compile(build_base(entrance));
-  return kernel.commit(make_plan(nullptr, base).transaction, std::nullopt);
+  GH_CHECK(kernel.commit(make_plan(nullptr, base).transaction, std::nullopt));
+  return true;
 }
 
 core::Result<bool> put_last(Kernel& kernel, const Journal& journal) {

@@ -10,8 +10,9 @@
 
 namespace gatehouse::fwctl {
 
-// Drops everything but neighbour discovery and the entrance. A table that is there already stays.
-core::Status put_base(Kernel& kernel, const std::optional<AdminEntrance>& entrance);
+// Drops everything but neighbour discovery and the entrance. A table that is there already stays: then
+// false.
+core::Result<bool> put_base(Kernel& kernel, const std::optional<AdminEntrance>& entrance);
 
 // What the journal says was last brought into force; a change that was never confirmed is taken back first,
 // as after a reboot its time is over. False when the journal has nothing.

@@ -99,15 +99,13 @@ core::Result<ChangeReport> try_change(Kernel& kernel, const Journal& journal, co
   entry.changes = now.plan.changes.size();
   GH_CHECK(journal.put_image(entry.id, Journal::Image::before, to_bytes(before)));
   GH_CHECK(journal.put_image(entry.id, Journal::Image::after, to_bytes(after)));
-  const auto deadline = [&] {
-    return boottime_us() + static_cast<std::int64_t>(request.confirm_within_s) * 1'000'000;
-  };
-  if (request.confirm_within_s != 0) {
+  const auto deadline = [&] { return boottime_us() + static_cast<std::int64_t>(request.confirm_within_us); };
+  if (request.confirm_within_us != 0) {
     entry.state = EntryState::pending;
     entry.deadline_us = deadline();
   }
   GH_CHECK(journal.put(entry));
-  if (request.confirm_within_s != 0) {
+  if (request.confirm_within_us != 0) {
     auto keeper = start_keeper(journal, entry.id, request.run_directory);
     if (!keeper) {
       GH_CHECK(end(journal, entry, EntryState::failed, "no process to take it back could be started"));
@@ -124,7 +122,7 @@ core::Result<ChangeReport> try_change(Kernel& kernel, const Journal& journal, co
   }
   report.applied = *applied;
   entry.generation = applied->generation;
-  if (request.confirm_within_s == 0) {
+  if (request.confirm_within_us == 0) {
     entry.state = EntryState::confirmed;
     entry.ended = now_text();
   } else {

@@ -17,7 +17,7 @@ struct ChangeRequest {
   const site::Site& site;
   const KernelTable& wanted;
   ApplyOptions options;
-  std::uint64_t confirm_within_s = 0;  // 0: in force for good
+  std::uint64_t confirm_within_us = 0; // 0: in force for good
   std::string run_directory;           // for the process that takes it back
 };
 

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "fwctl/compile/describe.h"
 #include "fwctl/control/change.h"
@@ -253,9 +254,13 @@ class Guard {
     }
     if (line == "bans") {
       std::string out;
-      for (const Ban& b : bans_.all(core::monotonic_us()))
-        out += fmt::format("{} {} {} {}\n", b.address.to_string(),
-                           (b.until_us - core::monotonic_us()) / 1'000'000, b.by, b.reason);
+      for (const Ban& b : bans_.all(core::monotonic_us())) {
+        core::JsonWriter json(out);
+        json.begin_object().field("address", b.address.to_string());
+        json.field("seconds-left", (b.until_us - core::monotonic_us()) / 1'000'000);
+        json.field("by", b.by).field("reason", b.reason).end_object();
+        out += '\n';
+      }
       return answer(c, out + "end\n");
     }
     if (line.starts_with("unban ")) {

@@ -48,6 +48,19 @@ TEST_F(FwctlBoot, WithoutAnythingAllIsDroppedButNeighbourDiscovery) {
 TEST_F(FwctlBoot, MistakesInItsArgumentsDoNotOpen) {
   EXPECT_EQ(m_->fwctl("boot --entrance nonsense").status, 1);
   EXPECT_THAT(m_->ruleset(), AllOf(HasSubstr("policy drop"), Not(HasSubstr("entrance"))));
+  EXPECT_THAT(m_->fwctl("boot --entrance-port 2222").text, HasSubstr("nothing without --entrance"));
+  EXPECT_THAT(m_->fwctl("boot --entrance 10.66.2.10 --entrance-port 0").text,
+              HasSubstr("--entrance-port wants"));
+}
+
+TEST_F(FwctlBoot, SaysWhatIsInForce) {
+  EXPECT_EQ(m_->fwctl("boot --json").text, "{\"in_force\":\"base\"}\n");
+  ASSERT_EQ(m_->fwctl("boot " + example("minimal.yaml")).status, 0);
+  const std::string before = m_->ruleset();
+  const Output again = m_->fwctl("boot");
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.text, HasSubstr("the table that was there stays"));
+  EXPECT_EQ(m_->ruleset(), before);
 }
 
 TEST_F(FwctlBoot, APolicyThatCanBeReadIsInForce) {

@@ -224,7 +224,8 @@ TEST_F(FwctlGuard, BansLastTheirTime) {
   EXPECT_TRUE(ban("198.51.100.66", 1).ok);
   usleep(2'300'000);
   EXPECT_THAT(m_->ruleset(), HasSubstr("198.51.100.66"));
-  EXPECT_EQ(m_->fwctl("unban 198.51.100.66").status, 0);
+  EXPECT_THAT(m_->fwctl("bans --json").text, HasSubstr("{\"address\":\"198.51.100.66\",\"seconds-left\":"));
+  EXPECT_EQ(m_->fwctl("unban --json 198.51.100.66").text, "{\"address\":\"198.51.100.66\"}\n");
   EXPECT_EQ(m_->fwctl("unban 198.51.100.66").status, 2);
   EXPECT_EQ(m_->fwctl("ban --for 1s 198.51.100.67").status, 0);
   usleep(1'300'000);

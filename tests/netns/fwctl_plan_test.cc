@@ -41,6 +41,7 @@ TEST_F(FwctlPlan, SaysWhichTrafficItOpensAndCloses) {
                     HasSubstr("# web-mail.yaml:34 service mail")));
   EXPECT_THAT(fwctl("plan --json " + site_).text, HasSubstr("\"change\":\"opened\",\"from\":\"outside\""));
   EXPECT_THAT(fwctl("plan --rules-only " + site_).text, Not(HasSubstr("reachable")));
+  EXPECT_THAT(fwctl("plan --rules-only --json " + site_).text, Not(HasSubstr("meaning")));
 }
 
 TEST_F(FwctlPlan, IsAppliedExactlyOrNotAtAll) {
@@ -52,6 +53,8 @@ TEST_F(FwctlPlan, IsAppliedExactlyOrNotAtAll) {
               AllOf(HasSubstr("the table ip somebody is new"), HasSubstr("nothing was applied")));
   EXPECT_THAT(shell("nft list tables").text, Not(HasSubstr("gatehouse")));
   ASSERT_EQ(fwctl("plan --out " + file_ + " " + site_).status, 1);
+  EXPECT_EQ(fwctl("apply --expect-generation 1 " + file_).status, 2) << "it has its own";
+  EXPECT_EQ(fwctl("apply -n --confirm-within 60s " + site_).status, 2) << "nothing would be taken back";
   const Output applied = fwctl("apply " + file_);
   EXPECT_EQ(applied.status, 0) << applied.text;
   EXPECT_EQ(fwctl("status " + site_).status, 0);
