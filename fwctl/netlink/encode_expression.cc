@@ -1,0 +1,119 @@
+#include "fwctl/netlink/encode_expression.h"
+
+#include "fwctl/netlink/handles.h"
+
+namespace gatehouse::fwctl {
+namespace {
+
+void set_data(nftnl_expr* e, std::uint16_t attribute, const Bytes& bytes) {
+  nftnl_expr_set(e, attribute, bytes.data(), static_cast<std::uint32_t>(bytes.size()));
+}
+
+struct ExpressionEncoder {
+  nftnl_rule* rule;
+
+  nftnl_expr* add(const char* name) const {
+    nftnl_expr* e = nftnl_expr_alloc(name);
+    if (e != nullptr) nftnl_rule_add_expr(rule, e);
+    return e;
+  }
+  bool operator()(const LoadMeta& x) const {
+    nftnl_expr* e = add("meta");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, x.key);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, register_of(x.to));
+    return true;
+  }
+  bool operator()(const LoadPayload& x) const {
+    nftnl_expr* e = add("payload");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, register_of(x.to));
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, x.base);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, x.offset);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, x.length);
+    return true;
+  }
+  bool operator()(const LoadCt& x) const {
+    nftnl_expr* e = add("ct");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, x.key);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, register_of(x.to));
+    return true;
+  }
+  bool operator()(const LoadFib& x) const {
+    nftnl_expr* e = add("fib");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, x.result);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, x.flags);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, register_of(x.to));
+    return true;
+  }
+  bool operator()(const Mask& x) const {
+    nftnl_expr* e = add("bitwise");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, register_of(x.from));
+    nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, register_of(x.to));
+    nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, static_cast<std::uint32_t>(x.mask.size()));
+    set_data(e, NFTNL_EXPR_BITWISE_MASK, x.mask);
+    set_data(e, NFTNL_EXPR_BITWISE_XOR, x.flip);
+    return true;
+  }
+  bool operator()(const Compare& x) const {
+    nftnl_expr* e = add("cmp");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, register_of(x.from));
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, x.op);
+    set_data(e, NFTNL_EXPR_CMP_DATA, x.data);
+    return true;
+  }
+  bool operator()(const Lookup& x) const {
+    nftnl_expr* e = add("lookup");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, register_of(x.from));
+    nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, x.set.c_str());
+    if (x.verdict) nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+    if (x.negated) nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+    return true;
+  }
+  bool operator()(const Limit& x) const {
+    nftnl_expr* e = add("limit");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, x.rate);
+    nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, x.unit_s);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, x.burst);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, x.type);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_FLAGS, x.flags);
+    return true;
+  }
+  bool operator()(const Log& x) const {
+    nftnl_expr* e = add("log");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, x.group);
+    nftnl_expr_set_str(e, NFTNL_EXPR_LOG_PREFIX, x.prefix.c_str());
+    return true;
+  }
+  bool operator()(const Counter& x) const {
+    nftnl_expr* e = add("counter");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_PACKETS, x.packets);
+    nftnl_expr_set_u64(e, NFTNL_EXPR_CTR_BYTES, x.bytes);
+    return true;
+  }
+  bool operator()(const SetVerdict& x) const {
+    nftnl_expr* e = add("immediate");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, static_cast<std::uint32_t>(x.verdict.code));
+    if (!x.verdict.chain.empty()) nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, x.verdict.chain.c_str());
+    return true;
+  }
+  bool operator()(const Foreign&) const { return false; }
+};
+
+}  // namespace
+
+bool add_expression(nftnl_rule* rule, const Expression& expression) {
+  return std::visit(ExpressionEncoder{rule}, expression);
+}
+
+}  // namespace gatehouse::fwctl
