@@ -90,10 +90,9 @@ class RuleCompiler {
  public:
   KernelRule compile(const Rule& rule) {
     for (const Match& m : rule.matches) std::visit([this](const auto& x) { match(x); }, m);
-    if (rule.limit) {
-      add(Limit{rule.limit->per_second, 1, rule.limit->burst, NFT_LIMIT_PKTS,
-                rule.limit->over ? std::uint32_t{NFT_LIMIT_F_INV} : 0U});
-    }
+    if (rule.for_each_source) remember(*rule.for_each_source);
+    if (rule.limit) add(meter(*rule.limit));
+    if (rule.connections) add(meter(*rule.connections));
     if (rule.log) add(Log{rule.log->group, rule.log->prefix});
     if (rule.counter) add(Counter{});
     if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) add(SetVerdict{kernel_verdict(*verdict)});
@@ -129,6 +128,28 @@ class RuleCompiler {
       add(load_field(f, static_cast<Slot>(slot)));
       slot += padded(info(f).size) / 4;
     }
+  }
+
+  static Limit meter(const RateLimit& limit) {
+    return {limit.count, limit.unit_s, limit.burst, NFT_LIMIT_PKTS,
+            limit.over ? std::uint32_t{NFT_LIMIT_F_INV} : 0U};
+  }
+  static ConnectionCount meter(const ConnectionsOver& connections) {
+    return {connections.most, NFT_CONNLIMIT_F_INV};
+  }
+  void remember(const ForEachSource& each) {
+    load_key({each.source});
+    const std::size_t bytes = info(each.source).size;
+    Bytes mask(bytes, 0);
+    for (unsigned i = 0; i < each.prefix; ++i)
+      mask[i / 8] = static_cast<std::uint8_t>(mask[i / 8] | 0x80U >> i % 8);
+    if (each.prefix != bytes * 8) add(Mask{0, 0, mask, Bytes(bytes, 0)});
+    Remember out;
+    out.set = each.set;
+    out.operation = each.forget_s == 0 ? NFT_DYNSET_OP_ADD : NFT_DYNSET_OP_UPDATE;
+    out.timeout_ms = std::uint64_t{each.forget_s} * 1000;
+    std::visit([&](const auto& what) { out.meter = meter(what); }, each.what);
+    add(std::move(out));
   }
 
   void match(const FieldIs& m) {
@@ -199,6 +220,7 @@ KernelSet compile_set(const Set& set) {
   }
   out.room = set.room();
   if (set.timeouts) out.flags |= NFT_SET_TIMEOUT;
+  if (set.most != 0) out.flags |= NFT_SET_EVAL;
   if (set.verdict_map) {
     out.flags |= NFT_SET_MAP;
     out.data_type = kVerdictData;

@@ -158,10 +158,22 @@ class Describer {
     word(fmt::format("{} {}{}@{}", key_text(e.from, set ? set->key_length : 4), e.negated ? "!= " : "",
                      e.verdict ? "vmap " : "", e.set));
   }
-  void step(const Limit& e) {
-    word(fmt::format("limit rate {}{}/{} burst {} {}", (e.flags & NFT_LIMIT_F_INV) != 0 ? "over " : "",
-                     e.rate, e.unit_s == 1 ? "second" : std::to_string(e.unit_s) + "s", e.burst,
-                     e.type == NFT_LIMIT_PKTS ? "packets" : "bytes"));
+  static std::string text(const Limit& e) {
+    return fmt::format("limit rate {}{}/{} burst {} {}", (e.flags & NFT_LIMIT_F_INV) != 0 ? "over " : "",
+                       e.rate, e.unit_s == 1 ? "second" : std::to_string(e.unit_s) + "s", e.burst,
+                       e.type == NFT_LIMIT_PKTS ? "packets" : "bytes");
+  }
+  static std::string text(const ConnectionCount& e) {
+    return fmt::format("ct count {}{}", (e.flags & NFT_CONNLIMIT_F_INV) != 0 ? "over " : "", e.most);
+  }
+  void step(const Limit& e) { word(text(e)); }
+  void step(const ConnectionCount& e) { word(text(e)); }
+  void step(const Remember& e) {
+    const KernelSet* set = table_.find_set(e.set);
+    word(fmt::format("{} @{} {{ {}{} {} }}", e.operation == NFT_DYNSET_OP_UPDATE ? "update" : "add", e.set,
+                     key_text(e.from, set ? set->key_length : 4),
+                     e.timeout_ms == 0 ? "" : fmt::format(" timeout {}ms", e.timeout_ms),
+                     std::visit([](const auto& meter) { return text(meter); }, e.meter)));
   }
   void step(const Log& e) { word(fmt::format("log prefix \"{}\" group {}", e.prefix, e.group)); }
   void step(const Counter&) { word("counter"); }

@@ -44,7 +44,7 @@ const KernelChain* KernelTable::find_chain(std::string_view chain_name) const {
 }
 
 bool KernelSet::holds_state() const {
-  return (flags & NFT_SET_TIMEOUT) != 0 && (flags & NFT_SET_INTERVAL) == 0;
+  return (flags & (NFT_SET_TIMEOUT | NFT_SET_EVAL)) != 0 && (flags & NFT_SET_INTERVAL) == 0;
 }
 bool LiveTable::is_ban_set(const KernelSet& set) const {
   if (family != NFPROTO_INET || table.name != kTableName || set.flags != NFT_SET_TIMEOUT) return false;

@@ -77,6 +77,21 @@ struct Limit {
   std::uint32_t flags = 0;  // NFT_LIMIT_F_INV 1
   friend bool operator==(const Limit&, const Limit&) = default;
 };
+// Matches while so many connections that asked are open, or with NFT_CONNLIMIT_F_INV while more are.
+struct ConnectionCount {
+  std::uint32_t most = 0;
+  std::uint32_t flags = 0;
+  friend bool operator==(const ConnectionCount&, const ConnectionCount&) = default;
+};
+// Adds the key to a set, and matches as the meter of its element does.
+struct Remember {
+  std::string set;
+  std::uint32_t operation = 0;  // NFT_DYNSET_OP_ADD 0, NFT_DYNSET_OP_UPDATE 1
+  Slot from = 0;
+  std::uint64_t timeout_ms = 0;
+  std::variant<Limit, ConnectionCount> meter;
+  friend bool operator==(const Remember&, const Remember&) = default;
+};
 struct Log {
   std::uint16_t group = 0;
   std::string prefix;
@@ -126,8 +141,8 @@ struct Foreign {
   std::uint32_t offset = 0;  // write to payload
   friend bool operator==(const Foreign&, const Foreign&) = default;
 };
-using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit, Log,
-                                Counter, SetVerdict, Foreign>;
+using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit,
+                                ConnectionCount, Remember, Log, Counter, SetVerdict, Foreign>;
 
 struct KernelRule {
   std::vector<Expression> expressions;

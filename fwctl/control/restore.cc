@@ -1,5 +1,7 @@
 #include "fwctl/control/restore.h"
 
+#include <linux/netfilter/nf_tables.h>
+
 #include <algorithm>
 
 #include "fwctl/compile/digest.h"
@@ -11,10 +13,12 @@ namespace {
 
 constexpr int kAttempts = 20;
 
-// Elements with a time left are only in the kernel's own messages. Our bans come and go without policies.
+// Elements with a time left are only in the kernel's own messages. Our bans come and go without policies, and
+// what sources have used of their limits begins anew.
 bool holds_times(const KernelTable& table) {
   return std::any_of(table.sets.begin(), table.sets.end(), [](const KernelSet& s) {
-    return s.holds_state() && !s.elements.empty() && s.name != kBanned4 && s.name != kBanned6;
+    const bool counts = (s.flags & NFT_SET_EVAL) != 0;
+    return s.holds_state() && !counts && !s.elements.empty() && s.name != kBanned4 && s.name != kBanned6;
   });
 }
 

@@ -277,7 +277,7 @@ class Builder {
   void refuse_rest(Chain& chain, std::string_view prefix) const {
     if (site_.firewall.log_per_second != 0) {
       Rule log;
-      log.limit = RateLimit{site_.firewall.log_per_second, site_.firewall.log_per_second, false};
+      log.limit = RateLimit{site_.firewall.log_per_second, site_.firewall.log_per_second, false, 1};
       log.log = LogTo{site_.firewall.log_group, "gatehouse:" + std::string(prefix) + " "};
       log.origin = built_in("log what is dropped");
       chain.rules.push_back(std::move(log));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "fwctl/model/limit.h"
 #include "fwctl/model/origin.h"
 
 namespace gatehouse::fwctl {
@@ -37,19 +38,32 @@ core::Result<std::vector<IpPrefix>> addresses_of(const site::Site& site, const s
 
 }  // namespace
 
+Dispatcher::Dispatcher(const site::Site& site) : site_(site) {
+  Chain all;
+  all.name = kLimitAllChain;
+  all.about = "what all services together take";
+  all.rules = limit_all(site).rules;
+  limits_all_ = !all.rules.empty();
+  if (limits_all_) targets_.push_back(std::move(all));
+}
+
 core::Status Dispatcher::add_service(const site::Service& service) {
   if (service.ports.empty() || service.exposed_to.empty()) return {};
   Chain chain;
   chain.name = "service-" + service.name;
   const std::string label = "service " + service.name;
   chain.about = label + " on " + service.host.to_string();
-  if (site_.firewall.syn_per_second != 0) {
-    Rule flood = counted({VerdictKind::go_to, std::string(kRefuseChain)},
-                         make_origin(service.where, label + ": too many new connections"));
-    flood.matches.emplace_back(FieldIs{Field::l4proto, Value::of_u8(kProtocolTcp)});
-    flood.limit = RateLimit{site_.firewall.syn_per_second, site_.firewall.syn_burst, true};
-    chain.rules.push_back(std::move(flood));
+  LimitRules own = limits_of(site_, service);
+  const auto source_rules = static_cast<std::ptrdiff_t>(own.sets.size());
+  // What all services share comes after what is counted for each source, and spares administration.
+  if (!service.ssh && limits_all_) {
+    Rule all;
+    all.outcome = Verdict{VerdictKind::jump, std::string(kLimitAllChain)};
+    all.origin = make_origin(site_.firewall.limit->where, "firewall limit");
+    own.rules.insert(own.rules.begin() + source_rules, std::move(all));
   }
+  std::move(own.sets.begin(), own.sets.end(), std::back_inserter(limit_sets_));
+  std::move(own.rules.begin(), own.rules.end(), std::back_inserter(chain.rules));
   chain.rules.push_back(counted({VerdictKind::accept, {}}, make_origin(service.where, label)));
   for (const site::Endpoint& from : service.exposed_to) {
     GH_CHECK(grant(from, service.host, service.ports, chain.name, service.name, service.where));
@@ -162,6 +176,7 @@ Chain Dispatcher::pair_chain(const PairName& name, Pair& pair, Ruleset& out) con
 }
 
 core::Status Dispatcher::finish(Ruleset& out) {
+  for (Set& set : limit_sets_) out.sets.push_back(std::move(set));
   for (Chain& chain : targets_) out.chains.push_back(std::move(chain));
   const std::string gatehouse(site::kGatehouse);
   SetBuilder forward(kForwardPairs, {ValueType::ifname, ValueType::ifname}, false, true,

@@ -18,7 +18,7 @@ inline constexpr std::string_view kRefuseChain = "refuse";
 
 class Dispatcher {
  public:
-  explicit Dispatcher(const site::Site& site) : site_(site) {}
+  explicit Dispatcher(const site::Site& site);
 
   core::Status add_service(const site::Service& service);
   core::Status add_flow(const site::Flow& flow, std::size_t number);
@@ -55,6 +55,8 @@ class Dispatcher {
   Chain pair_chain(const PairName& name, Pair& pair, Ruleset& out) const;
 
   const site::Site& site_;
+  bool limits_all_ = false;
+  std::vector<Set> limit_sets_;
   std::vector<Chain> targets_;
   std::map<PairName, Pair> pairs_;
 };

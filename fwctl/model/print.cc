@@ -7,6 +7,33 @@
 namespace gatehouse::fwctl {
 namespace {
 
+std::string rate_text(const RateLimit& limit) {
+  const std::string_view unit = limit.unit_s == 1 ? "second" : limit.unit_s == 60 ? "minute" : "hour";
+  return fmt::format("limit rate {}{}/{} burst {} packets", limit.over ? "over " : "", limit.count, unit,
+                     limit.burst);
+}
+std::string count_text(const ConnectionsOver& connections) {
+  return fmt::format("ct count over {}", connections.most);
+}
+
+// The source as a set remembers it: nft wants the mask written out.
+std::string source_text(const ForEachSource& each) {
+  const std::string name(info(each.source).name);
+  const std::uint8_t bits = each.source == Field::ip_saddr ? 32 : 128;
+  if (each.prefix == bits) return name;
+  core::IpAddress mask;
+  mask.version = bits == 32 ? 4 : 6;
+  for (unsigned i = 0; i < each.prefix; ++i)
+    mask.bytes[i / 8] = static_cast<std::uint8_t>(mask.bytes[i / 8] | 0x80U >> i % 8);
+  return name + " & " + mask.to_string();
+}
+std::string each_text(const ForEachSource& each) {
+  const auto* rate = std::get_if<RateLimit>(&each.what);
+  return fmt::format("{} @{} {{ {}{} {} }}", each.forget_s == 0 ? "add" : "update", each.set,
+                     source_text(each), each.forget_s == 0 ? "" : fmt::format(" timeout {}s", each.forget_s),
+                     rate != nullptr ? rate_text(*rate) : count_text(std::get<ConnectionsOver>(each.what)));
+}
+
 std::string key_text(const std::vector<Field>& key) {
   std::string out;
   for (const Field f : key) out += (out.empty() ? "" : " . ") + std::string(info(f).name);
@@ -65,10 +92,9 @@ std::string rule_text(const Rule& rule) {
   std::string out;
   const auto word = [&out](std::string_view text) { out += (out.empty() ? "" : " ") + std::string(text); };
   for (const Match& m : rule.matches) word(std::visit(MatchText{}, m));
-  if (rule.limit) {
-    word(fmt::format("limit rate {}{}/second burst {} packets", rule.limit->over ? "over " : "",
-                     rule.limit->per_second, rule.limit->burst));
-  }
+  if (rule.for_each_source) word(each_text(*rule.for_each_source));
+  if (rule.limit) word(rate_text(*rule.limit));
+  if (rule.connections) word(count_text(*rule.connections));
   if (rule.log) word(fmt::format("log prefix \"{}\" group {}", rule.log->prefix, rule.log->group));
   if (rule.counter) word("counter");
   if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) word(verdict->to_string());
@@ -82,9 +108,10 @@ std::string print_normal(const Ruleset& ruleset) {
   std::string out = fmt::format("table inet {}\n", ruleset.table);
   for (const Set& s : ruleset.sets) {
     out += fmt::format("\n{} {}: {}{}\n", s.verdict_map ? "map" : "set", s.name, type_text(s),
-                       s.intervals  ? ", intervals"
-                       : s.timeouts ? ", timeouts"
-                                    : "");
+                       s.intervals   ? ", intervals"
+                       : s.most != 0 ? fmt::format(", at most {}", s.most)
+                       : s.timeouts  ? ", timeouts"
+                                     : "");
     for (const Element& e : s.elements) {
       const std::string verdict = e.verdict ? " -> " + e.verdict->to_string() : "";
       out += comment_column("  " + element_key(s, e) + verdict, e.origin) + '\n';
@@ -106,7 +133,11 @@ std::string print_nft(const Ruleset& ruleset) {
     if (!s.about.empty()) out += fmt::format("\t# {}\n", s.about);
     out += fmt::format("\t{} {} {{\n\t\ttype {}\n", s.verdict_map ? "map" : "set", s.name, type_text(s));
     if (s.intervals) out += "\t\tflags interval\n";
-    if (s.timeouts) out += "\t\tflags timeout\n";
+    if (s.most != 0) {
+      out += s.timeouts ? "\t\tflags dynamic,timeout\n" : "\t\tflags dynamic\n";
+    } else if (s.timeouts) {
+      out += "\t\tflags timeout\n";
+    }
     if (s.room() != 0) out += fmt::format("\t\tsize {}\n", s.room());
     std::string elements;
     for (const Element& e : s.elements) {
@@ -148,6 +179,7 @@ std::string print_json(const Ruleset& ruleset) {
   for (const Set& s : ruleset.sets) {
     json.begin_object().field("name", s.name).field("type", type_text(s)).field("intervals", s.intervals);
     json.field("timeouts", s.timeouts);
+    if (s.most != 0) json.field("most", s.most);
     json.key("elements").begin_array();
     for (const Element& e : s.elements) {
       json.begin_object().field("key", element_key(s, e));

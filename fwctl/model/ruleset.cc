@@ -30,6 +30,7 @@ std::string Verdict::to_string() const {
 
 std::uint32_t Set::room() const {
   constexpr std::size_t kLarge = 1000;
+  if (most != 0) return most;
   if (intervals || timeouts || elements.size() < kLarge) return 0;
   return std::bit_ceil(static_cast<std::uint32_t>(elements.size())) * 2;
 }

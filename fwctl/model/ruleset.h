@@ -67,9 +67,23 @@ using Match = std::variant<FieldIs, InSet, StateIs, NotOpeningSyn, NoRouteBack>;
 
 // Matches while packets come no faster (or, `over`, only when they come faster).
 struct RateLimit {
-  std::uint32_t per_second = 0;
+  std::uint32_t count = 0;
   std::uint32_t burst = 0;
   bool over = false;
+  std::uint32_t unit_s = 1;
+};
+// Matches while more connections than that are open. What is counted are those that asked here.
+struct ConnectionsOver {
+  std::uint32_t most = 0;
+};
+// A rate or a count of its own for each source; `set` remembers the sources. Where it is full, new sources
+// are not limited.
+struct ForEachSource {
+  std::string set;
+  Field source = Field::ip_saddr;
+  std::uint8_t prefix = 32;    // that many bits make a source
+  std::uint32_t forget_s = 0;  // after that time without a packet; 0: with its last connection
+  std::variant<RateLimit, ConnectionsOver> what;
 };
 struct LogTo {
   std::uint16_t group = 0;
@@ -84,7 +98,9 @@ struct VerdictMap {
 // Evaluated in the order of the members.
 struct Rule {
   std::vector<Match> matches;
+  std::optional<ForEachSource> for_each_source;
   std::optional<RateLimit> limit;
+  std::optional<ConnectionsOver> connections;
   std::optional<LogTo> log;
   bool counter = false;
   std::variant<std::monostate, Verdict, VerdictMap> outcome;
@@ -105,7 +121,8 @@ struct Set {
   std::vector<ValueType> key;
   bool intervals = false;
   bool verdict_map = false;
-  bool timeouts = false;  // elements come and go while the policy is in force
+  bool timeouts = false;   // elements come and go while the policy is in force
+  std::uint32_t most = 0;  // packets fill it, up to so many elements; 0: they do not
   std::vector<Element> elements;
   std::string about;  // one line for people, in text forms only
 

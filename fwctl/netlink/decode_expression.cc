@@ -108,9 +108,45 @@ Expression decode_lookup(const nftnl_expr* e) {
   return out;
 }
 
-Expression decode_limit(const nftnl_expr* e) {
-  return Limit{nftnl_expr_get_u64(e, NFTNL_EXPR_LIMIT_RATE), nftnl_expr_get_u64(e, NFTNL_EXPR_LIMIT_UNIT),
-               u32(e, NFTNL_EXPR_LIMIT_BURST), u32(e, NFTNL_EXPR_LIMIT_TYPE), u32(e, NFTNL_EXPR_LIMIT_FLAGS)};
+Limit decode_limit(const nftnl_expr* e) {
+  return {nftnl_expr_get_u64(e, NFTNL_EXPR_LIMIT_RATE), nftnl_expr_get_u64(e, NFTNL_EXPR_LIMIT_UNIT),
+          u32(e, NFTNL_EXPR_LIMIT_BURST), u32(e, NFTNL_EXPR_LIMIT_TYPE), u32(e, NFTNL_EXPR_LIMIT_FLAGS)};
+}
+
+ConnectionCount decode_count(const nftnl_expr* e) {
+  return {u32(e, NFTNL_EXPR_CONNLIMIT_COUNT), u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS)};
+}
+
+// With one meter in each element, and nothing else that we never send.
+Expression decode_remember(const nftnl_expr* e) {
+  struct Meters {
+    std::optional<std::variant<Limit, ConnectionCount>> first;
+    std::size_t all = 0;
+  } meters;
+  nftnl_expr_expr_foreach(
+      e,
+      [](nftnl_expr* inner, void* to) {
+        auto& out = *static_cast<Meters*>(to);
+        ++out.all;
+        const std::string name = text_of(nftnl_expr_get_str(inner, NFTNL_EXPR_NAME));
+        if (name == "limit") out.first = decode_limit(inner);
+        if (name == "connlimit") out.first = decode_count(inner);
+        return 0;
+      },
+      &meters);
+  const bool inverted = nftnl_expr_is_set(e, NFTNL_EXPR_DYNSET_FLAGS) &&
+                        (u32(e, NFTNL_EXPR_DYNSET_FLAGS) & NFT_DYNSET_F_INV) != 0;
+  const bool mapped = nftnl_expr_is_set(e, NFTNL_EXPR_DYNSET_SREG_DATA);
+  const bool removes = u32(e, NFTNL_EXPR_DYNSET_OP) > NFT_DYNSET_OP_UPDATE;
+  if (meters.all != 1 || !meters.first || inverted || mapped || removes) return foreign(e, Meaning::chance);
+  Remember out;
+  out.set = text_of(nftnl_expr_get_str(e, NFTNL_EXPR_DYNSET_SET_NAME));
+  out.operation = u32(e, NFTNL_EXPR_DYNSET_OP);
+  out.from = slot_of(u32(e, NFTNL_EXPR_DYNSET_SREG_KEY));
+  if (nftnl_expr_is_set(e, NFTNL_EXPR_DYNSET_TIMEOUT))
+    out.timeout_ms = nftnl_expr_get_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT);
+  out.meter = *meters.first;
+  return out;
 }
 
 Expression decode_log(const nftnl_expr* e) {
@@ -181,9 +217,7 @@ Expression decode_other(const nftnl_expr* e, const std::string& name) {
     std::string_view name;
     Meaning meaning;
   };
-  static constexpr std::array<Row, 8> kRows = {{{"quota", Meaning::chance},
-                                                {"connlimit", Meaning::chance},
-                                                {"dynset", Meaning::chance},
+  static constexpr std::array<Row, 6> kRows = {{{"quota", Meaning::chance},
                                                 {"last", Meaning::neutral},
                                                 {"dup", Meaning::neutral},
                                                 {"notrack", Meaning::not_tracked},
@@ -219,6 +253,8 @@ Expression decode_expression(const nftnl_expr* e) {
   if (name == "bitwise") return decode_bitwise(e);
   if (name == "lookup") return decode_lookup(e);
   if (name == "limit") return decode_limit(e);
+  if (name == "connlimit") return decode_count(e);
+  if (name == "dynset") return decode_remember(e);
   if (name == "log") return decode_log(e);
   if (name == "immediate") return decode_immediate(e);
   if (name == "fib") {

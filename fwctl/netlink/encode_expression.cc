@@ -75,8 +75,7 @@ struct ExpressionEncoder {
     if (x.negated) nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
     return true;
   }
-  bool operator()(const Limit& x) const {
-    nftnl_expr* e = add("limit");
+  static bool fill(nftnl_expr* e, const Limit& x) {
     if (e == nullptr) return false;
     nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, x.rate);
     nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, x.unit_s);
@@ -84,6 +83,33 @@ struct ExpressionEncoder {
     nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, x.type);
     nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_FLAGS, x.flags);
     return true;
+  }
+  static bool fill(nftnl_expr* e, const ConnectionCount& x) {
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_COUNT, x.most);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, x.flags);
+    return true;
+  }
+  static const char* name_of(const Limit&) { return "limit"; }
+  static const char* name_of(const ConnectionCount&) { return "connlimit"; }
+  bool operator()(const Limit& x) const { return fill(add(name_of(x)), x); }
+  bool operator()(const ConnectionCount& x) const { return fill(add(name_of(x)), x); }
+  bool operator()(const Remember& x) const {
+    nftnl_expr* e = add("dynset");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, x.operation);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, register_of(x.from));
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, x.set.c_str());
+    if (x.timeout_ms != 0) nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, x.timeout_ms);
+    return std::visit(
+        [&](const auto& meter) {
+          nftnl_expr* inner = nftnl_expr_alloc(name_of(meter));
+          if (!fill(inner, meter)) return false;
+          // `e` owns it from here on.
+          nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, inner);
+          return true;
+        },
+        x.meter);
   }
   bool operator()(const Log& x) const {
     nftnl_expr* e = add("log");

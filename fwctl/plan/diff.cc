@@ -199,7 +199,9 @@ class Planner {
     return std::any_of(c.rules.begin(), c.rules.end(), [&](const KernelRule& r) {
       return std::any_of(r.expressions.begin(), r.expressions.end(), [&](const Expression& e) {
         const auto* lookup = std::get_if<Lookup>(&e);
-        return lookup != nullptr && remade_.count(lookup->set) != 0;
+        const auto* remember = std::get_if<Remember>(&e);
+        return (lookup != nullptr && remade_.count(lookup->set) != 0) ||
+               (remember != nullptr && remade_.count(remember->set) != 0);
       });
     });
   }

@@ -107,14 +107,10 @@ class Half {
     const bool passes = (l.outcomes & kAccept) != 0;
     if (wanted != passes) return wanted ? Sort::closed : Sort::opened;
     if (!wanted) return Sort::refused_otherwise;
-    const Reason twice = policy_.may_be_limited();
-    if (std::find(p.reasons.begin(), p.reasons.end(), twice) != p.reasons.end()) {
-      if (l.outcomes == kAccept) return Sort::same;
-      std::vector<Reason> rate = p.reasons;
-      std::erase(rate, twice);
-      if (l.outcomes == p.outcomes && l.reasons == rate) return Sort::same;
-    }
-    return Sort::limited;
+    const auto limits = policy_.alternatives(p);
+    const bool silent = (l.outcomes & kReject) == 0;
+    return silent && std::find(limits.begin(), limits.end(), l.reasons) != limits.end() ? Sort::same
+                                                                                        : Sort::limited;
   }
 
   void look_for(Sort sort, Path path, Node wanted, Node live, Node care) {

@@ -284,7 +284,18 @@ class Interpreter {
   // --- the rest ---
   Step eval(const Limit& e) {
     const bool over = (e.flags & NFT_LIMIT_F_INV) != 0;
-    return matches(doubt("rate " + rate_text(e.rate, e.unit_s, e.burst, e.type), !over));
+    return matches(doubt(meter_text(e), !over));
+  }
+  Step eval(const ConnectionCount& e) {
+    return matches(doubt(meter_text(e), (e.flags & NFT_CONNLIMIT_F_INV) == 0));
+  }
+  Step eval(const Remember& e) {
+    return std::visit(
+        [&](const auto& meter) {
+          return matches(doubt(meter_text(meter) + " of an element of set " + e.set,
+                               (meter.flags & NFT_LIMIT_F_INV) == 0));
+        },
+        e.meter);
   }
   Step eval(const Log&) { return Step::match; }
   Step eval(const Counter&) { return Step::match; }

@@ -41,10 +41,6 @@ const std::vector<IpPrefix>& documentation_networks() {
   return all;
 }
 
-std::string limit_reason(const site::Site& site) {
-  return "rate " + rate_text(site.firewall.syn_per_second, 1, site.firewall.syn_burst, 0);
-}
-
 namespace {
 
 class OnePacket {
@@ -181,7 +177,8 @@ class OnePacket {
         if (from.is_gatehouse() && s.host.is_gatehouse()) continue;
         if (!covers(from, in_, source_, true) || !covers(s.host, out_, destination_, false)) continue;
         Opinion out = yes(at(where.line != 0 ? where : s.where, "service " + s.name));
-        out.limited = p_.protocol() == kTcp && site_.firewall.syn_per_second != 0;
+        const auto transport = p_.protocol() == kTcp ? site::Transport::tcp : site::Transport::udp;
+        out.limited = !limits_on(site_, s, transport, p_.family).empty();
         return out;
       }
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <list>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +17,7 @@ namespace gatehouse::fwctl::prove {
 // What the policy says about one packet, and which line says it.
 struct Opinion {
   bool accept = false;
-  bool limited = false;  // accepted while new connections come no faster than syn-per-second
+  bool limited = false;  // accepted within the limits of its service
   std::string why;       // "web-mail.yaml:30 service web", "docs: no valid state"
 };
 
@@ -25,10 +26,12 @@ class Policy {
   // `large` is shared with the rulesets that are compared.
   Policy(Diagrams& diagrams, Fields& fields, const site::Site& site, LargeSets& large);
 
-  // Leaves: accept, drop, both with the rate, and both with the rate and may_be_limited().
+  // Leaves: accept, drop, and both with what limits it.
   Node path(Path path);
-  // Marks a leaf where the policy grants the same twice, once limited and once not: either will do.
-  Reason may_be_limited() { return d_.reason(ReasonKind::rate, "granted twice"); }
+  // The limits of a leaf; none: accepted whatever comes. Several where the policy grants the same under
+  // different limits: any one of them will do.
+  using Limits = std::vector<Reason>;
+  std::vector<Limits> alternatives(const Leaf& leaf) const;
 
   // The packets that can exist on this path, as far as headers and connection tracking say.
   // `notrack` rules do not change it: the state is the one that tracking alone would give.
@@ -42,6 +45,8 @@ class Policy {
   Node address_in(ByteKey::Kind kind, const std::vector<core::IpPrefix>& prefixes);
 
  private:
+  class Grants;
+
   Node is(ByteKey::Kind kind, std::uint8_t value, std::uint32_t b = 0);
   Node among(ByteKey::Kind kind, std::initializer_list<std::uint8_t> values);
   Node state(std::uint8_t state) { return is(ByteKey::Kind::ct_state, state); }
@@ -62,6 +67,7 @@ class Policy {
   Fields& f_;
   const site::Site& site_;
   LargeSets& large_;
+  std::map<Reason, std::vector<Limits>> several_;
   std::optional<Node> listed_;
   std::list<KernelSet> lists_;  // of the site, in the form that large sets have
 };

@@ -19,7 +19,8 @@ Wide wide_interface(std::string_view name);
 const std::vector<core::IpPrefix>& nobodys_outside();
 // RFC 5737 and RFC 3849: examples of addresses outside.
 const std::vector<core::IpPrefix>& documentation_networks();
-// The words for the rate that limits new connections to a service.
-std::string limit_reason(const site::Site& site);
+// The words for all that limits connections to a service.
+std::vector<std::string> limits_on(const site::Site& site, const site::Service& service,
+                                   site::Transport transport, std::uint8_t family);
 
 }  // namespace gatehouse::fwctl::prove

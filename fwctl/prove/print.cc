@@ -10,7 +10,7 @@ std::string verdict_word(const Trace& trace) {
   return trace.verdict == kAccept ? "accept" : trace.verdict == kDrop ? "drop" : "reject";
 }
 std::string opinion_text(const Opinion& o) {
-  return fmt::format("{}{}: {}", o.accept ? "accept" : "drop", o.limited ? " within its rate" : "", o.why);
+  return fmt::format("{}{}: {}", o.accept ? "accept" : "drop", o.limited ? " within its limits" : "", o.why);
 }
 
 std::string example_text(const Example& e, std::string_view indent) {

@@ -46,7 +46,15 @@ site::Site full() {
   console.host = {std::string(site::kGatehouse), "", {}};
   console.ports = {port(site::Transport::tcp, 2222, 2222)};
   console.exposed_to = {{"admin", "bastion", {}}};
+  // The same ports twice, each time under other limits.
+  media.limit.emplace();
+  media.limit->opened_by_source = {20, 60, 40};
+  media.limit->open = 100;
   s.services.push_back(media);
+  media.name = "mirror";
+  media.limit->open_by_source = 5;
+  s.services.push_back(media);
+  media.limit.reset();
   s.services.push_back(console);
   s.flows.push_back({{"servers", "", {}}, {"outside", "", {}}, {port(site::Transport::udp, 53, 53)}, "", {}});
   s.flows.push_back({{"admin", "", {}}, {"servers", "", {}}, {port(site::Transport::tcp, 80, 90)}, "", {}});
@@ -88,7 +96,8 @@ Proof prove(const site::Site& site, const LiveRuleset& ruleset) {
 }
 
 TEST(Prove, WhatIsCompiledDoesWhatThePolicyMeans) {
-  for (const site::Site& s : {shipped("web-mail.yaml"), shipped("minimal.yaml"), full()}) {
+  for (const site::Site& s :
+       {shipped("web-mail.yaml"), shipped("private-network.yaml"), shipped("minimal.yaml"), full()}) {
     const LiveRuleset r = planned(s);
     const Proof p = prove(s, r);
     EXPECT_EQ(p.overall(), Answer::holds) << print_proof(p);
@@ -437,7 +446,7 @@ std::string linted(const std::vector<Finding>& findings) {
 }
 
 TEST(Lint, WhatIsCompiledIsClean) {
-  for (const char* name : {"web-mail.yaml", "minimal.yaml"}) {
+  for (const char* name : {"web-mail.yaml", "private-network.yaml", "minimal.yaml"}) {
     const site::Site s = shipped(name);
     const LiveRuleset r = planned(s);
     EXPECT_EQ(linted(lint_ruleset(s, r)), "") << name;

@@ -399,8 +399,27 @@ class Symbolic::RuleReader {
   }
 
   // --- the rest ---
-  void step(const Limit& e) {
-    add(d_.maybe(ReasonKind::rate, "rate " + rate_text(e.rate, e.unit_s, e.burst, e.type)));
+  void step(const Limit& e) { add(d_.maybe(ReasonKind::rate, meter_text(e))); }
+  void step(const ConnectionCount& e) { add(d_.maybe(ReasonKind::rate, meter_text(e))); }
+  // A meter of each source is a rate like another one; of anything else this version cannot say whose.
+  void step(const Remember& e) {
+    const auto at = s_.sets_.find({&table_, e.set});
+    if (at == s_.sets_.end()) return give_up("the set " + e.set + " that is not there");
+    const Word key = fetch(e.from, at->second->key_length);
+    if (done_) return;
+    const int bits = source_bits(key);
+    if (bits < 0) return add(d_.maybe(ReasonKind::unknown, "a limit of each element of set " + e.set));
+    add(d_.maybe(ReasonKind::rate, std::visit([&](const auto& m) { return meter_text(m, bits); }, e.meter)));
+  }
+  // How many leading bits of the source the key holds, when it holds nothing else; else -1.
+  int source_bits(const Word& key) {
+    const Word source = s_.f_.address(ByteKey::Kind::source);
+    if (key.size() != source.size()) return -1;
+    std::size_t same = 0;
+    while (same < key.size() && key[same] == source[same]) ++same;
+    const bool clear = std::all_of(key.begin() + static_cast<std::ptrdiff_t>(same), key.end(),
+                                   [](Bit b) { return b == Bit::constant(false); });
+    return clear && same != 0 ? static_cast<int>(same) : -1;
   }
   void step(const Log&) {}
   void step(const Counter&) {}

@@ -110,6 +110,28 @@ std::string rate_text(std::uint64_t rate, std::uint64_t unit_s, std::uint32_t bu
                      burst);
 }
 
+namespace {
+
+std::string of_source(int bits) {
+  return bits < 0 ? "" : fmt::format(" of each /{} source", bits);
+}
+// What matches within a limit is another thing than what matches beyond it.
+std::string_view side(std::uint32_t flags) {
+  static_assert(std::uint32_t{NFT_LIMIT_F_INV} == std::uint32_t{NFT_CONNLIMIT_F_INV});
+  return (flags & NFT_LIMIT_F_INV) != 0 ? "" : "within ";
+}
+
+}  // namespace
+
+std::string meter_text(const Limit& limit, int source_bits) {
+  return fmt::format("{}rate{} {}", side(limit.flags), of_source(source_bits),
+                     rate_text(limit.rate, limit.unit_s, limit.burst, limit.type));
+}
+std::string meter_text(const ConnectionCount& count, int source_bits) {
+  return fmt::format("{}more than {} open connections{}", side(count.flags), count.most,
+                     of_source(source_bits));
+}
+
 Writes writes_of(const LiveRuleset& ruleset) {
   Writes out;
   for (const LiveTable& t : ruleset.tables) {

@@ -36,6 +36,9 @@ std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8
 
 // The words of a rate, the same for a rule of the kernel and for the policy.
 std::string rate_text(std::uint64_t rate, std::uint64_t unit_s, std::uint32_t burst, std::uint32_t type);
+// The words of a limit: of all packets that come to it, or of each source of so many bits.
+std::string meter_text(const Limit& limit, int source_bits = -1);
+std::string meter_text(const ConnectionCount& count, int source_bits = -1);
 std::string_view hook_name(std::uint32_t table_family, std::uint32_t hook);
 
 // What rules change that rules also look at, over a whole ruleset.

@@ -16,7 +16,7 @@ std::optional<Site> load(const std::string& text, core::Diagnostics& diagnostics
 }
 
 TEST(ShippedSites, LoadWithoutAnyDiagnostic) {
-  for (const char* name : {"web-mail.yaml", "minimal.yaml"}) {
+  for (const char* name : {"web-mail.yaml", "private-network.yaml", "minimal.yaml"}) {
     core::Diagnostics diagnostics;
     const auto site = load_site_file(kRules + name, diagnostics);
     ASSERT_TRUE(site.has_value()) << site.error().to_string();
@@ -47,6 +47,52 @@ TEST(ShippedSites, WebMailSaysWhatItMeans) {
 const std::string kZones =
     "site: a\nzones:\n  out: {interface: e0, networks: any}\n"
     "  dmz: {interface: e1, networks: [10.1.0.0/16], hosts: {web: [10.1.0.5]}}\n";
+
+std::string with_limit(const std::string& limit) {
+  return kZones +
+         "services:\n  web: {host: dmz/web, exec: /bin/w, ports: [tcp/80], expose: [out], domain: web, "
+         "limit: " +
+         limit +
+         "}\nmac:\n  objects: {p: {ports: [tcp/80]}}\n  domains: {web: {exec: /bin/w, allow: [{bind: p}]}}\n";
+}
+
+TEST(Limits, AreRead) {
+  core::Diagnostics diagnostics;
+  const auto site = load(with_limit("{new: 200/second, burst: 7, new-per-source: 30/minute, open: 9, "
+                                    "open-per-source: 4, one-source: {ipv6: 56}}"),
+                         diagnostics);
+  ASSERT_TRUE(site.has_value()) << diagnostics.render_all();
+  const ConnectionLimit& l = *site->services[0].limit;
+  EXPECT_EQ(l.opened.count, 200U);
+  EXPECT_EQ(l.opened.burst, 7U);
+  EXPECT_EQ(l.opened_by_source.unit_s, 60U);
+  EXPECT_EQ(l.opened_by_source.burst, 30U);
+  EXPECT_EQ(l.open, 9U);
+  EXPECT_EQ(l.open_by_source, 4U);
+  EXPECT_EQ(l.source_v4, 32);
+  EXPECT_EQ(l.source_v6, 56);
+}
+
+TEST(Limits, MistakesHaveTheirPlace) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"{new: fast}", "6:96: error: `fast` is not a rate"},
+      {"{new: 0/second}", "6:96: error: `0/second` is not a rate"},
+      {"{new: 5/day}", "6:96: error: `5/day` is not a rate"},
+      {"{new: 5.5/second}", "6:96: error: `5.5/second` is not a rate"},
+      {"{burst: 5}", "6:98: error: `burst` says nothing without `new`"},
+      {"{open: 0}", "6:97: error:"},
+      {"{open: 3, one-source: {ipv4: 24}}", "one-source` says nothing without a limit for each source"},
+      {"{open-per-source: 3, one-source: {ipv4: 33}}", "error:"},
+      {"{}", "6:90: error: an empty limit limits nothing"},
+      {"{opne: 3}", "did you mean `open`?"},
+      {"4", "6:90: error:"},
+  };
+  for (const auto& [limit, message] : rows) {
+    core::Diagnostics diagnostics;
+    EXPECT_FALSE(load(with_limit(limit), diagnostics).has_value()) << limit;
+    EXPECT_NE(diagnostics.render_all().find(message), std::string::npos) << limit << diagnostics.render_all();
+  }
+}
 
 TEST(DetectionPolicy, NamesBecomeNetworks) {
   core::Diagnostics diagnostics;

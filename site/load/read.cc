@@ -68,6 +68,7 @@ Service read_service(const YamlNode& key, const YamlNode& node, Diagnostics& dia
   service.user = map.string("user", "root");
   service.ports = read_ports(map, "ports");
   service.exposed_to = read_endpoints(map, "expose");
+  service.limit = read_limit(map.optional("limit"), "limit of service `" + key.text + "`", true, diagnostics);
   service.domain = map.string("domain");
   service.seccomp = map.string("seccomp");
   service.ssh = map.boolean("remote-administration", false);
@@ -133,6 +134,9 @@ Firewall read_firewall(const YamlNode* node, Diagnostics& diagnostics) {
   out.syn_per_second =
       static_cast<std::uint32_t>(map.uint("syn-per-second", out.syn_per_second, 0, 10'000'000));
   out.syn_burst = static_cast<std::uint32_t>(map.uint("syn-burst", out.syn_burst, 1, 10'000'000));
+  out.limit = read_limit(map.optional("limit"), "firewall.limit", false, diagnostics);
+  out.sources_remembered =
+      static_cast<std::uint32_t>(map.uint("sources-remembered", out.sources_remembered, 16, 1'000'000));
   map.finish();
   return out;
 }

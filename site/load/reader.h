@@ -23,6 +23,10 @@ std::vector<Endpoint> read_endpoints(MapReader& map, std::string_view key);
 // An absolute path without `.`, `..`, empty components or control characters.
 bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 
+// A `limit` mapping, of a service or of all; null: none.
+std::optional<ConnectionLimit> read_limit(const YamlNode* node, const std::string& what, bool by_source,
+                                          Diagnostics& diagnostics);
+
 // The `assert` list; `internet` stands for the untrusted zone.
 std::vector<Assertion> read_assertions(const std::vector<const YamlNode*>& nodes,
                                        const std::vector<Zone>& zones, Diagnostics& diagnostics);

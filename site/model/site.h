@@ -65,6 +65,25 @@ struct Endpoint {
   std::string to_string() const { return host.empty() ? zone : zone + "/" + host; }
 };
 
+// So many in a time, and as many more at once after a pause.
+struct Rate {
+  std::uint32_t count = 0;  // 0: unlimited
+  std::uint32_t unit_s = 1;
+  std::uint32_t burst = 0;
+};
+
+// How many connections may be opened, and be open. What a limit of 0 says is nothing.
+struct ConnectionLimit {
+  Rate opened;                                  // by all sources together
+  Rate opened_by_source;                        // by each source
+  std::uint32_t open = 0;                       // at once, from all sources
+  std::uint32_t open_by_source = 0;             // at once, from each
+  std::uint8_t source_v4 = 32, source_v6 = 64;  // prefix lengths: addresses that are one source
+  SourcePos where;
+
+  bool by_source() const { return opened_by_source.count != 0 || open_by_source != 0; }
+};
+
 // A program that serves ports on one host.
 struct Service {
   std::string name;
@@ -73,9 +92,10 @@ struct Service {
   std::string user;
   std::vector<PortRange> ports;      // what it binds; may be empty
   std::vector<Endpoint> exposed_to;  // who may connect to `ports`
-  std::string domain;                // MAC domain it runs in
-  std::string seccomp;               // seccomp profile name; empty: none
-  bool ssh = false;                  // this is remote administration: only the admin host may reach it
+  std::optional<ConnectionLimit> limit;
+  std::string domain;   // MAC domain it runs in
+  std::string seccomp;  // seccomp profile name; empty: none
+  bool ssh = false;     // this is remote administration: only the admin host may reach it
   SourcePos where;
 };
 
@@ -127,6 +147,8 @@ struct Firewall {
   std::uint32_t log_per_second = 50;    // at most this many logged drops a second
   std::uint32_t syn_per_second = 2000;  // new TCP connections a second per exposed service; 0: unlimited
   std::uint32_t syn_burst = 500;
+  std::optional<ConnectionLimit> limit;       // of all services together, but those of administration
+  std::uint32_t sources_remembered = 65'536;  // by each limit of single sources
 };
 
 // Remote administration: the one host and the services it reaches.

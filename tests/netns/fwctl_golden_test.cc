@@ -27,7 +27,7 @@ TEST_P(FwctlGolden, MatchesTheShippedSite) {
   EXPECT_EQ(fwctl::print_nft(*ruleset), *nft);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sites, FwctlGolden, ::testing::Values("minimal", "web-mail"));
+INSTANTIATE_TEST_SUITE_P(Sites, FwctlGolden, ::testing::Values("minimal", "private-network", "web-mail"));
 
 }  // namespace
 }  // namespace gatehouse::test

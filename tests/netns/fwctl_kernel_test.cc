@@ -52,7 +52,7 @@ TEST_F(FwctlKernel, NftListsThePolicyLineOfEveryService) {
 }
 
 TEST_F(FwctlKernel, NftReadsTheExportAndMakesTheSameTable) {
-  for (const char* name : {"minimal.yaml", "web-mail.yaml"}) {
+  for (const char* name : {"minimal.yaml", "private-network.yaml", "web-mail.yaml"}) {
     const std::string file = fmt::format("/tmp/gh-fwctl-export-{}.nft", getpid());
     ASSERT_EQ(fwctl("export --format nft " + example(name) + " >" + file).status, 0);
     EXPECT_EQ(shell("nft -c -f " + file).status, 0);

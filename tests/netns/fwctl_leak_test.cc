@@ -12,12 +12,8 @@
 #include <thread>
 
 #include "core/os.h"
-#include "fwctl/compile/compile.h"
-#include "fwctl/control/control.h"
-#include "fwctl/model/build.h"
+#include "tests/netns/fwctl_network.h"
 #include "tests/netns/fwctl_packets.h"
-#include "tests/netns/fwctl_site.h"
-#include "tests/netns/fwctl_topology.h"
 
 namespace gatehouse::test {
 namespace {
@@ -25,10 +21,6 @@ namespace {
 using namespace fwctl;
 
 constexpr std::uint16_t kClosedMarker = 41'001;
-
-KernelTable table_of(const site::Site& site) {
-  return compile(*build_ruleset(site));
-}
 
 // Another policy for the same traffic: every base chain, some maps and some chains differ.
 site::Site other_site() {
@@ -40,34 +32,14 @@ site::Site other_site() {
   return out;
 }
 
-class FwctlFlood : public ::testing::Test {
+class FwctlFlood : public FwctlNetwork {
  protected:
-  void SetUp() override {
-    std::string reason;
-    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
-    auto built = Topology::build();
-    ASSERT_TRUE(built) << built.error().to_string();
-    topology_.emplace(std::move(*built));
-    topology_->gatehouse.enter([&] {
-      auto kernel = Kernel::open();
-      ASSERT_TRUE(kernel);
-      kernel_.emplace(std::move(*kernel));
-    });
-  }
-  void put(const KernelTable& table) {
-    const auto done = apply_table(*kernel_, table, {});
-    ASSERT_TRUE(done) << done.error().to_string();
-  }
-
   // Deletes the table and makes `table`, in one transaction: what a plain reload does.
   core::Status reload(const KernelTable& table) {
     Transaction all = make_plan(nullptr, table).transaction;
     all.operations.insert(all.operations.begin(), DeleteTable{});
     return kernel_->commit(all, std::nullopt);
   }
-
-  std::optional<Topology> topology_;
-  std::optional<Kernel> kernel_;
 };
 
 // Sends to a closed port without pause and along an accepted flow steadily, until stopped.
@@ -202,7 +174,7 @@ TEST_F(FwctlFlood, SynRateIsLimited) {
   site::Site slow = full_site();
   slow.firewall.syn_per_second = 10;
   slow.firewall.syn_burst = 5;
-  put(table_of(slow));
+  put(slow);
   FrameSender sender(topology_->outside, "eth0");
   const Mac gateway = mac_of(topology_->gatehouse, "wan0");
   Watcher watcher = Watcher::on_wire(topology_->servers);
