@@ -60,9 +60,11 @@ std::uint32_t hook_number(Hook hook) {
     case Hook::forward:
       return NF_INET_FORWARD;
     case Hook::output:
+      return NF_INET_LOCAL_OUT;
+    case Hook::postrouting:
       break;
   }
-  return NF_INET_LOCAL_OUT;
+  return NF_INET_POST_ROUTING;
 }
 
 KernelVerdict kernel_verdict(const Verdict& verdict) {
@@ -100,6 +102,8 @@ class RuleCompiler {
       load_key(map->key);
       add(Lookup{0, map->map, true, false});
     }
+    if (const auto* to = std::get_if<ForwardTo>(&rule.outcome)) translate(*to);
+    if (std::holds_alternative<HideSource>(rule.outcome)) hide_source();
     out_.comment = rule.origin.text;
     out_.where = rule.origin.where;
     return std::move(out_);
@@ -152,6 +156,22 @@ class RuleCompiler {
     add(std::move(out));
   }
 
+  void translate(const ForwardTo& to) {
+    constexpr Slot kAddress = 0, kPort = 4;
+    need_family(to.address.version);
+    Translate out;
+    out.type = NFT_NAT_DNAT;
+    out.family = to.address.is_v4() ? NFPROTO_IPV4 : NFPROTO_IPV6;
+    out.address = kAddress;
+    add(Constant{kAddress, bytes_of(Value::of_address(to.address))});
+    if (to.port != 0) {
+      add(Constant{kPort, bytes_of(Value::of_port(to.port))});
+      out.port = kPort;
+    }
+    add(out);
+  }
+  void hide_source() { add(MasqueradeSource{}); }
+
   void match(const FieldIs& m) {
     load_key({m.field});
     add(Compare{0, NFT_CMP_EQ, bytes_of(m.value)});
@@ -171,6 +191,12 @@ class RuleCompiler {
     add(LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0});
     add(Mask{0, 0, {kFin | kSyn | kRst | kAck}, {0}});
     add(Compare{0, NFT_CMP_NEQ, {kSyn}});
+  }
+  void match(const IsForwarded&) {
+    constexpr std::uint32_t kDestinationTranslated = 1U << 5U;  // IPS_DST_NAT
+    add(LoadCt{NFT_CT_STATUS, 0});
+    add(Mask{0, 0, host_order(kDestinationTranslated), host_order(0)});
+    add(Compare{0, NFT_CMP_NEQ, host_order(0)});
   }
   void match(const NoRouteBack&) {
     add(LoadFib{NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT, 0});
@@ -268,7 +294,10 @@ KernelTable compile(const Ruleset& ruleset) {
   for (const Chain& c : ruleset.chains) {
     KernelChain chain;
     chain.name = c.name;
-    if (c.hook) chain.base = BaseHook{"filter", hook_number(*c.hook), c.priority, NF_DROP};
+    if (c.hook) {
+      chain.base = BaseHook{c.translates ? "nat" : "filter", hook_number(*c.hook), c.priority,
+                            c.translates ? std::uint32_t{NF_ACCEPT} : std::uint32_t{NF_DROP}};
+    }
     for (const Rule& r : c.rules) chain.rules.push_back(RuleCompiler().compile(r));
     out.chains.push_back(std::move(chain));
   }

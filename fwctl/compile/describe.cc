@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
 
 #include "fwctl/compile/compile.h"
 
@@ -121,7 +122,10 @@ class Describer {
           std::nullopt, std::max<std::size_t>(1, (e.length + 3) / 4), false});
   }
   void step(const LoadCt& e) {
-    hold(e.to, {e.key == NFT_CT_STATE ? "ct state" : fmt::format("ct #{}", e.key), std::nullopt, 1, true});
+    hold(e.to, {e.key == NFT_CT_STATE    ? "ct state"
+                : e.key == NFT_CT_STATUS ? "ct status"
+                                         : fmt::format("ct #{}", e.key),
+                std::nullopt, 1, true});
   }
   void step(const LoadFib& e) {
     const bool ours =
@@ -175,6 +179,28 @@ class Describer {
                      e.timeout_ms == 0 ? "" : fmt::format(" timeout {}ms", e.timeout_ms),
                      std::visit([](const auto& meter) { return text(meter); }, e.meter)));
   }
+  void step(const Constant& e) {
+    hold(e.to, {hex(e.data), std::nullopt, std::max<std::size_t>(1, (e.data.size() + 3) / 4), false});
+    constants_[e.to] = e.data;
+  }
+  // What a register holds as a constant: as an address or a port.
+  std::string constant(std::optional<Slot> slot, ValueType type) const {
+    const auto found = slot ? constants_.find(*slot) : constants_.end();
+    return found == constants_.end() ? "" : value_text(found->second, type);
+  }
+  void step(const Translate& e) {
+    const std::string address =
+        constant(e.address, e.family == NFPROTO_IPV4 ? ValueType::ipv4 : ValueType::ipv6);
+    const std::string port = constant(e.port, ValueType::port);
+    word(fmt::format("{} {} to {}{}{}", e.type == NFT_NAT_DNAT ? "dnat" : "snat",
+                     e.family == NFPROTO_IPV4 ? "ip" : "ip6",
+                     address.empty() && e.address ? at(*e.address).name : address,
+                     e.port ? " port " + (port.empty() ? at(*e.port).name : port) : "",
+                     e.flags != 0 ? fmt::format(" flags {:#x}", e.flags) : ""));
+  }
+  void step(const MasqueradeSource& e) {
+    word(e.flags != 0 ? fmt::format("masquerade flags {:#x}", e.flags) : "masquerade");
+  }
   void step(const Log& e) { word(fmt::format("log prefix \"{}\" group {}", e.prefix, e.group)); }
   void step(const Counter&) { word("counter"); }
   void step(const SetVerdict& e) { word(e.verdict.to_string()); }
@@ -183,6 +209,7 @@ class Describer {
   const KernelTable& table_;
   std::string text_;
   std::array<Held, kSlots> held_{};
+  std::map<Slot, Bytes> constants_;
   std::uint8_t family_ = 0;
   std::uint8_t protocol_ = 0;
 };

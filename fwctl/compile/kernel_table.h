@@ -92,6 +92,25 @@ struct Remember {
   std::variant<Limit, ConnectionCount> meter;
   friend bool operator==(const Remember&, const Remember&) = default;
 };
+struct Constant {
+  Slot to = 0;
+  Bytes data;
+  friend bool operator==(const Constant&, const Constant&) = default;
+};
+// Another source or destination for the connection, from registers.
+struct Translate {
+  std::uint32_t type = 0;    // NFT_NAT_SNAT 0, NFT_NAT_DNAT 1
+  std::uint32_t family = 0;  // NFPROTO_IPV4 or NFPROTO_IPV6; packets of the other pass
+  std::optional<Slot> address;
+  std::optional<Slot> port;
+  std::uint32_t flags = 0;  // without those that say which registers there are
+  friend bool operator==(const Translate&, const Translate&) = default;
+};
+// The address of the interface by which a packet leaves becomes its source.
+struct MasqueradeSource {
+  std::uint32_t flags = 0;
+  friend bool operator==(const MasqueradeSource&, const MasqueradeSource&) = default;
+};
 struct Log {
   std::uint16_t group = 0;
   std::string prefix;
@@ -114,13 +133,11 @@ enum class Meaning : std::uint8_t {
   chance,         // matches or not, by state that the ruleset does not show (quota, full set)
   in_range,       // low <= register <= high; `negated`
   byte_order,     // to = from with the bytes of each `size` swapped
-  constant,       // to = low
   unknown_value,  // to = something this version cannot know
   map_value,      // to = what the map `set` has for the register; no entry: no match
   write,          // changes a field of the packet or of its metadata, see `target`
   not_tracked,    // the packet leaves connection tracking
   reject,         // dropped, and the sender is told
-  source_nat,     // accepted; what changes is no field that a later hook decides by
 };
 // What a Meaning::write changes.
 enum class WriteTarget : std::uint8_t { meta, ct, payload };
@@ -141,8 +158,9 @@ struct Foreign {
   std::uint32_t offset = 0;  // write to payload
   friend bool operator==(const Foreign&, const Foreign&) = default;
 };
-using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit,
-                                ConnectionCount, Remember, Log, Counter, SetVerdict, Foreign>;
+using Expression =
+    std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit, ConnectionCount,
+                 Remember, Constant, Translate, MasqueradeSource, Log, Counter, SetVerdict, Foreign>;
 
 struct KernelRule {
   std::vector<Expression> expressions;

@@ -6,6 +6,7 @@
 
 #include "fwctl/model/dispatch.h"
 #include "fwctl/model/origin.h"
+#include "fwctl/model/translate.h"
 
 namespace gatehouse::fwctl {
 namespace {
@@ -81,6 +82,10 @@ class Builder {
     for (const site::Service& s : site_.services) GH_CHECK(dispatcher.add_service(s));
     for (std::size_t i = 0; i < site_.flows.size(); ++i) GH_CHECK(dispatcher.add_flow(site_.flows[i], i + 1));
     GH_CHECK(dispatcher.finish(out_));
+    GH_TRY(Translation translation, build_translation(site_));
+    for (Set& s : translation.sets) out_.sets.push_back(std::move(s));
+    forwarded_ = std::move(translation.forwarded);
+    for (Chain& c : translation.chains) out_.chains.push_back(std::move(c));
     GH_CHECK(check_names());
     out_.chains.push_back(prerouting());
     out_.chains.push_back(input());
@@ -366,6 +371,7 @@ class Builder {
                      built_in("destination that is not outside")));
     r.push_back(rule({in({Field::oifname}, kUntrusted), in({Field::ip6_daddr}, kNeverOutside6)}, refuse(),
                      built_in("destination that is not outside")));
+    r.insert(r.end(), forwarded_.begin(), forwarded_.end());
     r.insert(r.end(), pings_.begin(), pings_.end());
     r.push_back(dispatch({Field::iifname, Field::oifname}, Dispatcher::kForwardPairs));
     refuse_rest(chain, "forward");
@@ -402,6 +408,7 @@ class Builder {
   const site::Site& site_;
   Ruleset out_;
   std::vector<Rule> blocks_;               // sources of the blocklists
+  std::vector<Rule> forwarded_;            // connections of forwarded ports
   std::vector<Rule> pings_;                // the same for input and forward
   std::optional<Origin> gatehouse_pings_;  // set when the gatehouse itself may ping
 };

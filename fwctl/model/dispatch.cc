@@ -4,6 +4,7 @@
 
 #include "fwctl/model/limit.h"
 #include "fwctl/model/origin.h"
+#include "fwctl/model/translate.h"
 
 namespace gatehouse::fwctl {
 namespace {
@@ -48,7 +49,7 @@ Dispatcher::Dispatcher(const site::Site& site) : site_(site) {
 }
 
 core::Status Dispatcher::add_service(const site::Service& service) {
-  if (service.ports.empty() || service.exposed_to.empty()) return {};
+  if (service.ports.empty() || (service.exposed_to.empty() && !is_forwarded_to(site_, service))) return {};
   Chain chain;
   chain.name = "service-" + service.name;
   const std::string label = "service " + service.name;

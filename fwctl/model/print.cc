@@ -62,6 +62,7 @@ struct MatchText {
   }
   std::string operator()(const NotOpeningSyn&) const { return "tcp flags & (fin | syn | rst | ack) != syn"; }
   std::string operator()(const NoRouteBack&) const { return "fib saddr . iif oif missing"; }
+  std::string operator()(const IsForwarded&) const { return "ct status dnat"; }
 };
 
 std::string element_key(const Set& set, const Element& element) {
@@ -79,7 +80,8 @@ std::string type_text(const Set& set) {
 }
 
 std::string hook_text(const Chain& chain) {
-  return fmt::format("type filter hook {} priority {}; policy drop;", to_string(*chain.hook), chain.priority);
+  return fmt::format("type {} hook {} priority {}; policy {};", chain.translates ? "nat" : "filter",
+                     to_string(*chain.hook), chain.priority, chain.translates ? "accept" : "drop");
 }
 
 std::string comment_column(const std::string& left, const Origin& origin) {
@@ -101,6 +103,15 @@ std::string rule_text(const Rule& rule) {
   if (const auto* map = std::get_if<VerdictMap>(&rule.outcome)) {
     word(fmt::format("{} vmap @{}", key_text(map->key), map->map));
   }
+  if (const auto* to = std::get_if<ForwardTo>(&rule.outcome)) {
+    const bool v4 = to->address.is_v4();
+    const std::string address = to->address.to_string();
+    word(fmt::format("dnat {} to {}", v4 ? "ip" : "ip6",
+                     to->port == 0 ? address
+                     : v4          ? fmt::format("{}:{}", address, to->port)
+                                   : fmt::format("[{}]:{}", address, to->port)));
+  }
+  if (std::holds_alternative<HideSource>(rule.outcome)) word("masquerade");
   return out;
 }
 
@@ -192,7 +203,10 @@ std::string print_json(const Ruleset& ruleset) {
   json.end_array().key("chains").begin_array();
   for (const Chain& c : ruleset.chains) {
     json.begin_object().field("name", c.name);
-    if (c.hook) json.field("hook", to_string(*c.hook)).field("priority", c.priority).field("policy", "drop");
+    if (c.hook) {
+      json.field("type", c.translates ? "nat" : "filter").field("hook", to_string(*c.hook));
+      json.field("priority", c.priority).field("policy", c.translates ? "accept" : "drop");
+    }
     json.key("rules").begin_array();
     for (const Rule& r : c.rules) {
       json.begin_object().field("rule", rule_text(r));

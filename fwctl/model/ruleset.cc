@@ -44,9 +44,11 @@ std::string_view to_string(Hook hook) {
     case Hook::forward:
       return "forward";
     case Hook::output:
+      return "output";
+    case Hook::postrouting:
       break;
   }
-  return "output";
+  return "postrouting";
 }
 
 const Set* Ruleset::find_set(std::string_view name) const {

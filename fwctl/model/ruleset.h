@@ -61,7 +61,10 @@ struct NotOpeningSyn {};
 // (RFC 3704 strict reverse path forwarding; also true for the gatehouse's own addresses).
 struct NoRouteBack {};
 
-using Match = std::variant<FieldIs, InSet, StateIs, NotOpeningSyn, NoRouteBack>;
+// The destination of its connection was translated.
+struct IsForwarded {};
+
+using Match = std::variant<FieldIs, InSet, StateIs, NotOpeningSyn, NoRouteBack, IsForwarded>;
 
 // --- statements -------------------------------------------------------------------------------------
 
@@ -95,6 +98,14 @@ struct VerdictMap {
   std::string map;
 };
 
+// Another destination for the connection; port 0: the same.
+struct ForwardTo {
+  core::IpAddress address;
+  std::uint16_t port = 0;
+};
+// The source becomes an address of the interface the packet leaves by.
+struct HideSource {};
+
 // Evaluated in the order of the members.
 struct Rule {
   std::vector<Match> matches;
@@ -103,7 +114,7 @@ struct Rule {
   std::optional<ConnectionsOver> connections;
   std::optional<LogTo> log;
   bool counter = false;
-  std::variant<std::monostate, Verdict, VerdictMap> outcome;
+  std::variant<std::monostate, Verdict, VerdictMap, ForwardTo, HideSource> outcome;
   Origin origin;
 };
 
@@ -132,12 +143,13 @@ struct Set {
   std::uint32_t room() const;
 };
 
-enum class Hook : std::uint8_t { prerouting, input, forward, output };
+enum class Hook : std::uint8_t { prerouting, input, forward, output, postrouting };
 std::string_view to_string(Hook hook);
 
 struct Chain {
   std::string name;
   std::optional<Hook> hook;  // base chains: type filter, policy drop
+  bool translates = false;   // instead type nat, policy accept
   std::int32_t priority = 0;
   std::vector<Rule> rules;
   std::string about;

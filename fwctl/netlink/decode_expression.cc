@@ -161,10 +161,7 @@ Expression decode_log(const nftnl_expr* e) {
 
 Expression decode_immediate(const nftnl_expr* e) {
   if (u32(e, NFTNL_EXPR_IMM_DREG) != NFT_REG_VERDICT) {
-    Foreign out = foreign(e, Meaning::constant);
-    out.to = slot_of(u32(e, NFTNL_EXPR_IMM_DREG));
-    out.low = data_of(e, NFTNL_EXPR_IMM_DATA);
-    return out;
+    return Constant{slot_of(u32(e, NFTNL_EXPR_IMM_DREG)), data_of(e, NFTNL_EXPR_IMM_DATA)};
   }
   return SetVerdict{{static_cast<std::int32_t>(u32(e, NFTNL_EXPR_IMM_VERDICT)),
                      text_of(nftnl_expr_get_str(e, NFTNL_EXPR_IMM_CHAIN))}};
@@ -206,9 +203,27 @@ Expression decode_object(const nftnl_expr* e) {
   }
 }
 
+// The kernel tells both ends of a range, also where they are one, and sets a flag for each register.
 Expression decode_nat(const nftnl_expr* e) {
-  return foreign(e,
-                 u32(e, NFTNL_EXPR_NAT_TYPE) == NFT_NAT_SNAT ? Meaning::source_nat : Meaning::nothing_known);
+  constexpr std::uint32_t kByRegister = 1 | 2;  // NF_NAT_RANGE_MAP_IPS, NF_NAT_RANGE_PROTO_SPECIFIED
+  Translate out;
+  out.type = u32(e, NFTNL_EXPR_NAT_TYPE);
+  out.family = u32(e, NFTNL_EXPR_NAT_FAMILY);
+  const auto slot = [&](std::uint16_t least, std::uint16_t most, std::optional<Slot>& to) {
+    if (!nftnl_expr_is_set(e, least)) return true;
+    to = slot_of(u32(e, least));
+    return !nftnl_expr_is_set(e, most) || u32(e, most) == u32(e, least);
+  };
+  const bool one = slot(NFTNL_EXPR_NAT_REG_ADDR_MIN, NFTNL_EXPR_NAT_REG_ADDR_MAX, out.address) &&
+                   slot(NFTNL_EXPR_NAT_REG_PROTO_MIN, NFTNL_EXPR_NAT_REG_PROTO_MAX, out.port);
+  if (!one) return foreign(e);
+  if (nftnl_expr_is_set(e, NFTNL_EXPR_NAT_FLAGS)) out.flags = u32(e, NFTNL_EXPR_NAT_FLAGS) & ~kByRegister;
+  return out;
+}
+
+Expression decode_masquerade(const nftnl_expr* e) {
+  if (nftnl_expr_is_set(e, NFTNL_EXPR_MASQ_REG_PROTO_MIN)) return foreign(e);
+  return MasqueradeSource{nftnl_expr_is_set(e, NFTNL_EXPR_MASQ_FLAGS) ? u32(e, NFTNL_EXPR_MASQ_FLAGS) : 0};
 }
 
 // What is never ours, by name.
@@ -217,12 +232,11 @@ Expression decode_other(const nftnl_expr* e, const std::string& name) {
     std::string_view name;
     Meaning meaning;
   };
-  static constexpr std::array<Row, 6> kRows = {{{"quota", Meaning::chance},
+  static constexpr std::array<Row, 5> kRows = {{{"quota", Meaning::chance},
                                                 {"last", Meaning::neutral},
                                                 {"dup", Meaning::neutral},
                                                 {"notrack", Meaning::not_tracked},
-                                                {"reject", Meaning::reject},
-                                                {"masq", Meaning::source_nat}}};
+                                                {"reject", Meaning::reject}}};
   for (const Row& r : kRows) {
     if (name == r.name) return foreign(e, r.meaning);
   }
@@ -230,6 +244,7 @@ Expression decode_other(const nftnl_expr* e, const std::string& name) {
   if (name == "byteorder") return decode_byte_order(e);
   if (name == "objref") return decode_object(e);
   if (name == "nat") return decode_nat(e);
+  if (name == "masq") return decode_masquerade(e);
   if (name == "rt") return unknown_value(e, NFTNL_EXPR_RT_DREG);
   if (name == "socket") return unknown_value(e, NFTNL_EXPR_SOCKET_DREG);
   if (name == "numgen") return unknown_value(e, NFTNL_EXPR_NG_DREG);

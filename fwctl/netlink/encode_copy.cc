@@ -37,6 +37,34 @@ bool taken(std::uint16_t type, std::uint16_t attribute) {
   }
 }
 
+template <class Each>
+void for_each_nested(nlattr* parent, Each each) {
+  auto* a = static_cast<nlattr*>(mnl_attr_get_payload(parent));
+  const char* end = static_cast<const char*>(mnl_attr_get_payload(parent)) + mnl_attr_get_payload_len(parent);
+  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<char*>(a))); a = mnl_attr_next(a)) each(a);
+}
+
+// The kernel tells a timeout of 0 of every rule that fills a set, and takes none where the set has no
+// timeouts.
+void drop_empty_timeouts(nlattr* expressions) {
+  for_each_nested(expressions, [](nlattr* element) {
+    nlattr* data = nullptr;
+    bool fills = false;
+    for_each_nested(element, [&](nlattr* a) {
+      if (mnl_attr_get_type(a) == NFTA_EXPR_NAME)
+        fills =
+            mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 && std::strcmp(mnl_attr_get_str(a), "dynset") == 0;
+      if (mnl_attr_get_type(a) == NFTA_EXPR_DATA) data = a;
+    });
+    if (!fills || data == nullptr) return;
+    for_each_nested(data, [](nlattr* a) {
+      if (mnl_attr_get_type(a) == NFTA_DYNSET_TIMEOUT && mnl_attr_validate(a, MNL_TYPE_U64) == 0 &&
+          mnl_attr_get_u64(a) == 0)
+        a->nla_type = NFTA_DYNSET_PAD;
+    });
+  });
+}
+
 nlmsghdr* put_control(std::vector<std::uint8_t>& scratch, std::uint16_t type, std::uint32_t sequence) {
   nlmsghdr* h = mnl_nlmsg_put_header(scratch.data());
   h->nlmsg_type = type;
@@ -98,7 +126,9 @@ core::Result<Batch> encode_copy(const RulesetCopy& copy, std::uint32_t first_seq
         mnl_attr_put_u32(h, attribute, htonl(ntohl(mnl_attr_get_u32(a)) & NFT_TABLE_F_DORMANT));
         continue;
       }
-      std::memcpy(mnl_nlmsg_get_payload_tail(h), a, a->nla_len);
+      auto* copied = static_cast<nlattr*>(mnl_nlmsg_get_payload_tail(h));
+      std::memcpy(copied, a, a->nla_len);
+      if (type == NFT_MSG_NEWRULE && attribute == NFTA_RULE_EXPRESSIONS) drop_empty_timeouts(copied);
       h->nlmsg_len += MNL_ALIGN(a->nla_len);
     }
     if (type == NFT_MSG_NEWSET) mnl_attr_put_u32(h, NFTA_SET_ID, htonl(++set_number));

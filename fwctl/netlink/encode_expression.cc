@@ -111,6 +111,29 @@ struct ExpressionEncoder {
         },
         x.meter);
   }
+  bool operator()(const Constant& x) const {
+    nftnl_expr* e = add("immediate");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, register_of(x.to));
+    set_data(e, NFTNL_EXPR_IMM_DATA, x.data);
+    return true;
+  }
+  bool operator()(const Translate& x) const {
+    nftnl_expr* e = add("nat");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, x.type);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, x.family);
+    if (x.address) nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, register_of(*x.address));
+    if (x.port) nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, register_of(*x.port));
+    if (x.flags != 0) nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FLAGS, x.flags);
+    return true;
+  }
+  bool operator()(const MasqueradeSource& x) const {
+    nftnl_expr* e = add("masq");
+    if (e == nullptr) return false;
+    if (x.flags != 0) nftnl_expr_set_u32(e, NFTNL_EXPR_MASQ_FLAGS, x.flags);
+    return true;
+  }
   bool operator()(const Log& x) const {
     nftnl_expr* e = add("log");
     if (e == nullptr) return false;

@@ -118,6 +118,17 @@ core::Status Network::link_up(const std::string& interface) {
   return state_->exchange(state_->routes.get(), h, "bring up " + interface);
 }
 
+core::Status Network::add_address(const core::IpAddress& address, const std::string& interface) {
+  nlmsghdr* h = state_->begin(RTM_NEWADDR, NLM_F_CREATE);
+  auto* a = static_cast<ifaddrmsg*>(mnl_nlmsg_put_extra_header(h, sizeof(ifaddrmsg)));
+  a->ifa_family = address.is_v4() ? AF_INET : AF_INET6;
+  a->ifa_prefixlen = static_cast<std::uint8_t>(address.size() * 8);
+  a->ifa_scope = RT_SCOPE_UNIVERSE;
+  a->ifa_index = if_nametoindex(interface.c_str());
+  mnl_attr_put(h, IFA_LOCAL, address.size(), address.bytes.data());
+  return state_->exchange(state_->routes.get(), h, "address " + address.to_string());
+}
+
 core::Status Network::add_route(const core::IpAddress& to, const std::string& interface, bool local) {
   return state_->route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, to, interface, local);
 }

@@ -25,6 +25,7 @@ class Network {
   ~Network();
 
   core::Status link_up(const std::string& interface);
+  core::Status add_address(const core::IpAddress& address, const std::string& interface);
   // To one address, out of an interface; or to ourselves.
   core::Status add_route(const core::IpAddress& to, const std::string& interface, bool local);
   core::Status delete_route(const core::IpAddress& to, const std::string& interface, bool local);

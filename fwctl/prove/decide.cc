@@ -65,6 +65,7 @@ class Half {
            {Sort::opened, Sort::closed, Sort::limited, Sort::refused_otherwise, Sort::unknown})
         look_for(sort, path, wanted, live, care);
     }
+    for (const Path path : {Path::through, Path::from_gatehouse}) compare_sources(path);
   }
 
   void check(const site::Assertion& assertion, AssertionResult& out) {
@@ -99,6 +100,32 @@ class Half {
 
  private:
   using Wanted = Search::Wanted;
+
+  // Whose source is hidden, of what may leave. The packets are those behind the translation of destinations.
+  void compare_sources(Path path) {
+    const Node live = symbolic_.hidden(path);
+    const Node wanted = policy_.hidden(path);
+    if (live == wanted) return;
+    const Node leaves = d_.relabel(policy_.behind_translation(path), [](const Leaf& leaf) {
+      return Leaf{(leaf.outcomes & kAccept) != 0 ? kYes : kNo, {}};
+    });
+    Node care = d_.both(search_.possible_behind(path), leaves);
+    if (path == Path::through) care = d_.both(care, policy_.admitted());
+    for (const Outcomes seen : {Outcomes{kYes}, Outcomes{kNo}, Outcomes{kYes | kNo}}) {
+      const auto is = [&](const Leaf& p, const Leaf& l) { return !(p == l) && l.outcomes == seen; };
+      std::optional<Example> found;
+      if (!example(path, wanted, live, care, is, found)) continue;
+      found->what = seen == kYes  ? "the policy leaves its source as it is, the ruleset hides it"
+                    : seen == kNo ? "the policy hides its source, the ruleset does not"
+                                  : "what the ruleset makes of its source cannot be decided";
+      if (seen == (kYes | kNo)) {
+        reason("the translation of sources");
+        proof_.undecided.push_back(std::move(*found));
+      } else {
+        proof_.differences.push_back(std::move(*found));
+      }
+    }
+  }
 
   Sort sort_of(const Leaf& p, const Leaf& l) {
     if (p == l) return Sort::same;
@@ -191,7 +218,9 @@ class Half {
   }
   // The packets an assertion speaks of: those that could begin a conversation.
   Node meant_by(const site::Assertion& a, Path path) {
-    Node out = d_.both(end(a.from, true), end(a.to, false));
+    // Where it may not come is asked behind the translation, the ports are those its sender names.
+    const Node to = a.can ? end(a.to, false) : symbolic_.before_translation(path, end(a.to, false));
+    Node out = d_.both(end(a.from, true), to);
     out = d_.both(out, byte_is(Kind::ct_state, 0, kStateNew));
     const std::uint8_t icmp = fields_.family() == 4 ? kProtocolIcmp : kProtocolIcmpv6;
     const Node echo = d_.both(byte_is(Kind::protocol, 0, icmp),

@@ -27,18 +27,36 @@ class Interpreter {
       : ruleset_(ruleset), packet_(packet), choices_(choices), writes_(writes_of(ruleset)) {}
 
   Trace run() {
+    std::optional<std::uint8_t> translated_at;
     for (const BaseStep& step : steps_of(ruleset_, packet_.path, packet_.family)) {
       if (!on_device(step) || !asked(step)) continue;
+      if (step.translates && translated_at == step.stage) continue;
       place_ = step.place;
       const Flow flow = base_chain(step);
       if (flow == Flow::dropped) out_.verdict = kDrop;
       if (flow == Flow::rejected) out_.verdict = kReject;
       if (flow != Flow::accepted) break;
+      if (rewrite_) {
+        translated_at = step.stage;
+        put(*std::exchange(rewrite_, std::nullopt));
+      }
     }
+    out_.destination = packet_.address(Kind::destination);
     return std::move(out_);
   }
 
  private:
+  // The packet behind a translation of its destination.
+  void put(const Rewrite& rewrite) {
+    if (!rewrite.destination) return;
+    for (std::uint32_t i = 0; i < rewrite.address.size(); ++i)
+      packet_.set({Kind::destination, 0, i}, rewrite.address[i]);
+    for (std::uint32_t i = 0; i < rewrite.port.size(); ++i)
+      packet_.set({Kind::transport, 0, kDestinationPort + i}, rewrite.port[i]);
+    constexpr std::uint8_t kTranslated = 0x20;  // IPS_DST_NAT
+    const ByteKey status{Kind::ct, NFT_CT_STATUS, 0};
+    packet_.set(status, static_cast<std::uint8_t>(packet_.byte(status) | kTranslated));
+  }
   bool on_device(const BaseStep& step) const {
     if (!step.inbound_device && !step.outbound_device) return true;
     const std::string here = packet_.interface(step.inbound_device ? Kind::iifname : Kind::oifname);
@@ -82,9 +100,10 @@ class Interpreter {
       if (const auto* lookup = std::get_if<Lookup>(&e)) return lookup->verdict;
       if (const auto* other = std::get_if<Foreign>(&e)) {
         return other->meaning == Meaning::nothing_known || other->meaning == Meaning::reject ||
-               other->meaning == Meaning::source_nat || other->meaning == Meaning::not_tracked;
+               other->meaning == Meaning::not_tracked;
       }
-      return std::holds_alternative<SetVerdict>(e);
+      return std::holds_alternative<SetVerdict>(e) || std::holds_alternative<Translate>(e) ||
+             std::holds_alternative<MasqueradeSource>(e);
     });
   }
 
@@ -300,6 +319,29 @@ class Interpreter {
   Step eval(const Log&) { return Step::match; }
   Step eval(const Counter&) { return Step::match; }
   Step eval(const SetVerdict& e) { return decide(e.verdict); }
+  Step eval(const Constant& e) {
+    if (!fits(e.to, (e.data.size() + 3) / 4 * 4)) return anything("a register that does not exist");
+    store(e.to, e.data);
+    return Step::match;
+  }
+  Step eval(const Translate& e) {
+    const std::uint8_t family = e.family == NFPROTO_IPV4 ? 4 : e.family == NFPROTO_IPV6 ? 6 : 0;
+    if (family != 0 && family != place_.family) return Step::match;
+    Rewrite rewrite;
+    rewrite.destination = e.type == NFT_NAT_DNAT;
+    const std::size_t address = place_.family == 4 ? 4 : 16;
+    if ((e.address && (!fits(*e.address, address) || unknown(*e.address, address))) ||
+        (e.port && (!fits(*e.port, 2) || unknown(*e.port, 2))))
+      return anything("a translation to an address that is not known");
+    if (e.address) rewrite.address = fetch(*e.address, address);
+    if (e.port) rewrite.port = fetch(*e.port, 2);
+    rewrite_ = std::move(rewrite);
+    return decide({NF_ACCEPT, {}});
+  }
+  Step eval(const MasqueradeSource&) {
+    rewrite_ = Rewrite{};
+    return decide({NF_ACCEPT, {}});
+  }
   Step eval(const Foreign& e) {
     switch (e.meaning) {
       case Meaning::neutral:
@@ -316,10 +358,6 @@ class Interpreter {
       }
       case Meaning::byte_order:
         return swap_bytes(e);
-      case Meaning::constant:
-        if (!fits(e.to, (e.low.size() + 3) / 4 * 4)) return anything(e.text);
-        store(e.to, e.low);
-        return Step::match;
       case Meaning::unknown_value:
         if (!doubt(e.text)) return Step::no_match;
         return store_unknown(e.to, e.length, e.text);
@@ -337,14 +375,13 @@ class Interpreter {
       case Meaning::reject:
         rejected_ = true;
         return decide({NF_DROP, {}});
-      case Meaning::source_nat:
-        return decide({NF_ACCEPT, {}});
       case Meaning::nothing_known:
         break;
     }
     return anything(e.text);
   }
   Step swap_bytes(const Foreign& e) {
+    if (e.length < e.size) return Step::match;
     const bool odd = (e.size != 2 && e.size != 4 && e.size != 8) || e.length % e.size != 0;
     if (odd || !fits(e.from, e.length) || !fits(e.to, e.length)) return anything(e.text);
     const bool lost = unknown(e.from, e.length);
@@ -357,13 +394,14 @@ class Interpreter {
   }
 
   const LiveRuleset& ruleset_;
-  const Packet& packet_;
+  Packet packet_;
   const std::vector<bool>& choices_;
   const Writes writes_;
   Place place_;
   const LiveTable* table_ = nullptr;
   Register registers_;
   KernelVerdict verdict_;
+  std::optional<Rewrite> rewrite_;
   bool rejected_ = false;
   bool taken_out_ = false;
   Trace out_;

@@ -25,6 +25,7 @@ struct Trace {
   std::vector<TraceStep> steps;
   std::vector<std::string> doubts;  // conditions that may hold or not
   std::vector<bool> taken;          // what each of them was taken for
+  core::IpAddress destination;      // as it was in the end
 };
 
 // What could not be decided takes its value from `choices`, in the order in which it is met; beyond

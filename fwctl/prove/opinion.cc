@@ -51,7 +51,9 @@ class OnePacket {
         source_(packet.address(Kind::source)),
         destination_(packet.address(Kind::destination)),
         in_(packet.interface(Kind::iifname)),
-        out_(packet.interface(Kind::oifname)) {}
+        out_(packet.interface(Kind::oifname)) {
+    if (p_.path != Path::from_gatehouse) translate();
+  }
 
   Opinion decide() {
     if (p_.path != Path::from_gatehouse && in_ != "lo" && p_.byte({Kind::banned}) != 0)
@@ -72,6 +74,29 @@ class OnePacket {
   }
 
  private:
+  bool translation_asked() const {
+    const std::uint8_t state = p_.byte({Kind::ct_state});
+    const bool icmp = p_.protocol() == (p_.family == 4 ? kIcmp : kIcmpv6);
+    return state == kStateNew || (state == kStateRelated && !icmp);
+  }
+  // From here on the packet is the one behind the translation.
+  void translate() {
+    for (const site::PortForward& f : site_.nat.forwards) {
+      core::SourcePos where;
+      const site::Zone* from = site_.find_zone(f.from.zone);
+      const auto target = site_.target_of(f);
+      if (!translation_asked() || from == nullptr || from->interface != in_ || !target ||
+          !(f.address == destination_) || !covers({f.port}, where))
+        continue;
+      const auto offset = static_cast<std::uint16_t>(p_.port(kDestinationPort) - f.port.first);
+      destination_ = *target;
+      p_.set(Kind::destination, destination_);
+      p_.set_port(kDestinationPort, static_cast<std::uint16_t>(f.to_port + offset));
+      translated_ = true;
+      return;
+    }
+  }
+
   static Opinion yes(std::string why) { return {true, false, std::move(why)}; }
   static Opinion no(std::string why) { return {false, false, std::move(why)}; }
   static std::string at(const core::SourcePos& where, const std::string& what) {
@@ -169,7 +194,28 @@ class OnePacket {
     return false;
   }
 
+  std::optional<Opinion> forwarded() const {
+    if (!translated_ || p_.path != Path::through) return std::nullopt;
+    for (const site::PortForward& f : site_.nat.forwards) {
+      const site::Zone* from = site_.find_zone(f.from.zone);
+      const site::Zone* to = site_.find_zone(f.to.zone);
+      const site::Service* service = site_.service_behind(f);
+      core::SourcePos where;
+      site::PortRange port = f.port;
+      port.first = f.to_port;
+      port.last = f.last_to_port();
+      if (from == nullptr || to == nullptr || service == nullptr || from->interface != in_ ||
+          to->interface != out_ || site_.target_of(f) != destination_ || !covers({port}, where))
+        continue;
+      Opinion out = yes(at(f.where, "forward " + f.port.to_string() + " to " + f.to.to_string()));
+      out.limited = !limits_on(site_, *service, f.port.transport, p_.family).empty();
+      return out;
+    }
+    return std::nullopt;
+  }
+
   Opinion granted() const {
+    if (const auto out = forwarded()) return *out;
     for (const site::Service& s : site_.services) {
       core::SourcePos where;
       if (!covers(s.ports, where)) continue;
@@ -194,8 +240,10 @@ class OnePacket {
   }
 
   const site::Site& site_;
-  const Packet& p_;
-  const IpAddress source_, destination_;
+  Packet p_;
+  const IpAddress source_;
+  IpAddress destination_;
+  bool translated_ = false;
   const std::string in_, out_;
 };
 

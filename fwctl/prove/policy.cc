@@ -143,8 +143,9 @@ Node Policy::pings() {
   return d_.both(icmp(f_.family() == 4 ? 8 : 128), any(from));
 }
 
-Node Policy::path(Path path) {
+Node Policy::behind_translation(Path path) {
   Node out = grants(path);
+  if (path == Path::through) out = forwarded(out);
   if (path == Path::from_gatehouse) {
     for (const site::Endpoint& e : site_.firewall.ping_from) {
       if (e.is_gatehouse()) out = decide(icmp(f_.family() == 4 ? 8 : 128), out);
@@ -176,13 +177,24 @@ Node Policy::path(Path path) {
     }
     out = decide(interface_is(Kind::iifname, "lo"), tracked(out));
   }
-  out = refuse(d_.negate(source_belongs()), out);
+  return out;
+}
+
+Node Policy::path(Path path) {
+  Node out = behind_translation(path);
+  if (path == Path::from_gatehouse) return out;
+  return d_.choose(admitted(), translated(out), d_.leaf(kDrop));
+}
+
+// What prerouting lets in, by its source alone.
+Node Policy::admitted() {
+  Node out = source_belongs();
   std::vector<Node> outside;
   for (const site::Zone& z : site_.zones) {
     if (z.untrusted) outside.push_back(interface_is(Kind::iifname, z.interface));
   }
-  if (!site_.firewall.blocked.empty()) out = refuse(d_.both(any(outside), listed()), out);
-  return d_.choose(d_.both(banned(), d_.negate(interface_is(Kind::iifname, "lo"))), d_.leaf(kDrop), out);
+  if (!site_.firewall.blocked.empty()) out = d_.both(out, d_.negate(d_.both(any(outside), listed())));
+  return d_.both(out, d_.negate(d_.both(banned(), d_.negate(interface_is(Kind::iifname, "lo")))));
 }
 
 // What connection tracking takes for the first packet of a connection: of TCP a SYN, or an ACK in the middle
@@ -204,6 +216,15 @@ Node Policy::first_packets() {
 // --- which packets there are -------------------------------------------------------------------------
 
 Node Policy::possible(Path path) {
+  // What begins a connection has no status, but that it may be a second packet without an answer.
+  constexpr std::uint8_t kConfirmed = 0x08;  // IPS_CONFIRMED
+  Word status;
+  f_.append(status, {Kind::ct, NFT_CT_STATUS, 0});
+  const Node none = d_.either(in_range(d_, status, 0, 0), in_range(d_, status, kConfirmed, kConfirmed));
+  return d_.both(possible_behind(path), d_.choose(state(kStateNew), none, d_.yes()));
+}
+
+Node Policy::possible_behind(Path path) {
   const Node states =
       among(Kind::ct_state, {kStateInvalid, kStateEstablished, kStateRelated, kStateNew, kStateUntracked});
   // Connection tracking leaves neighbour discovery and listener messages alone, and nothing else.

@@ -33,9 +33,18 @@ class Policy {
   using Limits = std::vector<Reason>;
   std::vector<Limits> alternatives(const Leaf& leaf) const;
 
+  // What becomes of a packet behind prerouting and the translation of destinations.
+  Node behind_translation(Path path);
+  // What prerouting lets in: it looks at the source alone.
+  Node admitted();
+  // New connections whose source the policy hides, of the packets as they leave.
+  Node hidden(Path path);
+
   // The packets that can exist on this path, as far as headers and connection tracking say.
   // `notrack` rules do not change it: the state is the one that tracking alone would give.
   Node possible(Path path);
+  // The same of packets behind the translation of destinations.
+  Node possible_behind(Path path);
   // Narrower and narrower choices of an example, the most wished for first.
   std::vector<Node> wishes(Path path);
 
@@ -58,6 +67,11 @@ class Policy {
   Node neighbour_discovery();
   Node pings();
   Node grants(Path path);
+  Node forwarded(Node rest);
+  Node translated(Node rest);
+  Node translation_asked();
+  Node ports_are(site::Transport transport, std::uint16_t first, std::uint16_t last);
+  Node limited(const site::Service& service, site::Transport transport);
   Node first_packets();
   Node tracked(Node rest);
   Node decide(Node condition, Node rest) { return d_.choose(condition, d_.leaf(kAccept), rest); }

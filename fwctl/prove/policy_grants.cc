@@ -146,6 +146,16 @@ std::vector<Policy::Limits> Policy::alternatives(const Leaf& leaf) const {
   return {leaf.reasons};
 }
 
+Node Policy::limited(const site::Service& service, site::Transport transport) {
+  Leaf leaf{kAccept, {}};
+  for (const std::string& text : limits_on(site_, service, transport, f_.family())) {
+    leaf.outcomes = kAccept | kDrop;
+    leaf.reasons.push_back(d_.reason(ReasonKind::rate, text));
+  }
+  std::sort(leaf.reasons.begin(), leaf.reasons.end());
+  return d_.leaf(std::move(leaf));
+}
+
 Node Policy::grants(Path path) {
   Grants out(*this, path);
   for (const site::Service& s : site_.services) {

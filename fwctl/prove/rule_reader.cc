@@ -7,6 +7,7 @@
 #include <array>
 
 #include "fwctl/prove/load.h"
+#include "fwctl/prove/relation_rows.h"
 #include "fwctl/prove/symbolic.h"
 
 namespace gatehouse::fwctl::prove {
@@ -14,12 +15,6 @@ namespace {
 
 constexpr std::size_t kWideBytes = 16;
 constexpr std::size_t kRegisterBits = kSlots * 32;
-
-Wide number(const Bytes& bytes, std::size_t from, std::size_t count) {
-  Wide out = 0;
-  for (std::size_t i = from; i < from + count; ++i) out = out << 8U | (i < bytes.size() ? bytes[i] : 0);
-  return out;
-}
 
 std::optional<Reason> unknown_in(const Word& word) {
   for (const Bit b : word) {
@@ -59,24 +54,6 @@ bool hold_the_same(const KernelSet& a, const KernelSet& b) {
   return a.key_length == b.key_length &&
          std::equal(a.elements.begin(), a.elements.end(), b.elements.begin(), b.elements.end(),
                     [](const KernelElement& x, const KernelElement& y) { return x.same_effect(y); });
-}
-
-// The elements of a set, each with its leaf.
-template <class Value>
-Table rows_of(const KernelSet& set, const std::vector<std::pair<std::size_t, std::size_t>>& cuts,
-              Value value) {
-  Table out(cuts.size());
-  std::vector<Wide> low(cuts.size());
-  std::vector<Wide> high(cuts.size());
-  for (const KernelElement& e : set.elements) {
-    if (e.catch_all) continue;
-    for (std::size_t i = 0; i < cuts.size(); ++i) {
-      low[i] = number(e.first, cuts[i].first, cuts[i].second);
-      high[i] = number(e.last, cuts[i].first, cuts[i].second);
-    }
-    out.add(low, high, value(e));
-  }
-  return out;
 }
 
 }  // namespace
@@ -427,6 +404,52 @@ class Symbolic::RuleReader {
     if (e.verdict.code == NFT_CONTINUE) return;
     finish(s_.verdict_node(table_, e.verdict, place_, untracked_));
   }
+  void step(const Constant& e) { store(e.to, bits_of(e.data)); }
+  static Word bits_of(const Bytes& data) {
+    Word out;
+    for (const std::uint8_t b : data) {
+      for (int i = 7; i >= 0; --i) out.push_back(Bit::constant((b >> i & 1) != 0));
+    }
+    return out;
+  }
+  // The bytes of a register, when they are the same for every packet.
+  std::optional<Bytes> constant_in(Slot slot, std::size_t bytes) {
+    const Word word = fetch(slot, bytes);
+    Bytes out(bytes, 0);
+    for (std::size_t i = 0; i < word.size(); ++i) {
+      if (!word[i].is_constant()) return std::nullopt;
+      if (word[i].is_set()) out[i / 8] = static_cast<std::uint8_t>(out[i / 8] | 0x80U >> i % 8);
+    }
+    return out;
+  }
+  void step(const Translate& e) {
+    const std::uint8_t family = e.family == NFPROTO_IPV4 ? 4 : e.family == NFPROTO_IPV6 ? 6 : 0;
+    if (family != 0 && family != place_.family) return;
+    Rewrite rewrite;
+    rewrite.destination = e.type == NFT_NAT_DNAT;
+    const auto take = [&](std::optional<Slot> slot, std::size_t bytes, Bytes& to) {
+      if (!slot) return true;
+      const auto value = constant_in(*slot, bytes);
+      if (value) to = *value;
+      return value.has_value();
+    };
+    if (!take(e.address, place_.family == 4 ? 4 : 16, rewrite.address) || !take(e.port, 2, rewrite.port))
+      return done_ ? void() : give_up("a translation to an address that the packet decides");
+    std::string text = rewrite.destination ? "dnat" : "snat";
+    for (const Bytes* part : {&rewrite.address, &rewrite.port}) {
+      text += " ";
+      for (const std::uint8_t b : *part) text += fmt::format("{:02x}", b);
+    }
+    translate(std::move(rewrite), text);
+  }
+  void step(const MasqueradeSource& e) {
+    translate({}, e.flags == 0 ? std::string(kMasquerade) : fmt::format("masquerade flags {:#x}", e.flags));
+  }
+  void translate(Rewrite rewrite, const std::string& text) {
+    const Reason which = d_.reason(ReasonKind::translation, text);
+    s_.rewrites_[which] = std::move(rewrite);
+    finish(d_.leaf(Leaf{kTranslate, {which}}));
+  }
   void step(const Foreign& e) {
     switch (e.meaning) {
       case Meaning::neutral:
@@ -438,13 +461,6 @@ class Symbolic::RuleReader {
         return range(e);
       case Meaning::byte_order:
         return swap_bytes(e);
-      case Meaning::constant: {
-        Word word;
-        for (const std::uint8_t b : e.low) {
-          for (int i = 7; i >= 0; --i) word.push_back(Bit::constant((b >> i & 1) != 0));
-        }
-        return store(e.to, std::move(word));
-      }
       case Meaning::unknown_value:
         // The load may fail as well, and then the rule does not match.
         add(d_.maybe(ReasonKind::unknown, e.text));
@@ -459,15 +475,16 @@ class Symbolic::RuleReader {
         return;
       case Meaning::reject:
         return finish(d_.leaf(kReject));
-      case Meaning::source_nat:
-        return finish(d_.leaf(kAccept));
       case Meaning::nothing_known:
         break;
     }
     give_up(e.text);
   }
   void swap_bytes(const Foreign& e) {
-    if ((e.size != 2 && e.size != 4 && e.size != 8) || e.length % e.size != 0) return give_up(e.text);
+    if (e.size != 2 && e.size != 4 && e.size != 8) return give_up(e.text);
+    // The kernel swaps whole numbers: of fewer bytes than one it swaps none (nft 1.0.6 writes such).
+    if (e.length < e.size) return;
+    if (e.length % e.size != 0) return give_up(e.text);
     const Word word = fetch(e.from, e.length);
     if (done_) return;
     Word out(word.size());

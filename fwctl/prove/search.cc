@@ -20,7 +20,13 @@ void complete_index(Packet& packet, const std::string& name, std::uint32_t numbe
 }  // namespace
 
 Node Search::possible(Path path) {
-  Node out = policy_.possible(path);
+  return with_indexes(path, policy_.possible(path));
+}
+Node Search::possible_behind(Path path) {
+  return with_indexes(path, policy_.possible_behind(path));
+}
+
+Node Search::with_indexes(Path path, Node out) {
   for (const std::uint32_t key : {std::uint32_t{NFT_META_IIF}, std::uint32_t{NFT_META_OIF}}) {
     const bool in = key == NFT_META_IIF;
     if (path == (in ? Path::from_gatehouse : Path::to_gatehouse) || !asks_for_meta(key)) continue;

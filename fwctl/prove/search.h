@@ -30,12 +30,14 @@ class Search {
 
   // Policy::possible(), and where rules ask for an interface's index it belongs to its name.
   Node possible(Path path);
+  Node possible_behind(Path path);
 
   // A packet where the pair of leaves of `a` and `b` is wanted. `first` is a path found without `link`.
   std::optional<Packet> ordinary(Path path, Node a, Node b, Node care, Node link, const Wanted& is,
                                  std::vector<std::int8_t> first);
 
  private:
+  Node with_indexes(Path path, Node out);
   bool asks_for_meta(std::uint32_t key) const;
   Word index_word(std::uint32_t key);
 

@@ -4,6 +4,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "fwctl/prove/symbolic.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::int32_t kDefragmentation = -400;
 constexpr std::int32_t kConnectionTracking = -200;
+constexpr std::int32_t kDestinationNat = -100, kSourceNat = 100;
 
 enum class Stage : std::uint8_t { ingress, prerouting, input, forward, output, postrouting, egress };
 
@@ -49,6 +51,12 @@ std::optional<Stage> stage_of(std::uint32_t table_family, std::uint32_t hook) {
     default:
       return std::nullopt;
   }
+}
+
+std::int32_t translation_priority(std::uint8_t stage) {
+  const bool arriving = stage == static_cast<std::uint8_t>(Stage::prerouting) ||
+                        stage == static_cast<std::uint8_t>(Stage::output);
+  return arriving ? kDestinationNat : kSourceNat;
 }
 
 Place place_of(Path path, Stage stage, std::uint8_t family, std::int32_t priority) {
@@ -92,14 +100,21 @@ std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8
         step.place = place_of(path, stage, family, c.base->priority);
         step.inbound_device = stage == Stage::ingress;
         step.outbound_device = stage == Stage::egress;
+        step.stage = static_cast<std::uint8_t>(stage);
+        step.leaving = stage == Stage::postrouting;
+        step.translates = c.base->type == "nat";
         here.push_back(step);
       }
     }
     // Of chains with one priority the kernel runs the newest first.
     std::reverse(here.begin(), here.end());
-    std::stable_sort(here.begin(), here.end(), [](const BaseStep& a, const BaseStep& b) {
-      return a.chain->base->priority < b.chain->base->priority;
-    });
+    // All translation of a hook happens at one place, there in the order of the chains' own priorities.
+    const auto order = [](const BaseStep& s) {
+      const std::int32_t own = s.chain->base->priority;
+      return s.translates ? std::tuple(translation_priority(s.stage), 1, own) : std::tuple(own, 0, own);
+    };
+    std::stable_sort(here.begin(), here.end(),
+                     [&](const BaseStep& a, const BaseStep& b) { return order(a) < order(b); });
     out.insert(out.end(), here.begin(), here.end());
   }
   return out;
@@ -138,6 +153,8 @@ Writes writes_of(const LiveRuleset& ruleset) {
     for (const KernelChain& c : t.table.chains) {
       for (const KernelRule& r : c.rules) {
         for (const Expression& e : r.expressions) {
+          if (const auto* fib = std::get_if<LoadFib>(&e))
+            out.asks_route_to_destination |= (fib->flags & NFTA_FIB_F_DADDR) != 0;
           const auto* x = std::get_if<Foreign>(&e);
           if (x == nullptr) continue;
           out.untracks |= x->meaning == Meaning::not_tracked;

@@ -125,10 +125,15 @@ Symbolic::Flow Symbolic::base_flow(const BaseStep& step) {
 Node Symbolic::path(Path path) {
   const std::vector<BaseStep> steps = steps_of(ruleset_, path, f_.family());
   Flow rest{d_.leaf(kAccept), d_.leaf(kAccept)};
+  Node translated = rest.tracked;  // what comes behind all translation at this hook
   for (std::size_t i = steps.size(); i-- > 0;) {
+    const bool last =
+        i + 1 == steps.size() || steps[i + 1].stage != steps[i].stage || !steps[i + 1].translates;
+    if (steps[i].translates && last) translated = rest.tracked;
     const Flow here = base_flow(steps[i]);
     Flow next;
     next.tracked = d_.bind(here.tracked, kAccept, rest.tracked, rest.untracked);
+    if (steps[i].translates) next.tracked = resolve(here.tracked, next.tracked, translated);
     next.untracked =
         writes_.untracks ? d_.bind(here.untracked, kAccept, rest.tracked, rest.untracked) : next.tracked;
     rest = next;

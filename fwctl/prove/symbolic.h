@@ -29,6 +29,9 @@ struct BaseStep {
   const LiveTable* table = nullptr;
   const KernelChain* chain = nullptr;
   Place place;
+  bool translates = false;      // a nat chain
+  bool leaving = false;         // behind routing
+  std::uint8_t stage = 0;       // steps at one hook have one number
   bool inbound_device = false;  // an ingress hook: only for packets from `devices`
   bool outbound_device = false;
 };
@@ -46,8 +49,24 @@ struct Writes {
   std::set<std::uint32_t> meta, ct;
   std::set<std::pair<std::uint32_t, std::uint32_t>> payload;  // base, offset of each byte
   bool untracks = false;
+  bool asks_route_to_destination = false;  // `fib daddr`
 };
 Writes writes_of(const LiveRuleset& ruleset);
+
+// The words of a translation that the policy asks for.
+inline constexpr std::string_view kMasquerade = "masquerade";
+
+// Whether the destination of the packet's connection was translated, and the variables that a new destination
+// decides, with their values.
+Bit destination_translated(Fields& fields);
+std::map<Variable, bool> rewritten_bits(Fields& fields, const Bytes& address, const Bytes& port);
+
+// What a rule makes of the addresses of a connection.
+struct Rewrite {
+  bool destination = false;
+  Bytes address;  // empty: the same
+  Bytes port;     // empty: the same
+};
 
 // Sets that are one variable in the diagrams. Rulesets that are compared share them: sets that hold the same
 // are one variable in both.
@@ -70,6 +89,10 @@ class Symbolic {
 
   // Leaves: accept, drop, reject and mixtures.
   Node path(Path path);
+  // What `after` says about packets behind the translation of destinations, said about packets as they come.
+  Node before_translation(Path path, Node after);
+  // New connections whose source is hidden by masquerading, of the packets as they leave.
+  Node hidden(Path path);
   // A chain as its packets see it: accept, drop, reject, return and mixtures.
   Node chain(const LiveTable& table, const std::string& name, const Place& place);
   // One rule: what it decides, and continue.
@@ -96,6 +119,12 @@ class Symbolic {
   Flow rule_flow(const LiveTable& table, const KernelRule& rule, const Place& place);
   Flow sequence(const std::vector<Flow>& rules, std::size_t from, std::size_t to);
   Flow base_flow(const BaseStep& step);
+  std::vector<Reason> translations_in(Node f);
+  Node resolve(Node here, Node bound, Node rest);
+  Node only(Node here, Reason which);
+  Node rewritten(const Rewrite& rewrite, Node rest);
+  Node substituted(const Rewrite& rewrite, Node rest);
+  Node inside_after(const LargeSet& large, const std::map<Variable, bool>& fixed);
   Node verdict_node(const LiveTable& table, const KernelVerdict& verdict, const Place& place, bool untracked);
 
   Diagrams& d_;
@@ -105,6 +134,7 @@ class Symbolic {
   std::map<std::pair<const KernelChain*, Place>, Flow> chains_;
   std::map<std::pair<const LiveTable*, std::string>, const KernelChain*> by_name_;
   std::map<std::pair<const LiveTable*, std::string>, const KernelSet*> sets_;
+  std::map<Reason, Rewrite> rewrites_;
   LargeSets& large_;
   std::size_t linked_ = 0;  // how many of them are in link_
   Node link_;

@@ -93,6 +93,8 @@ core::Status Replay::settle() {
   }
   GH_CHECK(write_setting(v6 + "default/addr_gen_mode", "1"));
   GH_CHECK(network_.link_up("lo"));
+  // Masquerading needs some address to hide behind: the dummy one of RFC 7600, which no packet is for.
+  GH_CHECK(network_.add_address(*core::IpAddress::parse("192.0.0.8"), "lo"));
   raw4_.reset(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
   raw6_.reset(socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
   if (!raw4_.valid() || !raw6_.valid()) return core::fail_errno(errno, "open a raw socket");
@@ -170,7 +172,8 @@ core::Status Replay::ban(const Packet& p, bool set_up) {
 // Routes so that the packet takes its path and `fib` answers as it says; or their removal.
 core::Status Replay::prepare(const Packet& p, bool set_up) {
   const core::IpAddress source = p.address(Kind::source);
-  const core::IpAddress destination = p.address(Kind::destination);
+  // Routing looks at the packet behind the translation of its destination.
+  const core::IpAddress destination = prove::interpret(loaded_, p).destination;
   const auto route = [&](const core::IpAddress& to, const std::string& interface,
                          bool local) -> core::Status {
     if (set_up) return network_.add_route(to, interface, local);
@@ -228,6 +231,8 @@ core::Result<KernelTrace> Replay::send(const Packet& p) {
     return fail(Errc::unsupported, "no route leads back to " + source.to_string());
 
   const std::uint8_t state = p.byte({Kind::ct_state});
+  if (state == prove::kStateNew && p.byte({Kind::ct, NFT_CT_STATUS, 0}) != 0)
+    return fail(Errc::unsupported, "a first packet has no status");
   const std::uint8_t protocol = p.protocol();
   WireOptions options;
   std::optional<Connection> connection;

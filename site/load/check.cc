@@ -20,6 +20,14 @@ class Checker {
         error("flow-inside-zone", flow.where, "a flow inside one zone does not pass the gatehouse");
     }
     for (const Endpoint& e : site_.firewall.ping_from) check_endpoint(e);
+    for (const Masquerade& m : site_.nat.masquerades) {
+      check_endpoint(m.from);
+      check_endpoint(m.to);
+    }
+    for (const PortForward& f : site_.nat.forwards) {
+      check_endpoint(f.from);
+      check_endpoint(f.to);
+    }
     for (const Assertion& a : site_.assertions) {
       check_endpoint(a.from);
       check_endpoint(a.to);
@@ -388,7 +396,9 @@ class Checker {
 }  // namespace
 
 void cross_check(const Site& site, Diagnostics& diagnostics) {
+  const std::size_t before = diagnostics.error_count();
   Checker(site, diagnostics).run();
+  if (diagnostics.error_count() == before) check_nat(site, diagnostics);
 }
 
 void resolve_parties(Site& site) {

@@ -248,6 +248,7 @@ Site read_site(const YamlNode& root, Diagnostics& diagnostics) {
                    site.services.push_back(read_service(key, value, diagnostics));
                  });
   for (const YamlNode* flow : map.list("flows")) site.flows.push_back(read_flow(*flow, diagnostics));
+  site.nat = read_nat(map.optional("nat"), diagnostics);
   site.assertions = read_assertions(map.list("assert"), site.zones, diagnostics);
   site.firewall = read_firewall(map.optional("firewall"), diagnostics);
   site.administration = read_administration(map.optional("administration"), diagnostics);

@@ -27,6 +27,10 @@ bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 std::optional<ConnectionLimit> read_limit(const YamlNode* node, const std::string& what, bool by_source,
                                           Diagnostics& diagnostics);
 
+// The `nat` section, and what needs the whole model.
+Nat read_nat(const YamlNode* node, Diagnostics& diagnostics);
+void check_nat(const Site& site, Diagnostics& diagnostics);
+
 // The `assert` list; `internet` stands for the untrusted zone.
 std::vector<Assertion> read_assertions(const std::vector<const YamlNode*>& nodes,
                                        const std::vector<Zone>& zones, Diagnostics& diagnostics);

@@ -60,6 +60,28 @@ const Role* Site::find_role(std::string_view role_name) const {
   return find_named(roles, role_name);
 }
 
+std::optional<IpAddress> Site::target_of(const PortForward& forward) const {
+  const Zone* zone = find_zone(forward.to.zone);
+  const Host* host = zone == nullptr ? nullptr : zone->find_host(forward.to.host);
+  if (host == nullptr) return std::nullopt;
+  for (const IpAddress& a : host->addresses) {
+    if (a.version == forward.address.version) return a;
+  }
+  return std::nullopt;
+}
+
+const Service* Site::service_behind(const PortForward& forward) const {
+  for (const Service& s : services) {
+    if (s.host.zone != forward.to.zone || s.host.host != forward.to.host) continue;
+    for (const PortRange& p : s.ports) {
+      if (p.covers(forward.port.transport, forward.to_port) &&
+          p.covers(forward.port.transport, forward.last_to_port()))
+        return &s;
+    }
+  }
+  return nullptr;
+}
+
 std::vector<IpPrefix> Site::networks_of(const Endpoint& endpoint) const {
   const Zone* zone = find_zone(endpoint.zone);
   if (zone == nullptr) return {};

@@ -108,6 +108,32 @@ struct Flow {
   SourcePos where;
 };
 
+// Sources that the gatehouse hides behind its own address, IPv4.
+struct Masquerade {
+  Endpoint from;  // zone or zone/host, never the untrusted one
+  Endpoint to;    // the zone by which they leave
+  SourcePos where;
+};
+
+// A port of the gatehouse that leads to a service of a host.
+struct PortForward {
+  Endpoint from;              // the zone that may use it
+  IpAddress address;          // the gatehouse's, as the client names it
+  PortRange port;             // as the client names it
+  Endpoint to;                // zone/host
+  std::uint16_t to_port = 0;  // the first of as many; the same as `port` unless it is one port
+  SourcePos where;
+
+  std::uint16_t last_to_port() const {
+    return static_cast<std::uint16_t>(to_port + (port.last - port.first));
+  }
+};
+
+struct Nat {
+  std::vector<Masquerade> masquerades;
+  std::vector<PortForward> forwards;
+};
+
 // A sentence about reachability that must be true of the ruleset in force.
 struct Assertion {
   Endpoint from;
@@ -331,6 +357,7 @@ struct Site {
   std::vector<Zone> zones;
   std::vector<Service> services;
   std::vector<Flow> flows;
+  Nat nat;
   std::vector<Assertion> assertions;
   Firewall firewall;
   std::optional<Administration> administration;
@@ -347,6 +374,9 @@ struct Site {
   const MacDomain* find_domain(std::string_view domain_name) const;
   const Group* find_group(std::string_view group_name) const;
   const Role* find_role(std::string_view role_name) const;
+  // Where a forward leads: the host's address of the same version, and the service that binds the ports.
+  std::optional<IpAddress> target_of(const PortForward& forward) const;
+  const Service* service_behind(const PortForward& forward) const;
   // The addresses an endpoint stands for; empty for the untrusted zone ("any") and the gatehouse.
   std::vector<IpPrefix> networks_of(const Endpoint& endpoint) const;
 };

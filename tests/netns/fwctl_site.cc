@@ -97,4 +97,28 @@ Site full_site() {
   return s;
 }
 
+Site translating_site() {
+  Site s = full_site();
+  const auto forward = [](const char* address, PortRange ports, std::uint16_t to_port) {
+    PortForward out;
+    out.from = at("outside");
+    out.to = at("servers", "front");
+    out.address = *IpAddress::parse(address);
+    out.port = std::move(ports);
+    out.to_port = to_port;
+    out.where = here();
+    return out;
+  };
+  for (const char* address : {"198.51.100.1", "2001:db8:ff::1"}) {
+    s.nat.forwards.push_back(forward(address, port(Transport::tcp, 8443), 443));
+    s.nat.forwards.push_back(forward(address, port(Transport::tcp, 9000, 9010), 9000));
+  }
+  Masquerade hidden;
+  hidden.from = at("servers");
+  hidden.to = at("outside");
+  hidden.where = here();
+  s.nat.masquerades = {hidden};
+  return s;
+}
+
 }  // namespace gatehouse::test

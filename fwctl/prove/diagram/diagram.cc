@@ -33,7 +33,11 @@ Diagrams::Diagrams(std::size_t most_nodes)
 }
 
 Node Diagrams::leaf(Leaf leaf) {
-  if (single(leaf.outcomes)) leaf.reasons.clear();
+  if (leaf.outcomes == kTranslate) {
+    std::erase_if(leaf.reasons, [&](Reason r) { return reason_kind(r) != ReasonKind::translation; });
+  } else if (single(leaf.outcomes)) {
+    leaf.reasons.clear();
+  }
   const auto at = std::find(leaves_.begin(), leaves_.end(), leaf);
   if (at != leaves_.end()) return static_cast<Node>(at - leaves_.begin()) | kLeafBit;
   if (leaves_.size() > 4096) throw TooLarge{};  // reasons multiply; nothing real comes near

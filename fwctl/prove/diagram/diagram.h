@@ -26,6 +26,7 @@ enum Outcome : std::uint16_t {
   kAcceptUntracked = 128,
   kContinueUntracked = 256,
   kReturnUntracked = 512,
+  kTranslate = 1024,  // accepted, with another address; the leaf's one reason says which
 };
 using Outcomes = std::uint16_t;
 // The marked outcome that belongs to a plain one.
@@ -37,11 +38,11 @@ constexpr Outcomes untracked(Outcomes plain) {
 
 // Why a leaf has more than one outcome; numbers into Diagrams::reason_text.
 using Reason = std::uint16_t;
-enum class ReasonKind : std::uint8_t { rate, unknown };
+enum class ReasonKind : std::uint8_t { rate, unknown, translation };
 
 struct Leaf {
   Outcomes outcomes = 0;
-  std::vector<Reason> reasons;  // sorted; empty when there is one outcome
+  std::vector<Reason> reasons;  // sorted; empty when there is one outcome, unless that is a translation
   friend bool operator==(const Leaf&, const Leaf&) = default;
 };
 
