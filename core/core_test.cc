@@ -1,4 +1,5 @@
 // Small value types of core: bytes, arena, JSON, addresses, clocks.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <sys/stat.h>
@@ -87,6 +88,34 @@ TEST(Ip, ParsesAndRefuses) {
 RC_GTEST_PROP(Ip, PrintThenParseIsTheSame, (std::array<std::uint8_t, 16> bytes, bool v6)) {
   const IpAddress a = IpAddress::from_bytes(ByteView(bytes).first(v6 ? 16 : 4));
   RC_ASSERT(IpAddress::parse(a.to_string()) == a);
+}
+
+RC_GTEST_PROP(Ip, DottedQuadsAreThoseOfInetPton, ()) {
+  const auto text = *rc::gen::container<std::string>(rc::gen::elementOf(std::string("0125.")));
+  std::array<std::uint8_t, 4> bytes{};
+  const bool is_one = inet_pton(AF_INET, text.c_str(), bytes.data()) == 1;
+  const auto a = IpAddress::parse(text);
+  RC_ASSERT(a.has_value() == is_one);
+  if (a) RC_ASSERT(*a == IpAddress::from_bytes(bytes));
+}
+TEST(Ip, EverySmallDottedQuadIsThatOfInetPton) {
+  const std::array<const char*, 12> parts = {"0",   "00",   "1", "01", "10", "255",
+                                             "256", "0255", "",  "-1", "1 ", "x"};
+  std::array<std::uint8_t, 4> bytes{};
+  for (std::size_t i = 0; i < 12 * 12 * 12 * 12; ++i) {
+    const std::string text = std::string(parts[i % 12]) + '.' + parts[i / 12 % 12] + '.' +
+                             parts[i / 144 % 12] + '.' + parts[i / 1728];
+    const bool is_one = inet_pton(AF_INET, text.c_str(), bytes.data()) == 1;
+    const auto a = IpAddress::parse(text);
+    ASSERT_EQ(a.has_value(), is_one) << text;
+    if (a) {
+      ASSERT_EQ(*a, IpAddress::from_bytes(bytes)) << text;
+    }
+  }
+}
+RC_GTEST_PROP(Ip, OrderIsThatOfTheBytes, (std::array<std::uint8_t, 16> a, std::array<std::uint8_t, 16> b)) {
+  RC_ASSERT((IpAddress::from_bytes(a) < IpAddress::from_bytes(b)) == (a < b));
+  RC_ASSERT((IpAddress::from_bytes(a) == IpAddress::from_bytes(b)) == (a == b));
 }
 
 TEST(Time, EveFormIsFixedWidth) {

@@ -1,9 +1,12 @@
 // IP addresses and prefixes, one type for both versions.
 #pragma once
 
+#include <endian.h>
+
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,7 +32,20 @@ struct IpAddress {
   std::uint32_t v4_host_order() const;
   std::string to_string() const;  // RFC 5952
 
-  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+  // As 128-bit numbers: lists are sorted by this.
+  friend std::strong_ordering operator<=>(const IpAddress& a, const IpAddress& b) {
+    if (const auto order = a.half(0) <=> b.half(0); order != 0) return order;
+    if (const auto order = a.half(8) <=> b.half(8); order != 0) return order;
+    return a.version <=> b.version;
+  }
+  friend bool operator==(const IpAddress&, const IpAddress&) = default;
+
+ private:
+  std::uint64_t half(std::size_t from) const {
+    std::uint64_t out = 0;
+    std::memcpy(&out, bytes.data() + from, sizeof out);
+    return be64toh(out);
+  }
 };
 
 // A CIDR prefix: bits after `length` are zero.
