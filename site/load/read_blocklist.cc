@@ -87,6 +87,8 @@ std::optional<IpAddress> next(IpAddress a) {
 std::vector<AddressRange> parse_blocklist(const core::SourceText& source, Diagnostics& diagnostics) {
   std::vector<AddressRange> out;
   const std::string_view text = source.text();
+  constexpr std::size_t kUsualLine = 12;
+  out.reserve(std::min(kMostEntries, text.size() / kUsualLine));
   std::uint32_t number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -114,22 +116,25 @@ std::vector<AddressRange> parse_blocklist(const core::SourceText& source, Diagno
 }
 
 std::vector<AddressRange> merged(std::vector<AddressRange> ranges) {
-  std::sort(ranges.begin(), ranges.end(), [](const AddressRange& a, const AddressRange& b) {
-    return std::pair(a.first.version, a.first.bytes) < std::pair(b.first.version, b.first.bytes);
-  });
-  std::vector<AddressRange> out;
+  const auto comes_before = [](const AddressRange& a, const AddressRange& b) {
+    return a.first.version != b.first.version ? a.first.version < b.first.version : a.first < b.first;
+  };
+  if (!std::is_sorted(ranges.begin(), ranges.end(), comes_before))
+    std::sort(ranges.begin(), ranges.end(), comes_before);
+  std::size_t count = 0;
   for (const AddressRange& r : ranges) {
-    if (!out.empty() && out.back().first.version == r.first.version) {
-      AddressRange& before = out.back();
+    if (count != 0 && ranges[count - 1].first.version == r.first.version) {
+      AddressRange& before = ranges[count - 1];
       const auto after = next(before.last);
-      if (!after || r.first.bytes <= after->bytes) {
-        if (before.last.bytes < r.last.bytes) before.last = r.last;
+      if (!after || r.first <= *after) {
+        before.last = std::max(before.last, r.last);
         continue;
       }
     }
-    out.push_back(r);
+    ranges[count++] = r;
   }
-  return out;
+  ranges.resize(count);
+  return ranges;
 }
 
 void read_blocklists(Site& site, Diagnostics& diagnostics) {
@@ -141,9 +146,13 @@ void read_blocklists(Site& site, Diagnostics& diagnostics) {
       continue;
     }
     const core::SourceText source(list.path, std::move(*text));
-    const std::vector<AddressRange> ranges = parse_blocklist(source, diagnostics);
+    std::vector<AddressRange> ranges = parse_blocklist(source, diagnostics);
     diagnostics.attach(source);
-    all.insert(all.end(), ranges.begin(), ranges.end());
+    if (all.empty()) {
+      all = std::move(ranges);
+    } else {
+      all.insert(all.end(), ranges.begin(), ranges.end());
+    }
   }
   site.firewall.blocked = merged(std::move(all));
 }
