@@ -23,7 +23,7 @@ std::size_t count_rules(const Ruleset& r) {
 }
 std::size_t count_elements(const Ruleset& r) {
   std::size_t out = 0;
-  for (const Set& s : r.sets) out += s.elements.size();
+  for (const Set& s : r.sets) out += s.size();
   return out;
 }
 

@@ -231,6 +231,23 @@ KernelElement compile_element(const Element& element) {
   return out;
 }
 
+ElementList elements_of(const Set& set) {
+  std::vector<KernelElement> out;
+  out.reserve(set.elements.size());
+  for (const Element& e : set.elements) out.push_back(compile_element(e));
+  std::sort(out.begin(), out.end(),
+            [](const KernelElement& a, const KernelElement& b) { return a.comes_before(b); });
+  return ElementList(std::move(out));
+}
+
+// Sorted as they are.
+ElementList listed_of(const Set& set, std::uint32_t key_length) {
+  PlainKeys out{key_length, set.intervals, {}};
+  out.bytes.reserve(set.listed.size() * out.stride());
+  for (const site::AddressRange& r : set.listed) out.append(r.first.view(), r.last.view());
+  return ElementList(std::move(out));
+}
+
 KernelSet compile_set(const Set& set) {
   KernelSet out;
   out.name = set.name;
@@ -251,10 +268,7 @@ KernelSet compile_set(const Set& set) {
     out.flags |= NFT_SET_MAP;
     out.data_type = kVerdictData;
   }
-  for (const Element& e : set.elements) out.elements.push_back(compile_element(e));
-  std::sort(out.elements.begin(), out.elements.end(), [](const KernelElement& a, const KernelElement& b) {
-    return a.first != b.first ? a.first < b.first : a.last < b.last;
-  });
+  out.elements = set.listed.empty() ? elements_of(set) : listed_of(set, out.key_length);
   return out;
 }
 

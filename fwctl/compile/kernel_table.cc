@@ -46,6 +46,26 @@ const KernelChain* KernelTable::find_chain(std::string_view chain_name) const {
 bool KernelSet::holds_state() const {
   return (flags & (NFT_SET_TIMEOUT | NFT_SET_EVAL)) != 0 && (flags & NFT_SET_INTERVAL) == 0;
 }
+KernelSet KernelSet::definition() const {
+  KernelSet out;
+  out.name = name;
+  out.flags = flags;
+  out.key_type = key_type;
+  out.key_length = key_length;
+  out.data_type = data_type;
+  out.room = room;
+  out.field_lengths = field_lengths;
+  return out;
+}
+bool KernelSet::holds_ranges() const {
+  return (flags & NFT_SET_INTERVAL) != 0 && !concatenated_intervals();
+}
+std::uint32_t KernelSet::count() const {
+  if (!holds_ranges()) return static_cast<std::uint32_t>(elements.size());
+  // The kernel halves the number of its starts and ends, and a range to the top has no end.
+  const bool to_the_top = !elements.empty() && elements.back_is_highest();
+  return static_cast<std::uint32_t>((2 * elements.size() - (to_the_top ? 1 : 0)) / 2);
+}
 bool LiveTable::is_ban_set(const KernelSet& set) const {
   if (family != NFPROTO_INET || table.name != kTableName || set.flags != NFT_SET_TIMEOUT) return false;
   return (set.name == kBanned4 && set.key_length == 4) || (set.name == kBanned6 && set.key_length == 16);

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "fwctl/compile/element_list.h"
 #include "fwctl/model/ruleset.h"
 
 namespace gatehouse::fwctl {
@@ -15,15 +16,6 @@ namespace gatehouse::fwctl {
 // A 4-byte register, 0..15. The kernel's 16-byte registers 1..4 are slots 0, 4, 8 and 12.
 using Slot = std::uint8_t;
 inline constexpr std::size_t kSlots = 16;
-using Bytes = std::vector<std::uint8_t>;
-
-struct KernelVerdict {
-  std::int32_t code = 0;  // NF_DROP 0, NF_ACCEPT 1, NFT_JUMP -3, NFT_GOTO -4, NFT_RETURN -5, ...
-  std::string chain;
-
-  std::string to_string() const;
-  friend bool operator==(const KernelVerdict&, const KernelVerdict&) = default;
-};
 
 struct LoadMeta {
   std::uint32_t key = 0;
@@ -171,39 +163,29 @@ struct KernelRule {
   bool same_effect(const KernelRule& other) const { return expressions == other.expressions; }
 };
 
-// All keys from `first` to `last`; for a concatenation, field by field. Each field is padded with
-// zeros to 4 bytes.
-struct KernelElement {
-  Bytes first;
-  Bytes last;
-  std::optional<KernelVerdict> verdict;
-  std::string foreign;  // a timeout, expression or object reference, which ours never have
-  std::string comment;
-  core::SourcePos where;
-  bool catch_all = false;  // foreign: stands for every key that is not in the set
-  bool uncertain = false;  // foreign: is there for a time, or matches by a state of its own
-
-  bool same_effect(const KernelElement& o) const {
-    return first == o.first && last == o.last && verdict == o.verdict && foreign == o.foreign;
-  }
-};
-
 struct KernelSet {
   std::string name;
   std::uint32_t flags = 0;     // NFT_SET_*
   std::uint32_t key_type = 0;  // nft's number, for its listing only
   std::uint32_t key_length = 0;
   std::uint32_t data_type = 0;
-  std::uint32_t room = 0;               // the most elements, for which there is room at once; 0: it grows
-  Bytes field_lengths;                  // of a concatenation with intervals, unpadded
-  std::vector<KernelElement> elements;  // sorted by `first`
+  std::uint32_t room = 0;  // the most elements, for which there is room at once; 0: it grows
+  Bytes field_lengths;     // of a concatenation with intervals, unpadded
+  ElementList elements;    // sorted by `first`
   // Live sets only: a range begins without the one before having ended, or ends without having begun. Its
   // elements as decoded are what the set does, but cannot be deleted one by one.
   bool irregular = false;
+  // Live sets only: how many elements there are, as the kernel says (Linux 6.16 and later).
+  std::optional<std::uint32_t> counted{};
 
+  KernelSet definition() const;  // the same without elements
+  // What the kernel says of these elements.
+  std::uint32_t count() const;
   // Elements come and go by themselves: they are state, no part of what a policy asks for.
   bool holds_state() const;
   bool concatenated_intervals() const { return field_lengths.size() > 1; }
+  // Ranges of one field, which the kernel keeps as starts and ends.
+  bool holds_ranges() const;
   bool same_definition(const KernelSet& o) const {
     return flags == o.flags && key_type == o.key_type && key_length == o.key_length &&
            data_type == o.data_type && room == o.room && field_lengths == o.field_lengths;

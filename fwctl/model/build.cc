@@ -223,10 +223,9 @@ class Builder {
         set.intervals = !hosts;
         set.about = "sources that a blocklist refuses from outside";
         for (const site::AddressRange& r : site_.firewall.blocked) {
-          if (r.first.is_v4() == v4 && (r.first == r.last) == hosts)
-            set.elements.push_back({{{Value::of_address(r.first), Value::of_address(r.last)}}, {}, {}});
+          if (r.first.is_v4() == v4 && (r.first == r.last) == hosts) set.listed.push_back(r);
         }
-        if (set.elements.empty()) continue;
+        if (set.listed.empty()) continue;
         Rule block =
             rule({in({Field::iifname}, kUntrusted),
                   InSet{{v4 ? Field::ip_saddr : Field::ip6_saddr}, set.name, false}},

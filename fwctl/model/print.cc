@@ -123,7 +123,7 @@ std::string print_normal(const Ruleset& ruleset) {
                        : s.most != 0 ? fmt::format(", at most {}", s.most)
                        : s.timeouts  ? ", timeouts"
                                      : "");
-    for (const Element& e : s.elements) {
+    for (const Element& e : s.all_elements()) {
       const std::string verdict = e.verdict ? " -> " + e.verdict->to_string() : "";
       out += comment_column("  " + element_key(s, e) + verdict, e.origin) + '\n';
     }
@@ -151,7 +151,7 @@ std::string print_nft(const Ruleset& ruleset) {
     }
     if (s.room() != 0) out += fmt::format("\t\tsize {}\n", s.room());
     std::string elements;
-    for (const Element& e : s.elements) {
+    for (const Element& e : s.all_elements()) {
       elements += (elements.empty() ? "" : ",\n\t\t             ") + element_key(s, e);
       if (!e.origin.text.empty()) elements += fmt::format(" comment \"{}\"", e.origin.text);
       if (e.verdict) elements += " : " + e.verdict->to_string();
@@ -192,7 +192,7 @@ std::string print_json(const Ruleset& ruleset) {
     json.field("timeouts", s.timeouts);
     if (s.most != 0) json.field("most", s.most);
     json.key("elements").begin_array();
-    for (const Element& e : s.elements) {
+    for (const Element& e : s.all_elements()) {
       json.begin_object().field("key", element_key(s, e));
       if (e.verdict) json.field("verdict", e.verdict->to_string());
       origin_json(json, e.origin);

@@ -31,8 +31,15 @@ std::string Verdict::to_string() const {
 std::uint32_t Set::room() const {
   constexpr std::size_t kLarge = 1000;
   if (most != 0) return most;
-  if (intervals || timeouts || elements.size() < kLarge) return 0;
-  return std::bit_ceil(static_cast<std::uint32_t>(elements.size())) * 2;
+  if (intervals || timeouts || size() < kLarge) return 0;
+  return std::bit_ceil(static_cast<std::uint32_t>(size())) * 2;
+}
+
+std::vector<Element> Set::all_elements() const {
+  std::vector<Element> out = elements;
+  for (const site::AddressRange& r : listed)
+    out.push_back({{{Value::of_address(r.first), Value::of_address(r.last)}}, {}, {}});
+  return out;
 }
 
 std::string_view to_string(Hook hook) {

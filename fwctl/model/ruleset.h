@@ -11,6 +11,7 @@
 
 #include "core/result.h"
 #include "fwctl/model/field.h"
+#include "site/model/site.h"
 
 namespace gatehouse::fwctl {
 
@@ -135,8 +136,12 @@ struct Set {
   bool timeouts = false;   // elements come and go while the policy is in force
   std::uint32_t most = 0;  // packets fill it, up to so many elements; 0: they do not
   std::vector<Element> elements;
-  std::string about;  // one line for people, in text forms only
+  std::vector<site::AddressRange> listed;  // instead of elements: what lists name, which is much
+  std::string about;                       // one line for people, in text forms only
 
+  std::size_t size() const { return elements.size() + listed.size(); }
+  // `listed` as elements as well.
+  std::vector<Element> all_elements() const;
   // Room that the kernel makes at once for a large hash set; 0: it grows. One that grows is rebuilt in the
   // background, and reading it meanwhile shows elements twice and others not at all. Twice what is needed, so
   // that a list that changes a little keeps its set.

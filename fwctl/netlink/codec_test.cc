@@ -7,6 +7,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "fwctl/netlink/decode.h"
+#include "fwctl/netlink/elements.h"
 #include "fwctl/netlink/encode.h"
 
 namespace gatehouse::fwctl {
@@ -30,35 +31,16 @@ KernelSet range_set() {
   return s;
 }
 
-// libnftnl numbers the elements it builds 1, 2, 3; the kernel dumps each as NFTA_LIST_ELEM, and that
-// is all libnftnl reads.
-void as_the_kernel_dumps(const nlmsghdr* h) {
-  auto* attribute = static_cast<nlattr*>(mnl_nlmsg_get_payload_offset(h, sizeof(nfgenmsg)));
-  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(h));
-  for (; mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<char*>(attribute)));
-       attribute = mnl_attr_next(attribute)) {
-    if (mnl_attr_get_type(attribute) != NFTA_SET_ELEM_LIST_ELEMENTS) continue;
-    auto* element = static_cast<nlattr*>(mnl_attr_get_payload(attribute));
-    const char* last =
-        static_cast<const char*>(mnl_attr_get_payload(attribute)) + mnl_attr_get_payload_len(attribute);
-    for (; mnl_attr_ok(element, static_cast<int>(last - reinterpret_cast<char*>(element)));
-         element = mnl_attr_next(element)) {
-      element->nla_type = NFTA_LIST_ELEM | NLA_F_NESTED;
-    }
-  }
-}
-
 KernelSet through_wire(const KernelSet& set) {
   const auto batch = encode({"t", {AddElements{set}}}, 1, std::nullopt);
   KernelSet out = set;
   out.elements.clear();
-  const SetHandle dump(nftnl_set_alloc());
+  ElementReader reader(set);
   for (const nlmsghdr* h : messages(*batch)) {
     if ((h->nlmsg_type & 0xff) != NFT_MSG_NEWSETELEM || h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES) continue;
-    as_the_kernel_dumps(h);
-    EXPECT_EQ(nftnl_set_elems_nlmsg_parse(h, dump.get()), 0);
+    EXPECT_TRUE(reader.add(h));
   }
-  decode_elements(dump.get(), out);
+  reader.finish(out);
   return out;
 }
 
@@ -81,6 +63,58 @@ RC_GTEST_PROP(Codec, RangesComeBackAsTheyWere, ()) {
     RC_ASSERT(got.elements[i].same_effect(set.elements[i]));
     RC_ASSERT(got.elements[i].comment == set.elements[i].comment);
   }
+}
+
+// The same elements, with nothing but keys, in both forms.
+RC_GTEST_PROP(Codec, PlainKeysAreWhatTheirElementsAre, (bool ranges)) {
+  KernelSet set = range_set();
+  set.key_length = *rc::gen::element<std::uint32_t>(1, 2, 4, 16);
+  set.flags = ranges ? NFT_SET_INTERVAL : 0;
+  PlainKeys keys{set.key_length, ranges, {}};
+  const int count = *rc::gen::inRange(0, 30);
+  int at = 0;
+  for (int i = 0; i < count && at < 255; ++i) {
+    const int last = ranges ? std::min(255, at + *rc::gen::inRange(0, 20)) : at;
+    Bytes first_key(set.key_length, 0);
+    Bytes last_key(set.key_length, 0xff);
+    first_key[0] = static_cast<std::uint8_t>(at);
+    last_key[0] = static_cast<std::uint8_t>(last);
+    keys.append(first_key, last_key);
+    at = last + 1 + *rc::gen::inRange(0, 2);
+  }
+  KernelSet plain = set;
+  plain.elements = ElementList(keys);
+  KernelSet each = set;
+  for (const KernelElement& e : plain.elements) each.elements.push_back(e);
+  RC_ASSERT(each.elements.plain() == nullptr);
+  RC_ASSERT(encode({"t", {AddElements{plain}}}, 1, std::nullopt)->bytes ==
+            encode({"t", {AddElements{each}}}, 1, std::nullopt)->bytes);
+  const KernelSet got = through_wire(plain);
+  RC_ASSERT(got.elements.empty() || got.elements.plain() != nullptr);
+  if (count != 0) RC_ASSERT(*got.elements.plain() == keys);
+  RC_ASSERT(got.count() == each.count());
+}
+
+// In the order of a hash, which is none.
+TEST(Codec, PlainKeysAreSortedWhateverTheirLength) {
+  for (const std::uint32_t length : {1U, 3U, 4U, 8U, 16U}) {
+    PlainKeys keys{length, false, {}};
+    for (int i = 0; i < 200; ++i) keys.append(Bytes(length, static_cast<std::uint8_t>(i * 77)), {});
+    keys.sort();
+    for (std::size_t i = 1; i < keys.size(); ++i)
+      ASSERT_LE(core::as_text(keys.first(i - 1)), core::as_text(keys.first(i))) << length;
+  }
+}
+
+TEST(Codec, OneElementWithMoreThanAKeyMakesAllOfThem) {
+  KernelSet set = range_set();
+  set.elements = {{{0, 1}, {0, 5}, {}, {}, {}, {}}, {{0, 8}, {0, 9}, {}, {}, "why", {}}};
+  const KernelSet got = through_wire(set);
+  ASSERT_EQ(got.elements.size(), 2U);
+  EXPECT_EQ(got.elements.plain(), nullptr);
+  EXPECT_TRUE(got.elements[0].same_effect(set.elements[0]));
+  EXPECT_EQ(got.elements[1].comment, "why");
+  EXPECT_FALSE(got.irregular);
 }
 
 TEST(Codec, AStartWithoutAnEndRunsToTheTop) {

@@ -16,7 +16,7 @@ LocatedRule decode_rule_message(const nlmsghdr* message);
 KernelChain decode_chain(const nftnl_chain* chain);
 // The definition; elements come from another dump.
 KernelSet decode_set(const nftnl_set* set);
-// Adds the elements of one dump to `out`, sorted; starts and ends become ranges.
-void decode_elements(nftnl_set* dump, KernelSet& out);
+// The same from a message, with what libnftnl does not read; nothing when it makes no sense.
+std::optional<KernelSet> decode_set_message(const nlmsghdr* message);
 
 }  // namespace gatehouse::fwctl

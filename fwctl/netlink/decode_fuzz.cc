@@ -1,5 +1,5 @@
 // Contents as other programs may have put them into the kernel: userdata, keys, verdicts and
-// registers of any value must decode to something printable. The netlink framing itself comes from
+// registers of any value must decode to something printable. The netlink framing of rules comes from
 // the kernel and is well formed; libnftnl ends the program on an attribute of the wrong type.
 #include <linux/netfilter.h>
 
@@ -8,6 +8,7 @@
 #include "core/bytes.h"
 #include "fwctl/compile/describe.h"
 #include "fwctl/netlink/decode.h"
+#include "fwctl/netlink/elements.h"
 
 namespace {
 
@@ -47,25 +48,26 @@ void rule(core::ByteReader& reader) {
   (void)describe(decode_rule(r.get()), KernelTable{});
 }
 
+// Here the attributes are whatever they are: they may come from an image on disk.
 void elements(core::ByteReader& reader) {
   KernelSet out;
   out.key_type = reader.u32();
+  out.key_length = reader.u8() % 65U;
   out.flags = reader.u8() % 2 == 0 ? NFT_SET_INTERVAL : 0;
-  const SetHandle s(nftnl_set_alloc());
-  while (reader.remaining() > 4) {
-    nftnl_set_elem* e = nftnl_set_elem_alloc();
-    const core::ByteView key = some_of(reader, 64);
-    const core::ByteView userdata = some_of(reader, 64);
-    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key.data(), static_cast<std::uint32_t>(key.size()));
-    if (!userdata.empty()) {
-      nftnl_set_elem_set(e, NFTNL_SET_ELEM_USERDATA, userdata.data(),
-                         static_cast<std::uint32_t>(userdata.size()));
-    }
-    nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, reader.u8());
-    nftnl_set_elem_add(s.get(), e);
+  if (reader.u8() % 4 == 0) out.field_lengths = {4, 4};
+  const KernelSet definition = out;
+  ElementReader elements(definition);
+  while (!reader.at_end()) {
+    const core::ByteView attributes = some_of(reader, 255);
+    std::vector<std::uint8_t> message(NLMSG_ALIGN(NLMSG_HDRLEN + sizeof(nfgenmsg) + attributes.size() + 8));
+    nlmsghdr* h = mnl_nlmsg_put_header(message.data());
+    mnl_nlmsg_put_extra_header(h, sizeof(nfgenmsg));
+    mnl_attr_put(h, NFTA_SET_ELEM_LIST_ELEMENTS, attributes.size(), attributes.data());
+    if (!elements.add(h)) break;
   }
-  decode_elements(s.get(), out);
+  elements.finish(out);
   for (const KernelElement& e : out.elements) (void)describe(e, out);
+  (void)out.count();
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 
+#include "fwctl/netlink/elements.h"
 #include "fwctl/netlink/encode_expression.h"
 #include "fwctl/netlink/handles.h"
 
@@ -23,25 +24,6 @@ using core::fail;
 constexpr std::size_t kScratchBytes = 256 * 1024;
 constexpr std::uint32_t kNftTypeIfname = 41;  // nft's datatype number
 
-// One TLV of type "comment", as nft reads it: the text with its terminator.
-Bytes comment_userdata(std::uint8_t type, const std::string& comment) {
-  Bytes out;
-  if (comment.empty()) return out;
-  const std::size_t length = std::min<std::size_t>(comment.size(), 126);
-  out = {type, static_cast<std::uint8_t>(length + 1)};
-  out.insert(out.end(), comment.begin(), comment.begin() + static_cast<std::ptrdiff_t>(length));
-  out.push_back(0);
-  return out;
-}
-
-// The smallest value above `last`; nothing when `last` is the highest.
-std::optional<Bytes> after(Bytes last) {
-  for (std::size_t i = last.size(); i-- > 0;) {
-    if (++last[i] != 0) return last;
-  }
-  return std::nullopt;
-}
-
 class Encoder {
  public:
   Encoder(const Transaction& transaction, std::uint32_t first_sequence)
@@ -53,10 +35,9 @@ class Encoder {
     // The kernel refuses the whole batch with ERESTART when its generation is another one.
     if (expected_generation) mnl_attr_put_u32(begin, NFNL_BATCH_GENID, htonl(*expected_generation));
     append(begin);
-    for (std::size_t i = 0; i < transaction_.operations.size(); ++i) {
-      last_ = i + 1 == transaction_.operations.size();
-      GH_CHECK(std::visit([this](const auto& x) { return put(x); }, transaction_.operations[i]));
-    }
+    for (const Operation& o : transaction_.operations)
+      GH_CHECK(std::visit([this](const auto& x) { return put(x); }, o));
+    ask_for_an_answer();
     append(control(NFNL_MSG_BATCH_END));
     return std::move(batch_);
   }
@@ -73,20 +54,20 @@ class Encoder {
     g->res_id = htons(NFNL_SUBSYS_NFTABLES);
     return h;
   }
-  // Only the last message asks for an acknowledgement: an answer to each of thousands would
-  // overflow the receive buffer.
-  nlmsghdr* message(std::uint16_t type, std::uint16_t flags, std::string what, core::SourcePos where = {},
-                    bool more_follow = false) {
-    if (last_ && !more_follow) {
-      flags |= NLM_F_ACK;
-      batch_.last_sequence = sequence_;
-    }
+  nlmsghdr* message(std::uint16_t type, std::uint16_t flags, std::string what, core::SourcePos where = {}) {
     batch_.origins.push_back({sequence_, std::move(what), std::move(where)});
     return nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(scratch_.data()), type, NFPROTO_INET, flags,
                                  sequence_++);
   }
+  // The last message does, and no other: an answer to each of thousands would overflow the receive buffer.
+  void ask_for_an_answer() {
+    auto* h = reinterpret_cast<nlmsghdr*>(batch_.bytes.data() + newest_);
+    h->nlmsg_flags |= NLM_F_ACK;
+    batch_.last_sequence = h->nlmsg_seq;
+  }
   void append(const nlmsghdr* h) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(h);
+    newest_ = batch_.bytes.size();
     batch_.bytes.insert(batch_.bytes.end(), bytes, bytes + MNL_ALIGN(h->nlmsg_len));
   }
   static core::Status no_memory() {
@@ -147,91 +128,50 @@ class Encoder {
     return {};
   }
 
-  static bool add_element(nftnl_set* s, const KernelSet& set, const KernelElement& e) {
-    nftnl_set_elem* element = nftnl_set_elem_alloc();
-    if (element == nullptr) return false;
-    nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, e.first.data(),
-                       static_cast<std::uint32_t>(e.first.size()));
-    if (set.concatenated_intervals()) {
-      nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY_END, e.last.data(),
-                         static_cast<std::uint32_t>(e.last.size()));
-    }
-    if (e.verdict) {
-      nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_VERDICT, static_cast<std::uint32_t>(e.verdict->code));
-      if (!e.verdict->chain.empty())
-        nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_CHAIN, e.verdict->chain.c_str());
-    }
-    const Bytes comment = comment_userdata(NFTNL_UDATA_SET_ELEM_COMMENT, e.comment);
-    if (!comment.empty()) {
-      nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, comment.data(),
-                         static_cast<std::uint32_t>(comment.size()));
-    }
-    nftnl_set_elem_add(s, element);
-    if ((set.flags & NFT_SET_INTERVAL) == 0 || set.concatenated_intervals()) return true;
-    // A range in a set of one field is two elements: its first value, and the value after its last
-    // marked as an end. Without an end it would run to the top, which is right for the top only.
-    const std::optional<Bytes> end = after(e.last);
-    if (!end) return true;
-    nftnl_set_elem* stop = nftnl_set_elem_alloc();
-    if (stop == nullptr) return false;
-    nftnl_set_elem_set(stop, NFTNL_SET_ELEM_KEY, end->data(), static_cast<std::uint32_t>(end->size()));
-    nftnl_set_elem_set_u32(stop, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-    nftnl_set_elem_add(s, stop);
-    return true;
+  // A message about elements of the set, without any yet.
+  nlmsghdr* about_elements(std::uint16_t type, std::uint16_t flags, const std::string& set,
+                           core::SourcePos where = {}) {
+    nlmsghdr* h = message(type, flags, "elements of set " + set, std::move(where));
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, transaction_.table.c_str());
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set.c_str());
+    return h;
   }
-  static std::size_t wire_bytes(const KernelElement& e) {
-    return 2 * (e.first.size() + 24) + e.comment.size() + (e.verdict ? e.verdict->chain.size() + 32 : 0) + 24;
-  }
-  core::Status element_messages(std::uint16_t type, std::uint16_t flags, const KernelSet& set) {
-    std::size_t next = 0;
-    while (next < set.elements.size()) {
-      SetHandle s = set_handle(set.name);
-      if (!s) return no_memory();
-      std::size_t count = 0;
-      std::size_t bytes = 0;
-      const core::SourcePos where = set.elements[next].where;
-      while (next < set.elements.size() && count < kMaxElementsPerMessage &&
-             bytes < kMaxElementBytesPerMessage) {
-        bytes += wire_bytes(set.elements[next]);
-        if (!add_element(s.get(), set, set.elements[next])) return no_memory();
-        ++next;
-        ++count;
-      }
-      nlmsghdr* h = message(type, flags, "elements of set " + set.name, where, next < set.elements.size());
-      nftnl_set_elems_nlmsg_build_payload(h, s.get());
+  core::Status element_messages(std::uint16_t type, std::uint16_t flags, const KernelSet& set,
+                                ElementReader* reader) {
+    for (std::size_t next = 0; next < set.elements.size();) {
+      const bool plain = set.elements.plain() != nullptr;
+      nlmsghdr* h =
+          about_elements(type, flags, set.name, plain ? core::SourcePos{} : set.elements[next].where);
+      next = put_elements(h, set, next);
+      if (reader != nullptr) (void)reader->add(h);
       append(h);
     }
     return {};
   }
   core::Status put(const AddElements& x) {
+    KernelSet written = x.set.definition();
+    ElementReader reader(x.set);
     // Exclusive: an element that is already there means that the live set was not what we planned on.
-    return element_messages(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, x.set);
+    GH_CHECK(element_messages(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, x.set, &reader));
+    // What was written is read again and must be what was meant: after the commit the kernel is asked how
+    // many elements there are, not which.
+    reader.finish(written);
+    if (written.irregular || !written.elements.same_effect(x.set.elements))
+      return fail(Errc::system, "elements of the set " + x.set.name + " cannot be sent as they are");
+    return {};
   }
-  core::Status put(const DeleteElements& x) { return element_messages(NFT_MSG_DELSETELEM, 0, x.set); }
+  core::Status put(const DeleteElements& x) {
+    return element_messages(NFT_MSG_DELSETELEM, 0, x.set, nullptr);
+  }
 
   core::Status put(const AddTimed& x) {
-    SetHandle s = set_handle(x.set.name);
-    nftnl_set_elem* element = s ? nftnl_set_elem_alloc() : nullptr;
-    if (element == nullptr) return no_memory();
-    nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, x.key.data(), static_cast<std::uint32_t>(x.key.size()));
-    nftnl_set_elem_set_u64(element, NFTNL_SET_ELEM_TIMEOUT, x.time_ms);
-    const Bytes comment = comment_userdata(NFTNL_UDATA_SET_ELEM_COMMENT, x.comment);
-    if (!comment.empty()) {
-      nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, comment.data(),
-                         static_cast<std::uint32_t>(comment.size()));
-    }
-    nftnl_set_elem_add(s.get(), element);
-    nlmsghdr* h = message(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, "an element of set " + x.set.name);
-    nftnl_set_elems_nlmsg_build_payload(h, s.get());
+    nlmsghdr* h = about_elements(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, x.set.name);
+    put_timed_element(h, x.key, x.time_ms, x.comment);
     append(h);
     return {};
   }
   core::Status put(const FlushSet& x) {
-    SetHandle s = set_handle(x.name);
-    if (!s) return no_memory();
-    nlmsghdr* h = message(NFT_MSG_DELSETELEM, 0, "elements of set " + x.name);
-    nftnl_set_elems_nlmsg_build_payload(h, s.get());
-    append(h);
+    append(about_elements(NFT_MSG_DELSETELEM, 0, x.name));
     return {};
   }
 
@@ -306,7 +246,7 @@ class Encoder {
   const Transaction& transaction_;
   std::uint32_t sequence_;
   std::uint32_t set_id_ = 0;
-  bool last_ = false;
+  std::size_t newest_ = 0;  // where the message added last begins
   std::vector<std::uint8_t> scratch_;
   Batch batch_;
 };

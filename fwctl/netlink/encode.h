@@ -26,11 +26,6 @@ struct Batch {
   std::vector<MessageOrigin> origins;  // ascending sequence
 };
 
-// Elements of one message: the kernel's attribute length is 16 bits and wraps silently (8,000
-// elements sent become 3,904 in the set), so messages stay far below it.
-inline constexpr std::size_t kMaxElementsPerMessage = 500;
-inline constexpr std::size_t kMaxElementBytesPerMessage = 32'768;
-
 core::Result<Batch> encode(const Transaction& transaction, std::uint32_t first_sequence,
                            std::optional<std::uint32_t> expected_generation);
 

@@ -8,7 +8,9 @@
 #include <map>
 
 #include "core/bytes.h"
+#include "fwctl/netlink/attributes.h"
 #include "fwctl/netlink/decode.h"
+#include "fwctl/netlink/elements.h"
 #include "fwctl/netlink/encode.h"
 
 namespace gatehouse::fwctl {
@@ -46,7 +48,7 @@ bool makes(unsigned type) {
 
 // Elements of one set may be spread over messages, and a range begin in one and end in the next: they are
 // collected by the name of their set.
-using Elements = std::map<std::string, SetHandle>;
+using Elements = std::map<std::string, std::vector<const nlmsghdr*>>;
 
 core::Status add(const nlmsghdr* h, KernelTable& table, Elements& elements) {
   const unsigned type = h->nlmsg_type & 0xffU;
@@ -62,20 +64,15 @@ core::Status add(const nlmsghdr* h, KernelTable& table, Elements& elements) {
     if (nftnl_table_is_set(t.get(), NFTNL_TABLE_FLAGS))
       table.flags = nftnl_table_get_u32(t.get(), NFTNL_TABLE_FLAGS) & NFT_TABLE_F_DORMANT;
   } else if (type == NFT_MSG_NEWSET) {
-    SetHandle s(nftnl_set_alloc());
-    if (!s || nftnl_set_nlmsg_parse(h, s.get()) < 0) return broken();
-    table.sets.push_back(decode_set(s.get()));
+    std::optional<KernelSet> set = decode_set_message(h);
+    if (!set) return broken();
+    table.sets.push_back(std::move(*set));
   } else if (type == NFT_MSG_NEWSETELEM) {
-    SetHandle s(nftnl_set_alloc());
-    if (!s || nftnl_set_elems_nlmsg_parse(h, s.get()) < 0) return broken();
-    const char* name = nftnl_set_get_str(s.get(), NFTNL_SET_NAME);
-    if (name == nullptr) return broken();
-    const auto [at, fresh] = elements.try_emplace(name, nullptr);
-    if (fresh) {
-      at->second = std::move(s);
-    } else if (nftnl_set_elems_nlmsg_parse(h, at->second.get()) < 0) {
-      return broken();
-    }
+    std::string name;
+    each_attribute(h, [&](const nlattr* a) {
+      if (mnl_attr_get_type(a) == NFTA_SET_ELEM_LIST_SET) name = text_of(a);
+    });
+    elements[name].push_back(h);
   } else if (type == NFT_MSG_NEWCHAIN) {
     ChainHandle c(nftnl_chain_alloc());
     if (!c || nftnl_chain_nlmsg_parse(h, c.get()) < 0) return broken();
@@ -91,20 +88,6 @@ core::Status add(const nlmsghdr* h, KernelTable& table, Elements& elements) {
   return {};
 }
 
-// libnftnl numbers the elements it sends, and reads only those that all have the type the kernel gives them.
-void name_elements(nlmsghdr* h) {
-  auto* a = static_cast<nlattr*>(mnl_nlmsg_get_payload_offset(h, sizeof(nfgenmsg)));
-  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(h));
-  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a)) {
-    if (mnl_attr_get_type(a) != NFTA_SET_ELEM_LIST_ELEMENTS) continue;
-    const char* inner_end = reinterpret_cast<const char*>(a) + a->nla_len;
-    auto* inner = static_cast<nlattr*>(mnl_attr_get_payload(a));
-    for (; mnl_attr_ok(inner, static_cast<int>(inner_end - reinterpret_cast<const char*>(inner)));
-         inner = mnl_attr_next(inner))
-      inner->nla_type = NFTA_LIST_ELEM | NLA_F_NESTED;
-  }
-}
-
 }  // namespace
 
 core::Result<RulesetCopy> image_of(const Transaction& making) {
@@ -116,8 +99,6 @@ core::Result<RulesetCopy> image_of(const Transaction& making) {
     if (h->nlmsg_type >> 8U != NFNL_SUBSYS_NFTABLES || !makes(h->nlmsg_type & 0xffU)) continue;
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(h);
     out.messages.emplace_back(bytes, bytes + h->nlmsg_len);
-    auto* made = reinterpret_cast<nlmsghdr*>(out.messages.back().data());
-    if ((made->nlmsg_type & 0xffU) == NFT_MSG_NEWSETELEM) name_elements(made);
   }
   return out;
 }
@@ -172,8 +153,16 @@ core::Result<std::optional<KernelTable>> decode_image(const RulesetCopy& image) 
     GH_CHECK(add(reinterpret_cast<const nlmsghdr*>(m.data()), table, elements));
   if (table.name.empty()) return fail(Errc::invalid_input, "the image holds no table");
   for (KernelSet& s : table.sets) {
-    if (const auto at = elements.find(s.name); at != elements.end()) decode_elements(at->second.get(), s);
+    const auto at = elements.find(s.name);
+    if (at == elements.end()) continue;
+    ElementReader reader(s);
+    for (const nlmsghdr* h : at->second) {
+      if (!reader.add(h)) return fail(Errc::invalid_input, "the image holds an element without sense");
+    }
+    reader.finish(s);
+    elements.erase(at);
   }
+  if (!elements.empty()) return fail(Errc::invalid_input, "the image holds elements of no set");
   return std::optional<KernelTable>(std::move(table));
 }
 

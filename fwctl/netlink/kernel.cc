@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fwctl/netlink/attributes.h"
 #include "fwctl/netlink/decode.h"
+#include "fwctl/netlink/elements.h"
 #include "fwctl/netlink/kernel_state.h"
 
 namespace gatehouse::fwctl {
@@ -24,18 +26,19 @@ int visit_message(const nlmsghdr* h, void* visitor) {
 }
 
 // Every kind of message names its table in the attribute of the same number.
-bool belongs_to(const std::vector<std::uint8_t>& message, const std::string& table) {
+bool names_table(const nlmsghdr* h, const std::string& table) {
   static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
                 NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_OBJ_TABLE == 1);
+  bool out = false;
+  each_attribute(h, [&](const nlattr* a) {
+    if (mnl_attr_get_type(a) == NFTA_TABLE_NAME) out = table == text_of(a);
+  });
+  return out;
+}
+bool belongs_to(const std::vector<std::uint8_t>& message, const std::string& table) {
   const auto* h = reinterpret_cast<const nlmsghdr*>(message.data());
   const auto* general = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(h));
-  if (general->nfgen_family != NFPROTO_INET) return false;
-  const auto* a = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(h, sizeof(nfgenmsg)));
-  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(h));
-  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a)) {
-    if (mnl_attr_get_type(a) == NFTA_TABLE_NAME) return table == mnl_attr_get_str(a);
-  }
-  return false;
+  return general->nfgen_family == NFPROTO_INET && names_table(h, table);
 }
 
 std::uint16_t family_of(const LiveTable& table) {
@@ -137,16 +140,15 @@ class Kernel::Reader {
     nlmsghdr* h = s_.request(NFT_MSG_GETSET, family_of(live), NLM_F_DUMP);
     nftnl_set_nlmsg_build_payload(h, filter.get());
     const auto done = s_.exchange(h, [&](const nlmsghdr* answer) {
-      SetHandle s(nftnl_set_alloc());
-      if (!s || nftnl_set_nlmsg_parse(answer, s.get()) < 0) return false;
-      const char* in = nftnl_set_get_str(s.get(), NFTNL_SET_TABLE);
-      if (in != nullptr && table.name == in) table.sets.push_back(decode_set(s.get()));
-      return true;
+      if (!names_table(answer, table.name)) return true;
+      std::optional<KernelSet> set = decode_set_message(answer);
+      if (set) table.sets.push_back(std::move(*set));
+      return set.has_value();
     });
     if (!done) return done;
     for (KernelSet& s : table.sets) {
       const KernelSet* before = known.table == nullptr ? nullptr : known.table->find_set(s.name);
-      if (before != nullptr && before->same_definition(s) && known.changed_sets.count(s.name) == 0) {
+      if (before != nullptr && before->same_definition(s) && is_known(known, *before, s)) {
         s.elements = before->elements;
         continue;
       }
@@ -155,17 +157,21 @@ class Kernel::Reader {
     return {};
   }
 
+  // A count that does not fit shows that somebody changed the set after all.
+  static bool is_known(const Known& known, const KernelSet& before, const KernelSet& now) {
+    if (known.changed_sets.count(now.name) != 0) return false;
+    if (before.holds_state()) return true;
+    return now.counted ? *now.counted == before.count() : !known.only_counted;
+  }
+
   tl::expected<void, int> read_elements(const LiveTable& live, KernelSet& set) {
-    SetHandle dump(nftnl_set_alloc());
-    if (!dump) return tl::make_unexpected(ENOMEM);
-    nftnl_set_set_str(dump.get(), NFTNL_SET_TABLE, live.table.name.c_str());
-    nftnl_set_set_str(dump.get(), NFTNL_SET_NAME, set.name.c_str());
     nlmsghdr* h = s_.request(NFT_MSG_GETSETELEM, family_of(live), NLM_F_DUMP);
-    nftnl_set_elems_nlmsg_build_payload(h, dump.get());
-    const auto done = s_.exchange(
-        h, [&](const nlmsghdr* answer) { return nftnl_set_elems_nlmsg_parse(answer, dump.get()) == 0; });
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, live.table.name.c_str());
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set.name.c_str());
+    ElementReader reader(set);
+    const auto done = s_.exchange(h, [&](const nlmsghdr* answer) { return reader.add(answer); });
     if (!done) return done;
-    decode_elements(dump.get(), set);
+    reader.finish(set);
     return {};
   }
 
@@ -199,15 +205,14 @@ class Kernel::Reader {
   }
   tl::expected<void, int> keep_elements(RulesetCopy& out, const std::vector<std::uint8_t>& set_message) {
     const auto* of = reinterpret_cast<const nlmsghdr*>(set_message.data());
-    SetHandle s(nftnl_set_alloc());
-    if (!s || nftnl_set_nlmsg_parse(of, s.get()) < 0) return tl::make_unexpected(EPROTO);
-    SetHandle dump(nftnl_set_alloc());
-    if (!dump) return tl::make_unexpected(ENOMEM);
-    nftnl_set_set_str(dump.get(), NFTNL_SET_TABLE, nftnl_set_get_str(s.get(), NFTNL_SET_TABLE));
-    nftnl_set_set_str(dump.get(), NFTNL_SET_NAME, nftnl_set_get_str(s.get(), NFTNL_SET_NAME));
     const auto* general = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(of));
     nlmsghdr* h = s_.request(NFT_MSG_GETSETELEM, general->nfgen_family, NLM_F_DUMP);
-    nftnl_set_elems_nlmsg_build_payload(h, dump.get());
+    each_attribute(of, [&](const nlattr* a) {
+      if (mnl_attr_get_type(a) == NFTA_SET_TABLE)
+        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, text_of(a).c_str());
+      if (mnl_attr_get_type(a) == NFTA_SET_NAME)
+        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, text_of(a).c_str());
+    });
     return keep(h, out);
   }
   // `table` empty: all tables.

@@ -33,7 +33,9 @@ inline constexpr std::uint32_t kTablePersists = 4;
 // Spares reading what cannot have changed.
 struct Known {
   const KernelTable* table = nullptr;
-  std::set<std::string> changed_sets;  // the elements of the others are those of `table`
+  std::set<std::string> changed_sets{};  // the elements of the others are those of `table`
+  // Only where the kernel says how many there are, and there are as many.
+  bool only_counted = false;
 };
 
 // A whole ruleset as the kernel's own messages, to be made again in another network namespace, also with

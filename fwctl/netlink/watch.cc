@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "fwctl/netlink/attributes.h"
 #include "fwctl/netlink/handles.h"
 
 namespace gatehouse::fwctl {
@@ -16,21 +17,6 @@ namespace {
 
 // A load of 100,000 elements is 110,000 events, about 40 MiB of socket buffer.
 constexpr int kReceiveBytes = 64 << 20;
-
-// The text of an attribute, which the kernel ends with a zero.
-std::string text_of(const nlattr* a) {
-  const auto* begin = static_cast<const char*>(mnl_attr_get_payload(a));
-  return {begin, strnlen(begin, mnl_attr_get_payload_len(a))};
-}
-
-template <class Visit>
-void each_attribute(const nlmsghdr* h, Visit visit) {
-  if (mnl_nlmsg_get_payload_len(h) < sizeof(nfgenmsg)) return;
-  const auto* a = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(h, sizeof(nfgenmsg)));
-  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(h));
-  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a))
-    visit(a);
-}
 
 }  // namespace
 
@@ -52,6 +38,12 @@ core::Result<RulesetWatch> RulesetWatch::open(std::string table) {
   if (setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
     return core::fail_errno(errno, "listen for changes of the ruleset");
   return RulesetWatch(std::move(fd), std::move(table));
+}
+
+void RulesetWatch::listen(bool on) {
+  const int group = NFNLGRP_NFTABLES;
+  setsockopt(fd_.get(), SOL_NETLINK, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &group,
+             sizeof group);
 }
 
 std::vector<Commit> RulesetWatch::drain() {

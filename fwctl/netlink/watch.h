@@ -33,6 +33,8 @@ class RulesetWatch {
   static core::Result<RulesetWatch> open(std::string table);
 
   int descriptor() const { return fd_.get(); }
+  // Of what is committed while it does not listen nothing is told, nor made into messages by the kernel.
+  void listen(bool on);
   // The commits that have ended since the last call; does not wait.
   std::vector<Commit> drain();
 

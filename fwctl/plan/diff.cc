@@ -5,11 +5,10 @@
 
 #include "fwctl/compile/describe.h"
 #include "fwctl/plan/align.h"
+#include "fwctl/plan/elements.h"
 
 namespace gatehouse::fwctl {
 namespace {
-
-constexpr std::size_t kMostElementsNamed = 200;
 
 class Planner {
  public:
@@ -38,7 +37,7 @@ class Planner {
     for (KernelSet& s : fewer_) push(DeleteElements{std::move(s)});
     for (const std::string& s : gone_sets_) push(DeleteSet{s});
     for (const std::string& c : gone_chains_) push(DeleteChain{c});
-    for (const KernelSet* s : new_sets_) push(AddSet{*s});
+    for (const KernelSet* s : new_sets_) push(AddSet{s->definition()});
     for (const KernelChain* c : new_chains_) push(AddChain{*c});
     for (KernelSet& s : more_) push(AddElements{std::move(s)});
     for (const KernelChain* c : filled_) {
@@ -50,12 +49,6 @@ class Planner {
  private:
   void note(Change change) { plan_.changes.push_back(std::move(change)); }
   void push(Operation operation) { plan_.transaction.operations.push_back(std::move(operation)); }
-
-  static KernelSet header(const KernelSet& set) {
-    KernelSet out = set;
-    out.elements.clear();
-    return out;
-  }
 
   void sets() {
     for (const KernelSet& s : live_.sets) {
@@ -80,63 +73,17 @@ class Planner {
 
   void elements(const KernelSet* l, const KernelSet& w) {
     if (w.holds_state()) return;
-    KernelSet more = header(w);
-    KernelSet fewer = header(w);
-    const std::string place = "set " + w.name;
-    std::size_t noted = 0;
-    std::size_t unnamed_more = 0;
-    std::size_t unnamed_fewer = 0;
-    // A feed of 100,000 addresses is one change to a person, not 100,000.
-    const auto tell = [&](ChangeKind kind, const KernelElement* old, const KernelElement* wanted) {
-      if (noted++ < kMostElementsNamed || kind == ChangeKind::alter || kind == ChangeKind::annotate) {
-        note({kind, place, old == nullptr ? "" : describe(*old, w),
-              wanted == nullptr ? "" : describe(*wanted, w),
-              wanted == nullptr ? old->comment : wanted->comment,
-              wanted == nullptr ? core::SourcePos{} : wanted->where});
-      } else {
-        ++(wanted == nullptr ? unnamed_fewer : unnamed_more);
-      }
-    };
-    // Both are sorted alike.
-    static const std::vector<KernelElement> none;
-    const std::vector<KernelElement>& before = l == nullptr ? none : l->elements;
-    std::size_t at = 0;
-    const auto comes_before = [](const KernelElement& a, const KernelElement& b) {
-      return a.first != b.first ? a.first < b.first : a.last < b.last;
-    };
-    const auto drop = [&](const KernelElement& old) {
-      tell(ChangeKind::remove, &old, nullptr);
-      fewer.elements.push_back(old);
-    };
-    for (const KernelElement& e : w.elements) {
-      while (at < before.size() && comes_before(before[at], e)) drop(before[at++]);
-      if (at == before.size() || comes_before(e, before[at])) {
-        tell(ChangeKind::add, nullptr, &e);
-        more.elements.push_back(e);
-        continue;
-      }
-      const KernelElement& old = before[at++];
-      if (old.same_effect(e) && old.comment == e.comment) continue;
-      tell(old.same_effect(e) ? ChangeKind::annotate : ChangeKind::alter, &old, &e);
-      fewer.elements.push_back(old);
-      more.elements.push_back(e);
-    }
-    while (at < before.size()) drop(before[at++]);
-    const auto rest = [&](ChangeKind kind, std::size_t count) {
-      if (count == 0) return;
-      const std::string text = std::to_string(count) + " more elements";
-      note(
-          {kind, place, kind == ChangeKind::remove ? text : "", kind == ChangeKind::add ? text : "", {}, {}});
-    };
-    rest(ChangeKind::add, unnamed_more);
-    rest(ChangeKind::remove, unnamed_fewer);
-    if (l != nullptr && l->irregular && !(more.elements.empty() && fewer.elements.empty())) {
+    static const ElementList none;
+    ElementDifference d = compare_elements(l == nullptr ? none : l->elements, w);
+    for (Change& c : d.changes) note(std::move(c));
+    if (d.more.elements.empty() && d.fewer.elements.empty()) return;
+    if (l != nullptr && l->irregular) {
       flushed_.push_back(w.name);
       more_.push_back(w);
       return;
     }
-    if (!more.elements.empty()) more_.push_back(std::move(more));
-    if (!fewer.elements.empty()) fewer_.push_back(std::move(fewer));
+    if (!d.more.elements.empty()) more_.push_back(std::move(d.more));
+    if (!d.fewer.elements.empty()) fewer_.push_back(std::move(d.fewer));
   }
 
   void chains() {

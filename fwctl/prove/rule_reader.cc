@@ -51,9 +51,7 @@ std::vector<std::pair<std::size_t, std::size_t>> cuts_of(const KernelSet& set, c
 
 bool hold_the_same(const KernelSet& a, const KernelSet& b) {
   if (&a == &b) return true;
-  return a.key_length == b.key_length &&
-         std::equal(a.elements.begin(), a.elements.end(), b.elements.begin(), b.elements.end(),
-                    [](const KernelElement& x, const KernelElement& y) { return x.same_effect(y); });
+  return a.key_length == b.key_length && a.elements.same_effect(b.elements);
 }
 
 }  // namespace
