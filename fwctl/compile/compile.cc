@@ -27,6 +27,8 @@ std::uint32_t nft_type_number(ValueType type) {
       return 29;
     case ValueType::ifname:
       return 41;
+    case ValueType::user:
+      return 24;
     case ValueType::number:
       break;
   }
@@ -36,6 +38,7 @@ std::uint32_t nft_type_number(ValueType type) {
 std::uint8_t size_of(ValueType type) {
   switch (type) {
     case ValueType::ipv4:
+    case ValueType::user:
       return 4;
     case ValueType::ipv6:
     case ValueType::ifname:
@@ -294,6 +297,8 @@ Expression load_field(Field field, Slot to) {
       return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 7, 1, to};
     case Field::dport:
       return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, to};
+    case Field::skuid:
+      return LoadMeta{NFT_META_SKUID, to};
     case Field::icmp_type:
     case Field::icmpv6_type:
       break;

@@ -28,6 +28,7 @@ std::string value_text(const Bytes& bytes, std::optional<ValueType> type) {
   const bool address = *type == ValueType::ipv4 || *type == ValueType::ipv6;
   if (address && value.size != (*type == ValueType::ipv4 ? 4 : 16)) return hex(bytes);
   if (*type == ValueType::port && value.size != 2) return hex(bytes);
+  if (*type == ValueType::user) return value.size == 4 ? value.to_string(*type) : hex(bytes);
   if (value.size != 1 && !address && *type != ValueType::port && *type != ValueType::ifname)
     return hex(bytes);
   return value.to_string(*type);
@@ -55,10 +56,10 @@ struct Held {
   bool host_order = false;  // a number as the CPU keeps it
 };
 
-constexpr std::array<Field, 11> kAllFields = {Field::iifname,   Field::oifname,      Field::l4proto,
+constexpr std::array<Field, 12> kAllFields = {Field::iifname,   Field::oifname,      Field::l4proto,
                                               Field::ip_saddr,  Field::ip_daddr,     Field::ip6_saddr,
                                               Field::ip6_daddr, Field::ip6_hoplimit, Field::dport,
-                                              Field::icmp_type, Field::icmpv6_type};
+                                              Field::icmp_type, Field::icmpv6_type,  Field::skuid};
 
 class Describer {
  public:
@@ -219,11 +220,12 @@ struct NumberedType {
   ValueType type;
   std::size_t size;
 };
-constexpr std::array<NumberedType, 7> kTypes = {{{7, ValueType::ipv4, 4},
+constexpr std::array<NumberedType, 8> kTypes = {{{7, ValueType::ipv4, 4},
                                                  {8, ValueType::ipv6, 16},
                                                  {12, ValueType::protocol, 1},
                                                  {13, ValueType::port, 2},
                                                  {14, ValueType::icmp_type, 1},
+                                                 {24, ValueType::user, 4},
                                                  {29, ValueType::icmpv6_type, 1},
                                                  {41, ValueType::ifname, 16}}};
 

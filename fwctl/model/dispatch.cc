@@ -67,7 +67,7 @@ core::Status Dispatcher::add_service(const site::Service& service) {
   std::move(own.rules.begin(), own.rules.end(), std::back_inserter(chain.rules));
   chain.rules.push_back(counted({VerdictKind::accept, {}}, make_origin(service.where, label)));
   for (const site::Endpoint& from : service.exposed_to) {
-    GH_CHECK(grant(from, service.host, service.ports, chain.name, service.name, service.where));
+    GH_CHECK(grant(from, service.host, service.ports, std::nullopt, chain.name, service.name, service.where));
   }
   targets_.push_back(std::move(chain));
   return {};
@@ -77,17 +77,19 @@ core::Status Dispatcher::add_flow(const site::Flow& flow, std::size_t number) {
   Chain chain;
   chain.name = fmt::format("flow-{}", number);
   std::string label = fmt::format("flow {} to {}", flow.from.to_string(), flow.to.to_string());
+  if (flow.user) label += fmt::format(" of user {}", *flow.user);
   if (!flow.comment.empty()) label += ": " + flow.comment;
   chain.about = label;
   chain.rules.push_back(counted({VerdictKind::accept, {}}, make_origin(flow.where, label)));
-  GH_CHECK(grant(flow.from, flow.to, flow.ports, chain.name, chain.name, flow.where));
+  GH_CHECK(grant(flow.from, flow.to, flow.ports, flow.user, chain.name, chain.name, flow.where));
   targets_.push_back(std::move(chain));
   return {};
 }
 
 core::Status Dispatcher::grant(const site::Endpoint& from, const site::Endpoint& to,
-                               const std::vector<site::PortRange>& ports, const std::string& chain,
-                               std::string_view label, const core::SourcePos& where) {
+                               const std::vector<site::PortRange>& ports, std::optional<std::uint32_t> user,
+                               const std::string& chain, std::string_view label,
+                               const core::SourcePos& where) {
   if (from.is_gatehouse() && to.is_gatehouse()) return {};  // the loopback rules let it pass
   GH_TRY(const std::vector<IpPrefix> sources, addresses_of(site_, from, true));
   GH_TRY(const std::vector<IpPrefix> destinations, addresses_of(site_, to, false));
@@ -106,7 +108,7 @@ core::Status Dispatcher::grant(const site::Endpoint& from, const site::Endpoint&
       for (const site::PortRange& port : ports) {
         const Origin origin = make_origin(port.where.line != 0 ? port.where : where,
                                           fmt::format("{} {}", label, port.to_string()));
-        GH_CHECK(add_entry(name, source, destination, port, chain, origin));
+        GH_CHECK(add_entry(name, source, destination, port, user, chain, origin));
       }
     }
   }
@@ -114,13 +116,14 @@ core::Status Dispatcher::grant(const site::Endpoint& from, const site::Endpoint&
 }
 
 core::Status Dispatcher::add_entry(const PairName& name, const IpPrefix* source, const IpPrefix* destination,
-                                   const site::PortRange& port, const std::string& chain,
-                                   const Origin& origin) {
+                                   const site::PortRange& port, std::optional<std::uint32_t> user,
+                                   const std::string& chain, const Origin& origin) {
   Shape shape;
   shape.by_source = source != nullptr;
   shape.by_destination = destination != nullptr;
   shape.intervals =
       port.first != port.last || (source && !source->is_host()) || (destination && !destination->is_host());
+  shape.by_user = user.has_value();
   if (source) shape.family = source->address.version;
   if (destination) shape.family = destination->address.version;
 
@@ -136,10 +139,15 @@ core::Status Dispatcher::add_entry(const PairName& name, const IpPrefix* source,
   key.push_back(
       Interval::one(Value::of_u8(port.transport == site::Transport::tcp ? kProtocolTcp : kProtocolUdp)));
   key.push_back({Value::of_port(port.first), Value::of_port(port.last)});
+  if (user) {
+    types.push_back(ValueType::user);
+    key.push_back(Interval::one(Value::of_user(*user)));
+  }
 
   const std::string map_name =
-      fmt::format("{}-to-{}{}{}{}{}", name.first, name.second, shape.by_source ? "-by-source" : "",
+      fmt::format("{}-to-{}{}{}{}{}{}", name.first, name.second, shape.by_source ? "-by-source" : "",
                   shape.by_destination ? "" : "-any-host", shape.intervals ? "-ranges" : "",
+                  shape.by_user ? "-by-user" : "",
                   shape.family == 0   ? ""
                   : shape.family == 4 ? "-v4"
                                       : "-v6");
@@ -168,6 +176,7 @@ Chain Dispatcher::pair_chain(const PairName& name, Pair& pair, Ruleset& out) con
     if (shape.by_source) lookup.key.push_back(shape.family == 4 ? Field::ip_saddr : Field::ip6_saddr);
     if (shape.by_destination) lookup.key.push_back(shape.family == 4 ? Field::ip_daddr : Field::ip6_daddr);
     lookup.key.insert(lookup.key.end(), {Field::l4proto, Field::dport});
+    if (shape.by_user) lookup.key.push_back(Field::skuid);
     rule.outcome = std::move(lookup);
     rule.origin = make_origin(pair.where, fmt::format("{} to {}", name.first, name.second));
     chain.rules.push_back(std::move(rule));

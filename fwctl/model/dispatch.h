@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ class Dispatcher {
     bool by_source = false;
     bool by_destination = false;
     bool intervals = false;
+    bool by_user = false;
     friend auto operator<=>(const Shape&, const Shape&) = default;
   };
   struct Pair {
@@ -46,11 +48,11 @@ class Dispatcher {
   using PairName = std::pair<std::string, std::string>;
 
   core::Status grant(const site::Endpoint& from, const site::Endpoint& to,
-                     const std::vector<site::PortRange>& ports, const std::string& chain,
-                     std::string_view label, const core::SourcePos& where);
+                     const std::vector<site::PortRange>& ports, std::optional<std::uint32_t> user,
+                     const std::string& chain, std::string_view label, const core::SourcePos& where);
   core::Status add_entry(const PairName& name, const core::IpPrefix* source,
                          const core::IpPrefix* destination, const site::PortRange& port,
-                         const std::string& chain, const Origin& origin);
+                         std::optional<std::uint32_t> user, const std::string& chain, const Origin& origin);
   core::Result<std::string> interface_of(const std::string& zone, const core::SourcePos& where) const;
   Chain pair_chain(const PairName& name, Pair& pair, Ruleset& out) const;
 

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace gatehouse::fwctl {
 namespace {
 
-constexpr std::array<FieldInfo, 11> kFields = {{
+constexpr std::array<FieldInfo, 12> kFields = {{
     {"iifname", ValueType::ifname, 16, 0, 0},
     {"oifname", ValueType::ifname, 16, 0, 0},
     {"meta l4proto", ValueType::protocol, 1, 0, 0},
@@ -19,6 +20,7 @@ constexpr std::array<FieldInfo, 11> kFields = {{
     {"th dport", ValueType::port, 2, 0, 0},
     {"icmp type", ValueType::icmp_type, 1, 4, kProtocolIcmp},
     {"icmpv6 type", ValueType::icmpv6_type, 1, 6, kProtocolIcmpv6},
+    {"meta skuid", ValueType::user, 4, 0, 0},
 }};
 
 struct Word {
@@ -99,6 +101,8 @@ std::string_view nft_type_name(ValueType type) {
       return "icmp_type";
     case ValueType::icmpv6_type:
       return "icmpv6_type";
+    case ValueType::user:
+      return "uid";
     case ValueType::number:
       break;
   }
@@ -131,6 +135,13 @@ Value Value::of_port(std::uint16_t port) {
   out.bytes[0] = static_cast<std::uint8_t>(port >> 8U);
   out.bytes[1] = static_cast<std::uint8_t>(port & 0xffU);
   out.size = 2;
+  return out;
+}
+
+Value Value::of_user(std::uint32_t user) {
+  Value out;
+  out.size = sizeof user;
+  std::memcpy(out.bytes.data(), &user, sizeof user);
   return out;
 }
 
@@ -177,6 +188,11 @@ std::string Value::to_string(ValueType type) const {
       return word_or_number(kIcmpWords, bytes[0]);
     case ValueType::icmpv6_type:
       return word_or_number(kIcmpv6Words, bytes[0]);
+    case ValueType::user: {
+      std::uint32_t user = 0;
+      std::memcpy(&user, bytes.data(), sizeof user);
+      return std::to_string(user);
+    }
     case ValueType::number:
       break;
   }

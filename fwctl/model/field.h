@@ -13,7 +13,17 @@
 namespace gatehouse::fwctl {
 
 // How the bytes of a field are written for people.
-enum class ValueType : std::uint8_t { ifname, ipv4, ipv6, protocol, port, icmp_type, icmpv6_type, number };
+enum class ValueType : std::uint8_t {
+  ifname,
+  ipv4,
+  ipv6,
+  protocol,
+  port,
+  icmp_type,
+  icmpv6_type,
+  user,
+  number
+};
 
 enum class Field : std::uint8_t {
   iifname,
@@ -27,6 +37,7 @@ enum class Field : std::uint8_t {
   dport,
   icmp_type,
   icmpv6_type,
+  skuid,
 };
 
 struct FieldInfo {
@@ -41,8 +52,8 @@ const FieldInfo& info(Field field);
 // The name nft gives the type in a set definition: "ipv4_addr", "inet_service".
 std::string_view nft_type_name(ValueType type);
 
-// Bytes as they stand in the packet (network order); interface names are padded with zeros to 16.
-// Values of one size compare as unsigned numbers do.
+// Bytes as they stand in the packet (network order; users as the CPU keeps numbers); interface names are
+// padded with zeros to 16. Values of one size compare as unsigned numbers do.
 struct Value {
   std::array<std::uint8_t, 16> bytes{};
   std::uint8_t size = 0;
@@ -51,6 +62,7 @@ struct Value {
   static Value of_address(const core::IpAddress& address);
   static Value of_u8(std::uint8_t value);
   static Value of_port(std::uint16_t port);
+  static Value of_user(std::uint32_t user);
   static Value lowest(std::uint8_t size);
   static Value highest(std::uint8_t size);
 

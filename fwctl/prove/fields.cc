@@ -22,6 +22,10 @@ std::uint32_t route_back_question() {
   return fib_question(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
 }
 
+ByteKey has_user() {
+  return {Kind::meta, NFT_META_SKUID, sizeof(std::uint32_t)};
+}
+
 std::uint8_t Packet::byte(const ByteKey& key) const {
   const auto at = bytes.find(key);
   return at == bytes.end() ? 0 : at->second;

@@ -47,6 +47,9 @@ constexpr std::uint32_t fib_question(std::uint32_t result, std::uint32_t flags) 
 // The question of strict reverse path filtering: is there a route back out of the interface?
 std::uint32_t route_back_question();
 
+// Does a socket of a program stand behind the packet? The byte after its user.
+ByteKey has_user();
+
 // A packet with everything that decides about it. What is not in `bytes` is zero.
 struct Packet {
   Path path = Path::through;
@@ -60,6 +63,9 @@ struct Packet {
   core::IpAddress address(ByteKey::Kind kind) const;
   std::string interface(ByteKey::Kind kind) const;
   std::uint8_t protocol() const { return byte({ByteKey::Kind::protocol}); }
+  // Whose program sends it, if one does.
+  std::optional<std::uint32_t> user() const;
+  void set_user(std::uint32_t user);
   std::uint16_t port(std::uint32_t offset) const;
   void set_port(std::uint32_t offset, std::uint16_t port);
   // "in wan0 out srv0 tcp 198.51.100.2:1024 > 10.66.1.10:80 SYN new hop-limit 64"; parse_packet() reads it.
@@ -72,7 +78,7 @@ inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRe
 
 // A packet as people write it. Words in any order: `in IFACE`, `out IFACE`, a protocol (tcp, udp, icmp,
 // icmpv6 or `protocol N`), `SOURCE > DESTINATION` with :PORT, TCP flags (SYN|ACK), `type N`, a connection
-// state, `hop-limit N`, `no-route-back`, `banned`, and KIND:A:B=VALUE for any other byte a rule looks at.
+// state, `hop-limit N`, `user N`, `no-route-back`, `banned`, and KIND:A:B=VALUE for any other byte a rule looks at.
 // `interface_of` translates what stands after `in` and `out`.
 core::Result<Packet> parse_packet(const std::string& text,
                                   const std::function<std::string(const std::string&)>& interface_of);

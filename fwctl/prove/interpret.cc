@@ -195,6 +195,7 @@ class Interpreter {
     const std::uint8_t state = packet_.byte({Kind::ct_state});
     if (loaded.needs_connection && (state == kStateInvalid || state == kStateUntracked))
       return Step::no_match;
+    if (loaded.needs_user && (packet_.byte(has_user()) & 1) == 0) return Step::no_match;
     if (!fits(to, (loaded.bytes.size() + 3) / 4 * 4)) return anything("a register that does not exist");
     Bytes bytes;
     for (const LoadedByte& b : loaded.bytes) {

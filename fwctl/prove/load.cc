@@ -125,6 +125,11 @@ Loaded load(const LoadMeta& e, const Place& place, const Writes& writes) {
     default:
       break;
   }
+  if (e.key == NFT_META_SKUID) {
+    out = run(Kind::meta, e.key, 4);
+    out.needs_user = true;
+    return out;
+  }
   if (const std::uint32_t size = free_meta_size(e.key); size != 0) return run(Kind::meta, e.key, size);
   return unknown(fmt::format("meta key {}", e.key));
 }

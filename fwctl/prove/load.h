@@ -27,6 +27,7 @@ struct Loaded {
   Kind kind = Kind::bytes;
   std::vector<LoadedByte> bytes;
   bool needs_connection = false;  // fails for packets that are invalid or untracked
+  bool needs_user = false;        // fails where no program stands behind the packet
   std::string why;                // unknown
 };
 

@@ -1,5 +1,6 @@
 // The policy's meaning for one packet.
 #include <fmt/format.h>
+#include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
 
@@ -194,6 +195,14 @@ class OnePacket {
     return false;
   }
 
+  bool sent_by(std::uint32_t user) const {
+    const Bytes number = host_order(user);
+    bool same = (p_.byte(has_user()) & 1) != 0;
+    for (std::uint32_t i = 0; i < number.size(); ++i)
+      same = same && p_.byte({Kind::meta, NFT_META_SKUID, i}) == number[i];
+    return same;
+  }
+
   std::optional<Opinion> forwarded() const {
     if (!translated_ || p_.path != Path::through) return std::nullopt;
     for (const site::PortForward& f : site_.nat.forwards) {
@@ -231,6 +240,7 @@ class OnePacket {
     for (const site::Flow& f : site_.flows) {
       core::SourcePos where;
       if (f.from.is_gatehouse() && f.to.is_gatehouse()) continue;
+      if (f.user && !sent_by(*f.user)) continue;
       if (covers(f.ports, where) && covers(f.from, in_, source_, true) &&
           covers(f.to, out_, destination_, false))
         return yes(at(where.line != 0 ? where : f.where,

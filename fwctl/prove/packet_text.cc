@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <optional>
 
 #include "fwctl/model/field.h"
@@ -91,6 +92,21 @@ bool told(const Packet& p, const ByteKey& key) {
 
 }  // namespace
 
+std::optional<std::uint32_t> Packet::user() const {
+  if ((byte(has_user()) & 1) == 0) return std::nullopt;
+  std::uint32_t out = 0;
+  std::array<std::uint8_t, sizeof out> bytes_of_it{};
+  for (std::uint32_t i = 0; i < sizeof out; ++i) bytes_of_it[i] = byte({Kind::meta, NFT_META_SKUID, i});
+  std::memcpy(&out, bytes_of_it.data(), sizeof out);
+  return out;
+}
+
+void Packet::set_user(std::uint32_t user) {
+  const Bytes number = host_order(user);
+  for (std::uint32_t i = 0; i < number.size(); ++i) set({Kind::meta, NFT_META_SKUID, i}, number[i]);
+  set(has_user(), 1);
+}
+
 std::string Packet::to_string() const {
   std::string out;
   if (path != Path::from_gatehouse) out += "in " + printable(interface(Kind::iifname)) + ' ';
@@ -116,8 +132,10 @@ std::string Packet::to_string() const {
   if (byte({Kind::banned}) != 0) out += " banned";
   for (const auto& [key, value] : bytes) {
     if (value == 0 || told(*this, key)) continue;
+    if (key.kind == Kind::meta && key.a == NFT_META_SKUID) continue;
     out += fmt::format(" {}:{}:{}={:#x}", name_of(kOtherBytes, key.kind), key.a, key.b, value);
   }
+  if (const auto sender = user()) out += fmt::format(" user {}", *sender);
   return out;
 }
 
@@ -196,6 +214,13 @@ class PacketReader {
     }
     if (word_ == "type") return take_byte("an ICMP type", {Kind::transport, 0, 0});
     if (word_ == "hop-limit") return take_byte("a hop limit", {Kind::hop_limit});
+    if (word_ == "user") {
+      if (!take("the number of a user")) return false;
+      const auto value = number(word_, 0xffff'ffff);
+      if (!value) return wrong("`" + word_ + "` is not a user");
+      packet_.set_user(*value);
+      return true;
+    }
     if (word_ == "no-route-back") {
       route_back_ = false;
       return true;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "fwctl/prove/policy.h"
 #include "fwctl/prove/policy_facts.h"
@@ -52,12 +53,12 @@ class Policy::Grants {
   Grants(Policy& policy, Path path) : p_(policy), path_(path) {}
 
   void add(const site::Endpoint& from, const site::Endpoint& to, const site::PortRange& port,
-           const std::vector<std::string>& limits) {
+           const std::vector<std::string>& limits, std::optional<std::uint32_t> user = std::nullopt) {
     const Path way = from.is_gatehouse() ? Path::from_gatehouse
                      : to.is_gatehouse() ? Path::to_gatehouse
                                          : Path::through;
     if (way != path_ || (from.is_gatehouse() && to.is_gatehouse())) return;
-    Table& table = tables_.try_emplace(limits, Table(6)).first->second;
+    Table& table = tables_.try_emplace({limits, user}, Table(6)).first->second;
     const Wide in = interface(from);
     const Wide away = interface(to);
     const Wide protocol = port.transport == site::Transport::tcp ? kTcp : kUdp;
@@ -75,11 +76,13 @@ class Policy::Grants {
     Diagrams& d = p_.d_;
     const std::vector<Word> key = packet_key();
     Node out = d.leaf(kDrop);
-    for (const auto& [limits, table] : tables_) {
+    for (const auto& [terms, table] : tables_) {
+      const auto& [limits, user] = terms;
       Limits reasons;
       for (const std::string& text : limits) reasons.push_back(d.reason(ReasonKind::rate, text));
       std::sort(reasons.begin(), reasons.end());
-      const Node here = lookup(d, key, table, d.no());
+      Node here = lookup(d, key, table, d.no());
+      if (user) here = d.both(here, p_.sent_by(*user));
       const Node also = d.relabel(out, [&](const Leaf& leaf) { return with(leaf, reasons); });
       out = d.choose(here, also, out);
     }
@@ -136,7 +139,7 @@ class Policy::Grants {
 
   Policy& p_;
   const Path path_;
-  std::map<std::vector<std::string>, Table> tables_;
+  std::map<std::pair<std::vector<std::string>, std::optional<std::uint32_t>>, Table> tables_;
 };
 
 std::vector<Policy::Limits> Policy::alternatives(const Leaf& leaf) const {
@@ -144,6 +147,20 @@ std::vector<Policy::Limits> Policy::alternatives(const Leaf& leaf) const {
     if (const auto at = several_.find(leaf.reasons[0]); at != several_.end()) return at->second;
   }
   return {leaf.reasons};
+}
+
+// A program of the user stands behind the packet.
+Node Policy::sent_by(std::uint32_t user) {
+  const Bytes number = host_order(user);
+  Node out = d_.yes();
+  for (std::uint32_t i = 0; i < number.size(); ++i) {
+    Word byte;
+    f_.append(byte, {Kind::meta, NFT_META_SKUID, i});
+    out = d_.both(out, in_range(d_, byte, number[i], number[i]));
+  }
+  Word there;
+  f_.append(there, has_user());
+  return d_.both(out, in_range(d_, {there.back()}, 1, 1));
 }
 
 Node Policy::limited(const site::Service& service, site::Transport transport) {
@@ -165,7 +182,7 @@ Node Policy::grants(Path path) {
     }
   }
   for (const site::Flow& flow : site_.flows) {
-    for (const site::PortRange& p : flow.ports) out.add(flow.from, flow.to, p, {});
+    for (const site::PortRange& p : flow.ports) out.add(flow.from, flow.to, p, {}, flow.user);
   }
   return out.decided();
 }

@@ -131,6 +131,11 @@ class Symbolic::RuleReader {
       for (const std::uint8_t without : {kStateInvalid, kStateUntracked})
         add(d_.negate(in_range(d_, state, without, without)));
     }
+    if (loaded.needs_user) {
+      Word there;
+      s_.f_.append(there, has_user());
+      add(in_range(d_, {there.back()}, 1, 1));
+    }
     Word word;
     for (const LoadedByte& b : loaded.bytes) append(word, b);
     store(to, std::move(word));

@@ -7,6 +7,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,6 +81,24 @@ core::Result<Replay> Replay::make(const std::vector<std::pair<std::string, std::
   return out;
 }
 
+namespace {
+
+// What is sent by it counts as sent by a program of the user, and is traced.
+core::Result<core::UniqueFd> raw_socket(std::uint8_t family, std::uint32_t user) {
+  // A socket belongs to the user that this thread is for the file system when it makes it.
+  (void)setfsuid(user);
+  core::UniqueFd out(socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  const int error = errno;
+  (void)setfsuid(geteuid());
+  if (!out.valid()) return core::fail_errno(error, "open a raw socket");
+  const int priority = kTracePriority;
+  if (setsockopt(out.get(), SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority) != 0)
+    return core::fail_errno(errno, "mark a raw socket");
+  return out;
+}
+
+}  // namespace
+
 // No address of its own making, no filter but the rules.
 core::Status Replay::settle() {
   const std::string v4 = "/proc/sys/net/ipv4/";
@@ -95,14 +114,8 @@ core::Status Replay::settle() {
   GH_CHECK(network_.link_up("lo"));
   // Masquerading needs some address to hide behind: the dummy one of RFC 7600, which no packet is for.
   GH_CHECK(network_.add_address(*core::IpAddress::parse("192.0.0.8"), "lo"));
-  raw4_.reset(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
-  raw6_.reset(socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
-  if (!raw4_.valid() || !raw6_.valid()) return core::fail_errno(errno, "open a raw socket");
-  const int priority = kTracePriority;
-  for (const core::UniqueFd* fd : {&raw4_, &raw6_}) {
-    if (setsockopt(fd->get(), SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority) != 0)
-      return core::fail_errno(errno, "mark a raw socket");
-  }
+  GH_TRY(raw4_, raw_socket(4, 0));
+  GH_TRY(raw6_, raw_socket(6, 0));
   return {};
 }
 
@@ -207,9 +220,15 @@ core::Status Replay::put_on_path(const Packet& p, const std::vector<std::uint8_t
     std::memcpy(&in6->sin6_addr, to.bytes.data(), 16);
     length = sizeof *in6;
   }
+  const core::UniqueFd* from = p.family == 4 ? &raw4_ : &raw6_;
+  core::UniqueFd own;
+  if (const auto user = p.user(); user && *user != 0) {
+    GH_TRY(own, raw_socket(p.family, *user));
+    from = &own;
+  }
   // A rule that drops in the output hook makes sendto() fail with EPERM: that is an answer, not an error.
-  if (sendto((p.family == 4 ? raw4_ : raw6_).get(), bytes.data(), bytes.size(), 0,
-             reinterpret_cast<const sockaddr*>(&address), length) < 0 &&
+  if (sendto(from->get(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address),
+             length) < 0 &&
       errno != EPERM)
     return core::fail_errno(errno, "send the packet");
   return {};

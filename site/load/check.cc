@@ -18,6 +18,11 @@ class Checker {
       check_endpoint(flow.to);
       if (flow.from.zone == flow.to.zone)
         error("flow-inside-zone", flow.where, "a flow inside one zone does not pass the gatehouse");
+      if (flow.user && !flow.from.is_gatehouse()) {
+        error("user-elsewhere", flow.where,
+              "the gatehouse does not see whose packets come from other machines")
+            .hint = "`user` is for flows from the gatehouse";
+      }
     }
     for (const Endpoint& e : site_.firewall.ping_from) check_endpoint(e);
     for (const Masquerade& m : site_.nat.masquerades) {

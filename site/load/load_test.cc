@@ -94,6 +94,25 @@ TEST(Limits, MistakesHaveTheirPlace) {
   }
 }
 
+TEST(Flows, AUserIsANameOrANumber) {
+  const auto flow = [](const std::string& more) { return kZones + "flows:\n  - {" + more + "}\n"; };
+  core::Diagnostics diagnostics;
+  const auto site = load(flow("from: gatehouse, to: out, ports: [tcp/443], user: root"), diagnostics);
+  ASSERT_TRUE(site.has_value()) << diagnostics.render_all();
+  EXPECT_EQ(site->flows[0].user, 0U);
+  const std::pair<const char*, const char*> rows[] = {
+      {"from: gatehouse, to: out, ports: [tcp/1], user: no-such-user", "there is no user `no-such-user`"},
+      {"from: gatehouse, to: out, ports: [tcp/1], user: 4294967295", "there is no user"},
+      {"from: dmz, to: out, ports: [tcp/1], user: 33", "`user` is for flows from the gatehouse"},
+      {"from: gatehouse, to: out, ports: [tcp/1], cgroup: a.slice", "control group are not supported"},
+  };
+  for (const auto& [text, message] : rows) {
+    core::Diagnostics found;
+    EXPECT_FALSE(load(flow(text), found).has_value()) << text;
+    EXPECT_NE(found.render_all().find(message), std::string::npos) << found.render_all();
+  }
+}
+
 TEST(DetectionPolicy, NamesBecomeNetworks) {
   core::Diagnostics diagnostics;
   const auto site =

@@ -89,6 +89,11 @@ Flow read_flow(const YamlNode& node, Diagnostics& diagnostics) {
   map.required("ports");
   flow.ports = read_ports(map, "ports");
   flow.comment = map.string("comment");
+  if (const YamlNode* user = map.optional("user")) flow.user = read_user(*user, diagnostics);
+  if (const YamlNode* cgroup = map.optional("cgroup")) {
+    diagnostics.error("unsupported", cgroup->where, "flows of a control group are not supported").hint =
+        "give the program a user of its own and write `user`";
+  }
   map.finish();
   return flow;
 }

@@ -1,6 +1,9 @@
 #include "site/load/reader.h"
 
+#include <pwd.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace gatehouse::site {
@@ -93,6 +96,24 @@ std::vector<Endpoint> read_endpoints(MapReader& map, std::string_view key) {
     if (auto endpoint = read_endpoint(*item, map.diagnostics())) out.push_back(std::move(*endpoint));
   }
   return out;
+}
+
+std::optional<std::uint32_t> read_user(const YamlNode& node, Diagnostics& diagnostics) {
+  std::uint32_t number = 0;
+  const char* end = node.text.data() + node.text.size();
+  const auto [stop, error] = std::from_chars(node.text.data(), end, number);
+  constexpr std::uint32_t kNobody = 0xffff'ffff;  // the kernel's "no such user"
+  if (node.is_scalar() && !node.text.empty() && error == std::errc{} && stop == end && number != kNobody)
+    return number;
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 16'384> buffer{};
+  if (node.is_scalar() && getpwnam_r(node.text.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+      found != nullptr)
+    return found->pw_uid;
+  diagnostics.error("unknown-user", node.where, "there is no user `" + node.text + "` on this machine").hint =
+      "for a user of another machine write its number";
+  return std::nullopt;
 }
 
 bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics) {

@@ -20,6 +20,8 @@ std::vector<PortRange> read_ports(MapReader& map, std::string_view key);
 // "zone", "zone/host" or "gatehouse".
 std::optional<Endpoint> read_endpoint(const YamlNode& node, Diagnostics& diagnostics);
 std::vector<Endpoint> read_endpoints(MapReader& map, std::string_view key);
+// A user of this machine by name, or any by number.
+std::optional<std::uint32_t> read_user(const YamlNode& node, Diagnostics& diagnostics);
 // An absolute path without `.`, `..`, empty components or control characters.
 bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 

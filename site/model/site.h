@@ -105,6 +105,7 @@ struct Flow {
   Endpoint to;
   std::vector<PortRange> ports;
   std::string comment;
+  std::optional<std::uint32_t> user;  // only what programs of this user send; from the gatehouse only
   SourcePos where;
 };
 
