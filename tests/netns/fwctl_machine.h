@@ -42,14 +42,17 @@ class Machine {
   }
   // Starts it and does not wait.
   pid_t start(const std::string& arguments) const {
+    return start_command(std::string(GATEHOUSE_FWCTL) + " " + arguments);
+  }
+  pid_t start_command(const std::string& command) const {
     pid_t child = -1;
     inside_.enter([&] {
       child = fork();
       if (child != 0) return;
       prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a test that is stopped
-      const std::string command = fmt::format("exec env {} {} {} >>{}/log 2>&1", environment(),
-                                              GATEHOUSE_FWCTL, arguments, directory_);
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      const std::string line =
+          fmt::format("exec env {} {} >>{}/log 2>&1", environment(), command, directory_);
+      execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
       _exit(127);
     });
     return child;

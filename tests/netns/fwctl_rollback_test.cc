@@ -141,47 +141,5 @@ TEST_F(FwctlRollback, AKeeperThatIsKilledIsReplaced) {
   }
 }
 
-// kill -9 of the command at any moment.
-TEST_F(FwctlRollback, TheCommandMayDieAtAnyMoment) {
-  const char* wanted = std::getenv("GATEHOUSE_KILL_TRIALS");
-  const int trials = wanted == nullptr ? 24 : std::atoi(wanted);
-  constexpr int kAtOnce = 12;
-  std::mt19937 random(7);
-  int in_force_when_killed = 0;
-  for (int done = 0; done < trials; done += kAtOnce) {
-    std::vector<Machine> machines;
-    std::vector<std::string> before;
-    for (int i = 0; i < kAtOnce; ++i) {
-      auto made = Machine::make();
-      ASSERT_TRUE(made);
-      machines.push_back(std::move(*made));
-      ASSERT_EQ(machines.back().fwctl("apply " + small_).status, 0);
-      before.push_back(machines.back().ruleset());
-    }
-    for (int i = 0; i < kAtOnce; ++i) {
-      const Machine& m = machines[static_cast<std::size_t>(i)];
-      const pid_t child = m.start("apply --confirm-within 2s " + large_);
-      usleep(static_cast<useconds_t>(random() % 90'000));
-      kill(child, SIGKILL);
-      waitpid(child, nullptr, 0);
-      in_force_when_killed += m.ruleset() != before[static_cast<std::size_t>(i)] ? 1 : 0;
-    }
-    const std::int64_t until = core::monotonic_us() + 4'000'000;
-    for (std::size_t i = 0; i < machines.size(); ++i) {
-      while (machines[i].ruleset() != before[i] && core::monotonic_us() < until) usleep(50'000);
-      EXPECT_EQ(machines[i].ruleset(), before[i]) << "machine " << i;
-    }
-    // Nothing is stuck: the next change goes through.
-    usleep(2'000'000);
-    for (const Machine& m : machines) {
-      const Output next = m.fwctl("apply " + large_);
-      EXPECT_EQ(next.status, 0) << next.text;
-    }
-  }
-  std::printf("%d trials, the change was in force in %d of them when the command was killed\n", trials,
-              in_force_when_killed);
-  EXPECT_GT(in_force_when_killed, 0) << "killed too early every time: nothing was tested";
-}
-
 }  // namespace
 }  // namespace gatehouse::test
