@@ -60,8 +60,10 @@ class Machine {
   const std::string& directory() const { return directory_; }
   const Namespace& inside() const { return inside_; }
   // As nft lists it, sets and chains in the order of their names: the order they were made in means nothing.
+  // Who owns the table is not what it does.
   std::string ruleset() const {
-    const std::string text = run("nft -s list ruleset").text;
+    const std::string text =
+        run("nft -s list ruleset | sed -E '/^\tflags ([a-z,]*owner)?$/d; s/ # progname .*//'").text;
     std::vector<std::string> blocks;
     std::string block;
     for (std::size_t at = 0; at < text.size();) {
