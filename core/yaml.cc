@@ -13,6 +13,9 @@
 namespace gatehouse::core {
 namespace {
 
+constexpr const char* kSubset =
+    "look for a bracket, a quote or an indentation near this place; anchors, aliases and tags are not read";
+
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxNodes = 2'000'000;
 
@@ -69,7 +72,7 @@ class TreeBuilder : public YAML::EventHandler {
             static_cast<std::uint32_t>(std::max(mark.column, 0) + 1)};
   }
   [[noreturn]] void refuse(const YAML::Mark& mark, std::string message) {
-    diagnostics_.error("yaml-syntax", position(mark), std::move(message));
+    diagnostics_.error("yaml-syntax", position(mark), std::move(message)).hint = kSubset;
     throw Stop{};
   }
   void check_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -168,10 +171,12 @@ std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagno
     }
   } catch (const YAML::Exception& e) {
     const bool known = !e.mark.is_null();
-    diagnostics.error("yaml-syntax",
-                      {source.name(), known ? static_cast<std::uint32_t>(e.mark.line + 1) : 0,
-                       known ? static_cast<std::uint32_t>(e.mark.column + 1) : 0},
-                      e.msg);
+    diagnostics
+        .error("yaml-syntax",
+               {source.name(), known ? static_cast<std::uint32_t>(e.mark.line + 1) : 0,
+                known ? static_cast<std::uint32_t>(e.mark.column + 1) : 0},
+               e.msg)
+        .hint = kSubset;
   } catch (const Stop&) {
     // The diagnostic is already there.
   }
@@ -197,7 +202,8 @@ std::optional<std::uint64_t> yaml_uint(const YamlNode& node, std::uint64_t least
     const auto [at, error] = std::from_chars(node.text.data(), end, value);
     if (error == std::errc{} && at == end && value >= least && value <= most) return value;
   }
-  wrong(node, diagnostics, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  wrong(node, diagnostics, "a whole number from " + std::to_string(least) + " to " + std::to_string(most))
+      .hint = "write digits alone, without a unit";
   return std::nullopt;
 }
 
@@ -315,14 +321,15 @@ std::optional<IpAddress> yaml_address(const YamlNode& node, Diagnostics& diagnos
   if (node.is_scalar()) {
     if (auto address = IpAddress::parse(node.text)) return address;
   }
-  wrong(node, diagnostics, "an IP address");
+  wrong(node, diagnostics, "an IP address").hint = "write one address, such as 10.1.0.5 or 2001:db8::5";
   return std::nullopt;
 }
 
 MapReader::MapReader(const YamlNode& node, std::string what, Diagnostics& diagnostics)
     : node_(&node), what_(std::move(what)), diagnostics_(&diagnostics) {
   if (!node.is_map() && !node.is_null())
-    diagnostics.error("bad-value", node.where, what_ + " must be a mapping (key: value)");
+    diagnostics.error("bad-value", node.where, what_ + " must be a mapping (key: value)").hint =
+        "write {key: value}, or keys on lines of their own";
 }
 
 const YamlNode* MapReader::optional(std::string_view key) {
@@ -334,7 +341,8 @@ const YamlNode* MapReader::optional(std::string_view key) {
 const YamlNode* MapReader::required(std::string_view key) {
   const YamlNode* value = optional(key);
   if (value == nullptr)
-    diagnostics_->error("missing-key", node_->where, what_ + " needs the key `" + std::string(key) + "`");
+    diagnostics_->error("missing-key", node_->where, what_ + " needs the key `" + std::string(key) + "`")
+        .hint = "add `" + std::string(key) + ":`";
   return value;
 }
 

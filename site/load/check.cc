@@ -17,7 +17,8 @@ class Checker {
       check_endpoint(flow.from);
       check_endpoint(flow.to);
       if (flow.from.zone == flow.to.zone)
-        error("flow-inside-zone", flow.where, "a flow inside one zone does not pass the gatehouse");
+        error("flow-inside-zone", flow.where, "a flow inside one zone does not pass the gatehouse").hint =
+            "remove it, or name another zone";
       if (flow.user && !flow.from.is_gatehouse()) {
         error("user-elsewhere", flow.where,
               "the gatehouse does not see whose packets come from other machines")
@@ -58,8 +59,18 @@ class Checker {
   template <class T>
   void unknown(const std::string& what, const std::string& name, const SourcePos& where,
                const std::vector<T>& all) {
-    error("unknown-name", where, "there is no " + what + " `" + name + "`").hint =
-        core::did_you_mean(name, names_of(all));
+    error("unknown-name", where, "there is no " + what + " `" + name + "`").hint = nearest(name, all);
+  }
+  // The name that was meant, or all there are.
+  template <class T>
+  static std::string nearest(const std::string& name, const std::vector<T>& all) {
+    std::string out = core::did_you_mean(name, names_of(all));
+    if (all.empty()) return "none is defined";
+    if (!out.empty()) return out;
+    constexpr std::size_t kMost = 8;
+    for (std::size_t i = 0; i < std::min(all.size(), kMost); ++i)
+      out += (i == 0 ? "there are: " : ", ") + all[i].name;
+    return all.size() > kMost ? out + ", ..." : out;
   }
 
   bool check_endpoint(const Endpoint& endpoint) {
@@ -71,7 +82,7 @@ class Checker {
     }
     if (!endpoint.host.empty() && zone->find_host(endpoint.host) == nullptr) {
       error("unknown-name", endpoint.where, "zone `" + zone->name + "` has no host `" + endpoint.host + "`")
-          .hint = core::did_you_mean(endpoint.host, names_of(zone->hosts));
+          .hint = nearest(endpoint.host, zone->hosts);
       return false;
     }
     return true;
@@ -94,27 +105,33 @@ class Checker {
     for (std::size_t i = 0; i < site_.zones.size(); ++i) {
       const Zone& zone = site_.zones[i];
       if (zone.untrusted && untrusted != nullptr)
-        error("two-outsides", zone.where, "only one zone can have `networks: any`");
+        error("two-outsides", zone.where, "only one zone can have `networks: any`").hint =
+            "list the networks of one of them";
       if (zone.untrusted) untrusted = &zone;
       if (!zone.untrusted && zone.networks.empty())
-        error("missing-network", zone.where, "zone `" + zone.name + "` has no network");
+        error("missing-network", zone.where, "zone `" + zone.name + "` has no network").hint =
+            "add its networks, or write `networks: any`";
       for (std::size_t j = 0; j < i; ++j) check_pair(site_.zones[j], zone);
       for (const Host& host : zone.hosts) check_host(zone, host);
     }
-    if (site_.zones.empty()) error("missing-zone", {site_.file, 1, 1}, "a site needs at least one zone");
+    if (site_.zones.empty())
+      error("missing-zone", {site_.file, 1, 1}, "a site needs at least one zone").hint =
+          "add `zones:` with the interface and the networks of each side";
   }
 
   void check_pair(const Zone& first, const Zone& second) {
     if (first.interface == second.interface) {
       error("same-interface", second.where,
-            "zones `" + first.name + "` and `" + second.name + "` share the interface " + first.interface);
+            "zones `" + first.name + "` and `" + second.name + "` share the interface " + first.interface)
+          .hint = "a zone is all that is behind one interface: make them one zone";
     }
     for (const IpPrefix& a : first.networks) {
       for (const IpPrefix& b : second.networks) {
         if (a.overlaps(b)) {
           error("overlapping-zones", second.where,
                 "network " + b.to_string() + " of zone `" + second.name + "` overlaps " + a.to_string() +
-                    " of zone `" + first.name + "`");
+                    " of zone `" + first.name + "`")
+              .hint = "an address belongs to one zone: make one of the networks smaller";
         }
       }
     }
@@ -127,18 +144,21 @@ class Checker {
       if (!inside && !zone.untrusted)
         error("host-outside-zone", host.where,
               "address " + address.to_string() + " of host `" + host.name + "` is in no network of zone `" +
-                  zone.name + "`");
+                  zone.name + "`")
+            .hint = "correct the address, or add its network to the zone";
     }
   }
 
   void check_service(const Service& service) {
     check_endpoint(service.host);
     if (!service.host.is_gatehouse() && service.host.host.empty())
-      error("missing-host", service.where, "service `" + service.name + "` must name a host: zone/host");
+      error("missing-host", service.where, "service `" + service.name + "` must name a host: zone/host")
+          .hint = "write the zone, `/` and one of its hosts";
     for (const Endpoint& e : service.exposed_to) check_endpoint(e);
     if (!service.exposed_to.empty() && service.ports.empty()) {
       error("exposed-without-port", service.where,
-            "service `" + service.name + "` is exposed but binds no port");
+            "service `" + service.name + "` is exposed but binds no port")
+          .hint = "add `ports:`, or remove `expose:`";
     }
     if (service.domain.empty()) {
       error("no-domain", service.where, "service `" + service.name + "` has no MAC domain").hint =
@@ -147,7 +167,8 @@ class Checker {
       if (!domain->exec.empty() && domain->exec != service.exec) {
         error("exec-mismatch", service.where,
               "service `" + service.name + "` runs " + service.exec + " but its domain `" + domain->name +
-                  "` is for " + domain->exec);
+                  "` is for " + domain->exec)
+            .hint = "name the same program in both";
       }
       for (const PortRange& port : service.ports) {
         if (!may_bind(*domain, port)) {
@@ -169,7 +190,8 @@ class Checker {
           if (a.transport == b.transport && a.first <= b.last && b.first <= a.last) {
             error("port-taken", a.where,
                   a.to_string() + " of service `" + service.name + "` is bound by service `" + other.name +
-                      "` on the same host");
+                      "` on the same host")
+                .hint = "one host has each port once";
           }
         }
       }
@@ -255,7 +277,8 @@ class Checker {
       error("missing-host", site_.administration->where, "the administration host is one host: zone/host");
     if (zone != nullptr && zone->untrusted)
       error("admin-outside", site_.administration->where,
-            "the administration host cannot stand in the untrusted zone");
+            "the administration host cannot stand in the untrusted zone")
+          .hint = "name a host of a zone with networks";
   }
 
   void check_people() {

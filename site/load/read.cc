@@ -22,7 +22,8 @@ void read_hosts(const YamlNode* node, Zone& zone, Diagnostics& diagnostics) {
       add(value);
     }
     if (host.addresses.empty())
-      diagnostics.error("missing-address", key.where, "host `" + key.text + "` has no address");
+      diagnostics.error("missing-address", key.where, "host `" + key.text + "` has no address").hint =
+          "write its addresses: `" + key.text + ": [10.1.0.5]`";
     zone.hosts.push_back(std::move(host));
   });
 }
@@ -33,13 +34,17 @@ Zone read_zone(const YamlNode& key, const YamlNode& node, Diagnostics& diagnosti
   zone.name = key.text;
   zone.where = key.where;
   if (zone.name == kGatehouse)
-    diagnostics.error("reserved-name", key.where,
-                      "`gatehouse` names the firewall machine itself and cannot be a zone");
+    diagnostics
+        .error("reserved-name", key.where,
+               "`gatehouse` names the firewall machine itself and cannot be a zone")
+        .hint = "choose another name";
   zone.interface = map.required_string("interface");
   if (zone.interface.size() > kMaxInterfaceName ||
       zone.interface.find_first_of("/ \t*\"") != std::string::npos) {
-    diagnostics.error("bad-value", map.node().find("interface")->where,
-                      "`" + zone.interface + "` is not an interface name");
+    diagnostics
+        .error("bad-value", map.node().find("interface")->where,
+               "`" + zone.interface + "` is not an interface name")
+        .hint = "1 to 15 bytes, without spaces, quotes, `/` and `*`";
   }
   const YamlNode* networks = map.required("networks");
   if (networks != nullptr && networks->is_scalar() && networks->text == "any") {
@@ -104,8 +109,9 @@ bool read_choice(MapReader& map, std::string_view key, const char* first, const 
   if (node == nullptr) return fallback;
   if (node->is_scalar() && node->text == first) return true;
   if (node->is_scalar() && node->text == second) return false;
-  map.diagnostics().error("bad-value", node->where,
-                          "expected `" + std::string(first) + "` or `" + second + "`");
+  map.diagnostics()
+      .error("bad-value", node->where, "expected `" + std::string(first) + "` or `" + second + "`")
+      .hint = "it is `" + std::string(fallback ? first : second) + "` when it is not said";
   return fallback;
 }
 
@@ -129,7 +135,8 @@ Firewall read_firewall(const YamlNode* node, Diagnostics& diagnostics) {
     if (path->is_scalar())
       out.blocklists.push_back({path->text, path->where});
     else
-      diagnostics.error("bad-value", path->where, "expected the path of a list of addresses");
+      diagnostics.error("bad-value", path->where, "expected the path of a list of addresses").hint =
+          "write the path as text";
   }
   out.guard = read_guard(map.optional("guard"), diagnostics);
   out.ping_from = read_endpoints(map, "ping-from");

@@ -142,7 +142,8 @@ void read_blocklists(Site& site, Diagnostics& diagnostics) {
   for (const Blocklist& list : site.firewall.blocklists) {
     auto text = core::read_file(resolve_path(site, list.path), kMostBytes);
     if (!text) {
-      diagnostics.error("no-file", list.where, text.error().text);
+      diagnostics.error("no-file", list.where, text.error().text).hint =
+          "a path that does not begin with `/` is taken from the site file's directory";
       continue;
     }
     const core::SourceText source(list.path, std::move(*text));

@@ -33,9 +33,10 @@ Rate read_rate(MapReader& map, std::string_view key, std::string_view burst_key)
   const YamlNode* burst = map.optional(burst_key);
   if (node == nullptr) {
     if (burst != nullptr)
-      map.diagnostics().error(
-          "bad-value", burst->where,
-          "`" + std::string(burst_key) + "` says nothing without `" + std::string(key) + "`");
+      map.diagnostics()
+          .error("bad-value", burst->where,
+                 "`" + std::string(burst_key) + "` says nothing without `" + std::string(key) + "`")
+          .hint = "add `" + std::string(key) + ": 20/second`, or remove it";
     return {};
   }
   Rate out = read_rate(*node, map.diagnostics());
@@ -63,13 +64,14 @@ std::optional<ConnectionLimit> read_limit(const YamlNode* node, const std::strin
       out.source_v6 = static_cast<std::uint8_t>(lengths.uint("ipv6", out.source_v6, 16, 128));
       lengths.finish();
       if (!out.by_source())
-        diagnostics.error("bad-value", prefixes->where,
-                          "`one-source` says nothing without a limit for each source");
+        diagnostics
+            .error("bad-value", prefixes->where, "`one-source` says nothing without a limit for each source")
+            .hint = "add `new-per-source` or `open-per-source`, or remove it";
     }
   }
   map.finish();
   if (node->is_map() && out.opened.count == 0 && out.open == 0 && !out.by_source() && node->items.empty()) {
-    diagnostics.error("bad-value", node->where, "an empty limit limits nothing");
+    diagnostics.error("bad-value", node->where, "an empty limit limits nothing").hint = "add `new` or `open`";
   }
   return out;
 }

@@ -122,7 +122,8 @@ bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics) {
   const bool odd = p.find("//") != std::string::npos || (p + "/").find("/./") != std::string::npos ||
                    (p + "/").find("/../") != std::string::npos;
   if (node.is_scalar() && !p.empty() && p[0] == '/' && !control && !odd) return true;
-  diagnostics.error("bad-path", node.where, "`" + p + "` is not an absolute path without `.`, `..` and `//`");
+  diagnostics.error("bad-path", node.where, "`" + p + "` is not an absolute path without `.`, `..` and `//`")
+      .hint = "write the whole path, beginning with `/`";
   return false;
 }
 
