@@ -13,6 +13,7 @@
 #include "fwctl/control/admin_path.h"
 #include "fwctl/control/change.h"
 #include "fwctl/control/control.h"
+#include "fwctl/control/end_flows.h"
 #include "fwctl/control/plan_file.h"
 #include "fwctl/control/writer.h"
 #include "fwctl/model/build.h"
@@ -133,7 +134,16 @@ core::Status still_as_planned(Kernel& kernel, const PlanFile& plan) {
                           committers(plan.generation, now)));
 }
 
-std::string report_text(const Args& args, const site::Site& site, const ChangeReport& change) {
+// The change is in force whether or not old connections could be looked at.
+EndedFlows end_flows(Kernel& kernel, const site::Site& site) {
+  auto ended = end_forbidden_flows(kernel, site);
+  if (ended) return std::move(*ended);
+  core::log_warning("connections of before stay: {}", ended.error().to_string());
+  return {};
+}
+
+std::string report_text(const Args& args, const site::Site& site, const ChangeReport& change,
+                        const EndedFlows& flows) {
   const ApplyReport& report = change.applied;
   const bool waits = change.entry && change.entry->state == EntryState::pending;
   std::string out;
@@ -144,6 +154,9 @@ std::string report_text(const Args& args, const site::Site& site, const ChangeRe
     for (const std::string& n : report.missing_interfaces) json.string(n);
     json.end_array();
     if (change.entry) json.field("change", change.entry->id).field("pending", waits);
+    json.key("ended_connections").begin_array();
+    for (const std::string& f : flows.ended) json.string(f);
+    json.end_array();
     json.end_object();
     return out + '\n';
   }
@@ -151,6 +164,13 @@ std::string report_text(const Args& args, const site::Site& site, const ChangeRe
     return fmt::format("{} is in force already (generation {})\n", site.name, report.generation);
   out = fmt::format("{} is in force: {} change(s), generation {}\n", site.name, report.changes,
                     report.generation);
+  if (!flows.ended.empty()) {
+    out += fmt::format("{} of {} connections are not allowed any more and have ended\n", flows.ended.size(),
+                       flows.looked_at);
+    for (const std::string& f : flows.ended) {
+      if (args.verbose()) out += "  " + f + '\n';
+    }
+  }
   if (waits) {
     out += fmt::format(
         "change {} is taken back in {} s unless `fwctl confirm` says otherwise, over a new connection\n",
@@ -195,8 +215,8 @@ Result<int> run_plan(const Args& args) {
 
 Result<int> run_apply(const Args& args) {
   if (args.has("-n")) {
-    for (const char* option :
-         {"--expect-generation", "--require-interfaces", "--confirm-within", "--i-know"}) {
+    for (const char* option : {"--expect-generation", "--require-interfaces", "--confirm-within", "--i-know",
+                               "--keep-connections"}) {
       if (args.has(option))
         return fail(Errc::invalid_input, fmt::format("-n changes nothing: {} says nothing to it", option));
     }
@@ -232,7 +252,10 @@ Result<int> run_apply(const Args& args) {
   }
   report.applied.missing_interfaces = missing;
   warn_missing(missing);
-  GH_CHECK(core::print_result(report_text(args, wanted.site, report)));
+  EndedFlows flows;
+  if (report.applied.changes != 0 && !args.has("--keep-connections"))
+    flows = end_flows(writer.kernel, wanted.site);
+  GH_CHECK(core::print_result(report_text(args, wanted.site, report, flows)));
   return core::kExitDone;
 }
 

@@ -45,6 +45,7 @@ const core::ToolSpec kTool = {
                false, false},
               {"--i-know", "", "even when it shuts the way of administration or the SSH session in use",
                false, false},
+              {"--keep-connections", "", "also those that the new policy would not let in", false, false},
               {"-n", "", "change nothing: what `plan` does", false, false}},
              run_apply},
             {"confirm",

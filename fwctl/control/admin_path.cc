@@ -34,17 +34,6 @@ Packet opening(const core::IpAddress& from, const core::IpAddress& to, std::uint
   return out;
 }
 
-const site::Zone* zone_of(const site::Site& site, const core::IpAddress& address) {
-  const site::Zone* untrusted = nullptr;
-  for (const site::Zone& z : site.zones) {
-    if (z.untrusted) untrusted = &z;
-    for (const core::IpPrefix& n : z.networks) {
-      if (n.contains(address)) return &z;
-    }
-  }
-  return untrusted;
-}
-
 void look(const LiveRuleset& ruleset, std::string what, Packet packet, std::vector<Cut>& out) {
   bool whole = false;
   if ((prove::possible_verdicts(ruleset, packet, whole) & prove::kAccept) != 0) return;
@@ -79,6 +68,17 @@ void check_service(const site::Site& site, const LiveRuleset& ruleset, const sit
 }
 
 }  // namespace
+
+const site::Zone* zone_of(const site::Site& site, const core::IpAddress& address) {
+  const site::Zone* untrusted = nullptr;
+  for (const site::Zone& z : site.zones) {
+    if (z.untrusted) untrusted = &z;
+    for (const core::IpPrefix& n : z.networks) {
+      if (n.contains(address)) return &z;
+    }
+  }
+  return untrusted;
+}
 
 std::optional<Session> Session::parse(std::string_view text) {
   std::vector<std::string> words;

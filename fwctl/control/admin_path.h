@@ -34,4 +34,7 @@ struct Cut {
 std::vector<Cut> cut_paths(const site::Site& site, const LiveRuleset& ruleset,
                            const std::optional<Session>& session);
 
+// The zone that an address belongs to; null only when the site has no untrusted zone.
+const site::Zone* zone_of(const site::Site& site, const core::IpAddress& address);
+
 }  // namespace gatehouse::fwctl

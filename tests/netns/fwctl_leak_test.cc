@@ -82,6 +82,7 @@ class Traffic {
     watcher_.drain();
     const bool out = watcher_.saw_port(kClosedMarker);
     watcher_.forget();
+    receive();  // its socket holds some 20,000 packets
     return out;
   }
   void finish() {
@@ -89,14 +90,17 @@ class Traffic {
     flood_.join();
     steady_.join();
     usleep(100'000);
-    char buffer[16];
-    while (recv(receiver_.get(), buffer, sizeof buffer, 0) > 0) ++received_open_;
+    receive();
   }
   std::uint64_t sent_closed() const { return sent_closed_; }
   std::uint64_t sent_open() const { return sent_open_; }
   std::uint64_t received_open() const { return received_open_; }
 
  private:
+  void receive() {
+    char buffer[16];
+    while (recv(receiver_.get(), buffer, sizeof buffer, 0) > 0) ++received_open_;
+  }
   static sockaddr_in address(const char* text) {
     sockaddr_in out{};
     out.sin_family = AF_INET;
