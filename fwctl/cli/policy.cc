@@ -86,13 +86,16 @@ Result<int> run_check(const Args& args) {
 
 Result<int> run_export(const Args& args) {
   const std::string format = args.json() ? "json" : args.value("--format", "normal");
-  if (format != "nft" && format != "json" && format != "normal") {
-    return fail(Errc::invalid_input, "--format wants nft, json or normal, not `" + format + "`");
-  }
+  using Printer = std::string (*)(const Ruleset&);
+  const Printer print = format == "nft"      ? print_nft
+                        : format == "json"   ? print_json
+                        : format == "dot"    ? print_dot
+                        : format == "normal" ? print_normal
+                                             : Printer{};
+  if (print == nullptr)
+    return fail(Errc::invalid_input, "--format wants normal, nft, json or dot, not `" + format + "`");
   GH_TRY(const Policy policy, load_policy(args));
-  GH_CHECK(core::print_result(format == "nft"    ? print_nft(policy.ruleset)
-                              : format == "json" ? print_json(policy.ruleset)
-                                                 : print_normal(policy.ruleset)));
+  GH_CHECK(core::print_result(print(policy.ruleset)));
   return core::kExitDone;
 }
 

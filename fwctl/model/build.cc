@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "fwctl/model/bogons.h"
 #include "fwctl/model/dispatch.h"
 #include "fwctl/model/origin.h"
 #include "fwctl/model/translate.h"
@@ -34,11 +35,6 @@ constexpr std::uint8_t kRouterAdvert = 134;
 constexpr std::uint8_t kEchoRequest4 = 8;
 constexpr std::uint8_t kEchoRequest6 = 128;
 constexpr std::size_t kMaxNameBytes = 64;
-
-// Addresses that are nobody's on the outside, whatever the site: RFC 6890 loopback, "this network",
-// multicast and reserved; RFC 4291 unspecified, loopback, IPv4-mapped, link-local and multicast.
-constexpr std::string_view kBogons[] = {"0.0.0.0/8", "127.0.0.0/8",       "224.0.0.0/4", "240.0.0.0/4",
-                                        "::/127",    "::ffff:0.0.0.0/96", "fe80::/10",   "ff00::/8"};
 
 Verdict accept() {
   return {VerdictKind::accept, {}};
@@ -148,11 +144,14 @@ class Builder {
         GH_CHECK((v4 ? never4 : never6).add({Interval::of_prefix(n)}, {}, origin));
       }
     }
-    for (const std::string_view text : kBogons) {
-      const auto prefix = IpPrefix::parse(text);
-      if (!prefix) return fail(Errc::invalid_input, "built-in prefix " + std::string(text));
+    std::vector<Bogon> bogons(impossible_bogons().begin(), impossible_bogons().end());
+    if (site_.firewall.registry_bogons)
+      bogons.insert(bogons.end(), registry_bogons().begin(), registry_bogons().end());
+    for (const Bogon& bogon : bogons) {
+      const auto prefix = IpPrefix::parse(bogon.prefix);
+      if (!prefix) return fail(Errc::invalid_input, "built-in prefix " + std::string(bogon.prefix));
       SetBuilder& set = prefix->address.is_v4() ? never4 : never6;
-      GH_CHECK(set.add({Interval::of_prefix(*prefix)}, {}, built_in("special-purpose address")));
+      GH_CHECK(set.add({Interval::of_prefix(*prefix)}, {}, built_in(bogon.what)));
     }
     for (SetBuilder* b : {&networks4, &networks6, &untrusted, &never4, &never6})
       out_.sets.push_back(b->take());

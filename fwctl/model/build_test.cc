@@ -57,6 +57,24 @@ site::Service service(std::string name, site::Endpoint host, std::vector<site::P
   return out;
 }
 
+TEST(Build, TheGraphNamesWhatLeadsWhere) {
+  site::Site s = two_zones();
+  s.services = {service("web", at("inside", "a"), {port(Transport::tcp, 80, 80)}, {at("outside")})};
+  const auto built = build_ruleset(s);
+  ASSERT_TRUE(built);
+  const std::string dot = print_dot(*built);
+  EXPECT_THAT(dot, HasSubstr(R"("forward" -> "outside-to-inside" [label="\"wan0\" . \"lan0\""];)"));
+  EXPECT_THAT(dot, HasSubstr(R"("outside-to-inside" -> "service-web" [label="10.1.0.1 . tcp . 80)"));
+  EXPECT_THAT(dot, HasSubstr(R"("service-web" -> "accept")"));
+}
+
+TEST(Build, RegistryBogonsAreAsked) {
+  site::Site s = two_zones();
+  EXPECT_THAT(print_normal(*build_ruleset(s)), Not(HasSubstr("192.168.0.0/16")));
+  s.firewall.registry_bogons = true;
+  EXPECT_THAT(print_normal(*build_ruleset(s)), HasSubstr("private use, RFC 1918"));
+}
+
 TEST(Build, EveryBaseChainEndsWithACountedDrop) {
   const auto r = build_ruleset(two_zones());
   ASSERT_TRUE(r) << r.error().to_string();

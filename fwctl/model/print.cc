@@ -65,6 +65,8 @@ struct MatchText {
   std::string operator()(const IsForwarded&) const { return "ct status dnat"; }
 };
 
+}  // namespace
+
 std::string element_key(const Set& set, const Element& element) {
   std::string out;
   for (std::size_t i = 0; i < element.key.size(); ++i) {
@@ -72,6 +74,8 @@ std::string element_key(const Set& set, const Element& element) {
   }
   return out;
 }
+
+namespace {
 
 std::string type_text(const Set& set) {
   std::string out;

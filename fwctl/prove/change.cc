@@ -227,7 +227,7 @@ class Half {
   const std::vector<Node>& whole_zones(Kind kind) {
     std::vector<Node>& out = whole_[kind];
     if (!out.empty()) return out;
-    std::vector<core::IpPrefix> inside = nobodys_outside();
+    std::vector<core::IpPrefix> inside = nobodys_outside(site_);
     for (const site::Zone& z : site_.zones) {
       if (!z.untrusted) out.push_back(policy_.address_in(kind, z.networks));
       inside.insert(inside.end(), z.networks.begin(), z.networks.end());

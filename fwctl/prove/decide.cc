@@ -9,6 +9,7 @@
 
 #include "core/os.h"
 #include "fwctl/model/field.h"
+#include "fwctl/prove/policy_facts.h"
 #include "fwctl/prove/search.h"
 
 namespace gatehouse::fwctl::prove {
@@ -241,17 +242,13 @@ class Half {
       out = d_.both(out, d_.negate(policy_.listed()));
     const site::Zone* zone = site_.find_zone(a.from.zone);
     if (zone == nullptr) return out;
-    const Node belongs = zone->untrusted ? policy_.address_in(Kind::source, outside_examples())
+    const Node belongs = zone->untrusted ? policy_.address_in(Kind::source, outside_examples(site_))
                                          : policy_.address_in(Kind::source, zone->networks);
     out = d_.both(out, belongs);
     const site::Zone* target = site_.find_zone(a.to.zone);
     if (target == nullptr || !a.to.host.empty()) return out;
     return d_.both(out, policy_.address_in(Kind::destination,
-                                           target->untrusted ? outside_examples() : target->networks));
-  }
-  static std::vector<core::IpPrefix> outside_examples() {
-    return {*core::IpPrefix::parse("192.0.2.0/24"), *core::IpPrefix::parse("198.51.100.0/24"),
-            *core::IpPrefix::parse("203.0.113.0/24"), *core::IpPrefix::parse("2001:db8::/32")};
+                                           target->untrusted ? outside_examples(site_) : target->networks));
   }
 
   const site::Site& site_;

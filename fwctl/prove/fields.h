@@ -78,8 +78,8 @@ inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRe
 
 // A packet as people write it. Words in any order: `in IFACE`, `out IFACE`, a protocol (tcp, udp, icmp,
 // icmpv6 or `protocol N`), `SOURCE > DESTINATION` with :PORT, TCP flags (SYN|ACK), `type N`, a connection
-// state, `hop-limit N`, `user N`, `no-route-back`, `banned`, and KIND:A:B=VALUE for any other byte a rule looks at.
-// `interface_of` translates what stands after `in` and `out`.
+// state, `hop-limit N`, `user N`, `no-route-back`, `banned`, and KIND:A:B=VALUE for any other byte a rule
+// looks at. `interface_of` translates what stands after `in` and `out`.
 core::Result<Packet> parse_packet(const std::string& text,
                                   const std::function<std::string(const std::string&)>& interface_of);
 

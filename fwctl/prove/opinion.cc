@@ -26,20 +26,39 @@ Wide wide_interface(std::string_view name) {
   return out;
 }
 
+namespace {
+
+std::vector<IpPrefix> prefixes(std::initializer_list<const char*> all) {
+  std::vector<IpPrefix> out;
+  for (const char* text : all) out.push_back(*IpPrefix::parse(text));
+  return out;
+}
+
+}  // namespace
+
 const std::vector<IpPrefix>& nobodys_outside() {
-  static const std::vector<IpPrefix> all = [] {
-    std::vector<IpPrefix> out;
-    for (const char* text :
-         {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"})
-      out.push_back(*IpPrefix::parse(text));
-    return out;
-  }();
+  static const std::vector<IpPrefix> all = prefixes(
+      {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"});
   return all;
 }
-const std::vector<IpPrefix>& documentation_networks() {
-  static const std::vector<IpPrefix> all = {*IpPrefix::parse("198.51.100.0/24"),
-                                            *IpPrefix::parse("2001:db8:ff::/64")};
-  return all;
+const std::vector<IpPrefix>& nobodys_outside(const site::Site& site) {
+  // RFC 1918, 6598, 3927, 7335, 7600, 8880, 5737, 2544; 8215, 6666, 9780, 5180, 3849, 9637, 9602, 4193.
+  static const std::vector<IpPrefix> registry = [] {
+    std::vector<IpPrefix> out =
+        prefixes({"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+                  "192.0.0.0/29",   "192.0.0.8/32",  "192.0.0.170/31", "192.0.2.0/24",  "198.51.100.0/24",
+                  "203.0.113.0/24", "198.18.0.0/15", "64:ff9b:1::/48", "100::/64",      "100:0:0:1::/64",
+                  "2001:2::/48",    "2001:db8::/32", "3fff::/20",      "5f00::/16",     "fc00::/7"});
+    out.insert(out.end(), nobodys_outside().begin(), nobodys_outside().end());
+    return out;
+  }();
+  return site.firewall.registry_bogons ? registry : nobodys_outside();
+}
+const std::vector<IpPrefix>& outside_examples(const site::Site& site) {
+  static const std::vector<IpPrefix> documentation =
+      prefixes({"198.51.100.0/24", "192.0.2.0/24", "203.0.113.0/24", "2001:db8::/32"});
+  static const std::vector<IpPrefix> allocated = prefixes({"9.9.9.0/24", "2620:fe::/48"});
+  return site.firewall.registry_bogons ? allocated : documentation;
 }
 
 namespace {
@@ -120,7 +139,7 @@ class OnePacket {
     return std::any_of(all.begin(), all.end(), [&](const IpPrefix& p) { return p.contains(a); });
   }
   bool never_outside(const IpAddress& a) const {
-    if (inside(nobodys_outside(), a)) return true;
+    if (inside(nobodys_outside(site_), a)) return true;
     return std::any_of(site_.zones.begin(), site_.zones.end(),
                        [&](const site::Zone& z) { return inside(z.networks, a); });
   }

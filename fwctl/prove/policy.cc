@@ -86,7 +86,7 @@ Node Policy::neighbour_discovery() {
 }
 
 Node Policy::never_outside(Kind kind) {
-  std::vector<IpPrefix> all_of_them = nobodys_outside();
+  std::vector<IpPrefix> all_of_them = nobodys_outside(site_);
   for (const site::Zone& z : site_.zones)
     all_of_them.insert(all_of_them.end(), z.networks.begin(), z.networks.end());
   return address_in(kind, all_of_them);
@@ -309,7 +309,7 @@ std::vector<Node> Policy::wishes(Path path) {
       std::vector<Node> places;
       for (const site::Zone& z : site_.zones) {
         std::vector<IpPrefix> networks = z.networks;
-        if (z.untrusted) networks = documentation_networks();
+        if (z.untrusted) networks = outside_examples(site_);
         if (known_only && !own && !z.hosts.empty()) {
           networks.clear();
           for (const site::Host& h : z.hosts) {

@@ -17,8 +17,10 @@ Wide wide_address(const core::IpAddress& address);
 Wide wide_interface(std::string_view name);
 // Addresses that exist nowhere outside, whatever the site (RFC 6890; RFC 4291 2.5 and 2.7).
 const std::vector<core::IpPrefix>& nobodys_outside();
-// RFC 5737 and RFC 3849: examples of addresses outside.
-const std::vector<core::IpPrefix>& documentation_networks();
+// The same as this site means it: with the registry of RFC 6890, if it asks for that.
+const std::vector<core::IpPrefix>& nobodys_outside(const site::Site& site);
+// Examples of addresses outside: of documentation (RFC 5737, RFC 3849), unless the site refuses those.
+const std::vector<core::IpPrefix>& outside_examples(const site::Site& site);
 // The words for all that limits connections to a service.
 std::vector<std::string> limits_on(const site::Site& site, const site::Service& service,
                                    site::Transport transport, std::uint8_t family);

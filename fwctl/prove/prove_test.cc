@@ -104,6 +104,16 @@ TEST(Prove, WhatIsCompiledDoesWhatThePolicyMeans) {
   }
 }
 
+// Two lists of what nobody outside has, written apart.
+TEST(Prove, TheRegistryOfBogonsIsTheSameTwice) {
+  site::Site s = shipped("web-mail.yaml");
+  s.firewall.registry_bogons = true;
+  const Proof p = prove(s, planned(s));
+  EXPECT_EQ(p.overall(), Answer::holds) << print_proof(p);
+  const Proof without = prove(s, planned(shipped("web-mail.yaml")));
+  EXPECT_EQ(without.answer, Answer::differs);
+}
+
 TEST(Prove, NothingInForceIsADifferenceOnEveryPath) {
   const LiveRuleset nothing;
   const Proof p = prove(shipped("web-mail.yaml"), nothing);

@@ -139,6 +139,7 @@ Firewall read_firewall(const YamlNode* node, Diagnostics& diagnostics) {
           "write the path as text";
   }
   out.guard = read_guard(map.optional("guard"), diagnostics);
+  out.registry_bogons = read_choice(map, "bogons", "registry", "impossible", out.registry_bogons);
   out.ping_from = read_endpoints(map, "ping-from");
   out.log_group = static_cast<std::uint16_t>(map.uint("log-group", out.log_group, 0, 65535));
   out.log_per_second =

@@ -105,8 +105,9 @@ struct Flow {
   Endpoint to;
   std::vector<PortRange> ports;
   std::string comment;
-  std::optional<std::uint32_t> user;  // only what programs of this user send; from the gatehouse only
   SourcePos where;
+  // Only what programs of this user send; from the gatehouse only.
+  std::optional<std::uint32_t> user = std::nullopt;
 };
 
 // Sources that the gatehouse hides behind its own address, IPv4.
@@ -169,6 +170,9 @@ struct Firewall {
   std::vector<Blocklist> blocklists;
   std::vector<AddressRange> blocked;  // what they list: disjoint, not adjacent, IPv4 first, ascending
   Guard guard;
+  // Addresses outside: all that RFC 6890's registry calls not globally reachable are refused, or only those that
+  // can be nobody's.
+  bool registry_bogons = false;
   std::vector<Endpoint> ping_from;      // who may send echo requests, through or to the gatehouse
   std::uint16_t log_group = 7;          // NFLOG group of logged drops
   std::uint32_t log_per_second = 50;    // at most this many logged drops a second
