@@ -99,9 +99,24 @@ void ContactTap::mark(const Flow& flow) {
   }
 }
 
+bool ContactTap::is_unchanged(const Flow& flow) const {
+  const AppFlow* const app = app_flow(flow);
+  if (app == nullptr || app->session == nullptr) return true;
+  if (app->proto != proto_) return false;
+  if (has_deeds(app->proto)) return app->session->deeds() == deeds_;
+  if (app->proto != http_ && app->proto != dns_) return true;
+  if (app->session->transaction_count() != next_id_) return false;
+  std::size_t at = 0;
+  for (const auto& tx : app->session->transactions()) {
+    if (at == mark_count_) break;
+    if (tx->progress != marks_[at++].progress) return false;
+  }
+  return true;
+}
+
 void ContactTap::news(const Flow& flow, const Packet& packet, TcpState state) {
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
-  handshake(flow, packet, state);
+  if (state != TcpState::established) handshake(flow, packet, state);
   const bool told_head = fed_ && has_news(flow) && transactions(flow, packet);
   if (state == TcpState::established || now == TcpState::established)
     connection(flow, packet, state, told_head);
@@ -164,17 +179,17 @@ void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState bef
   const AppFlow* const app = fed_ && proto_ == kAppUnknown ? app_flow(flow) : nullptr;
   if (app != nullptr && app->proto == http_ && !told_head) tell(flow, packet, Contact::tcp_data);
   if (packet.direction != Direction::to_server) return;
-  const std::uint64_t sent = flow.tcp->bytes_sent(Direction::to_server);
-  if (!told_head && !packet.payload.empty() && sent == packet.payload.size() + 1)
+  if (!told_head && is_first_data(flow, packet))
     tell(flow, packet, Contact::tcp_data,
          static_cast<std::uint64_t>(
              first_words(packet.payload, flow.tcp->bytes_sent(Direction::to_client) > 1)));
-  if (flow.counters[0].packets == kBusyPackets && sent >= anomaly::kBusyBytes)
+  if (flow.counters[0].packets == kBusyPackets &&
+      flow.tcp->bytes_sent(Direction::to_server) >= anomaly::kBusyBytes)
     tell(flow, packet, Contact::tcp_busy);
   if (is_starved(flow, packet)) tell(flow, packet, Contact::tcp_starved);
 }
 
-void ContactTap::datagram(const Flow& flow, const Packet& packet) {
+void ContactTap::talk(const Flow& flow, const Packet& packet) {
   if (packet.is_icmp() && packet.icmp.embedded_version != 0) return icmp_error(packet);
   const bool from_client = packet.direction == Direction::to_server;
   const DirectionCounters& sent = flow.counters[index(packet.direction)];

@@ -41,10 +41,17 @@ class ContactTap {
   }
   // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
   void tcp(const Flow& flow, const Packet& packet, TcpState state) {
-    if (state != TcpState::established || fed_ || !is_middle(flow, packet)) news(flow, packet, state);
+    if (state == TcpState::established) {
+      if (is_middle(flow, packet) && (!fed_ || is_unchanged(flow))) return;
+    } else if (state > TcpState::established && !fed_ && (packet.tcp.flags & kTcpSyn) == 0) {
+      return;  // it is over, and that was told
+    }
+    news(flow, packet, state);
   }
   // UDP and ICMP.
-  void datagram(const Flow& flow, const Packet& packet);
+  void datagram(const Flow& flow, const Packet& packet) {
+    if (!packet.is_udp() || !is_talk(flow, packet)) talk(flow, packet);
+  }
   // A packet that has no flow: fragments, protocols without flows, errors about unknown flows.
   void alone(const Packet& packet);
   // A datagram was put together.
@@ -69,16 +76,32 @@ class ContactTap {
   void amplified(const Flow& flow, const Packet& packet, std::uint32_t count);
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint32_t count = 1);
-  // Of an established connection: most packets that bring the parser nothing tell nothing either.
+  // Of an established connection: most packets tell nothing, unless the parser found something in them.
   static bool is_middle(const Flow& flow, const Packet& packet) {
     if (flow.tcp->state() != TcpState::established || (packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) != 0)
       return false;
     return packet.direction == Direction::to_client ||
-           (packet.payload.empty() && flow.counters[0].packets != kBusyPackets && !is_starved(flow, packet));
+           (flow.counters[0].packets != kBusyPackets && !is_starved(flow, packet) &&
+            !is_first_data(flow, packet));
   }
+  // The client's first bytes; the SYN counts as one.
+  static bool is_first_data(const Flow& flow, const Packet& packet) {
+    return !packet.payload.empty() && flow.tcp->bytes_sent(Direction::to_server) == packet.payload.size() + 1;
+  }
+  // Both have spoken, nothing is due to be told, and no parser that is listened to is there.
+  bool is_talk(const Flow& flow, const Packet& packet) const {
+    const std::uint64_t packets = flow.counters[index(packet.direction)].packets;
+    const bool goes_on = packet.direction == Direction::to_server
+                             ? packets > 1 && flow.counters[1].packets != 0
+                             : packets > 32 && packets % 32 != 0;  // see speaks()
+    return goes_on && !has_news(flow);
+  }
+  // The parser is where it was before the packet.
+  bool is_unchanged(const Flow& flow) const;
   static bool is_starved(const Flow& flow, const Packet& packet) {
     return std::uint64_t{packet.tcp.window} << flow.tcp->peer(Direction::to_server).wscale < kFullSegment;
   }
+  void talk(const Flow& flow, const Packet& packet);
   void news(const Flow& flow, const Packet& packet, TcpState state);
   void handshake(const Flow& flow, const Packet& packet, TcpState state);
   // `told_head`: of a request; it says that there is data as well.
