@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "core/ip.h"
 #include "ids/anomaly/distinct.h"
@@ -28,7 +29,7 @@ class AddressCounts {
       Slot& slot = slots_[at];
       if (slot.count == 0) {
         if (used_ == kMost) break;
-        ++used_;
+        order_[used_++] = static_cast<std::uint8_t>(at);
         slot = {address, count};
         return;
       }
@@ -43,8 +44,8 @@ class AddressCounts {
   std::size_t list(std::array<core::IpAddress, kMost>& out, std::uint32_t least = 1) const {
     std::array<const Slot*, kMost> found{};
     std::size_t n = 0;
-    for (const Slot& slot : slots_) {
-      if (slot.count >= least && slot.count != 0) found[n++] = &slot;
+    for (std::size_t i = 0; i < used_; ++i) {
+      if (const Slot& slot = slots_[order_[i]]; slot.count >= least) found[n++] = &slot;
     }
     std::sort(found.begin(), found.begin() + n, [](const Slot* a, const Slot* b) {
       return a->count != b->count ? a->count > b->count : a->address < b->address;
@@ -53,14 +54,14 @@ class AddressCounts {
     return n;
   }
   std::uint32_t count_of(const core::IpAddress& address) const {
-    for (const Slot& slot : slots_) {
-      if (slot.count != 0 && slot.address == address) return slot.count;
+    for (std::size_t i = 0; i < used_; ++i) {
+      if (const Slot& slot = slots_[order_[i]]; slot.address == address) return slot.count;
     }
     return 0;
   }
   std::uint32_t largest() const {
     std::uint32_t most = 0;
-    for (const Slot& slot : slots_) most = std::max(most, slot.count);
+    for (std::size_t i = 0; i < used_; ++i) most = std::max(most, slots_[order_[i]].count);
     return most;
   }
   // Few enough to be real: addresses that are forged at random hardly come twice.
@@ -73,9 +74,16 @@ class AddressCounts {
   bool sound() const {
     const auto used = std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) { return s.count != 0; });
     return static_cast<std::size_t>(used) == used_ && used_ <= kMost && distinct_.sound() &&
+           is_order_sound() &&
            std::all_of(slots_.begin(), slots_.end(), [](const Slot& s) { return anomaly::sound(s.address); });
   }
-  void clear() { *this = AddressCounts{}; }
+  // Most have one or two names, and it is often done: only what is in use is written to.
+  void clear() {
+    for (std::size_t i = 0; i < used_; ++i) slots_[order_[i]] = {};
+    distinct_.clear();
+    total_ = unnamed_ = 0;
+    used_ = 0;
+  }
 
  private:
   static constexpr std::size_t kSlots = 128, kProbe = 8;
@@ -83,10 +91,17 @@ class AddressCounts {
     core::IpAddress address;
     std::uint32_t count = 0;
   };
-  std::array<Slot, kSlots> slots_{};
-  Distinct<16> distinct_;
+  bool is_order_sound() const {
+    std::array<bool, kSlots> seen{};
+    return std::all_of(order_.begin(), order_.begin() + used_, [&](std::uint8_t at) {
+      return at < kSlots && slots_[at].count != 0 && !std::exchange(seen[at], true);
+    });
+  }
   std::uint64_t total_ = 0, unnamed_ = 0;
   std::size_t used_ = 0;
+  Distinct<16> distinct_;
+  std::array<std::uint8_t, kMost> order_{};  // slots in use, as they came
+  std::array<Slot, kSlots> slots_{};
 };
 
 }  // namespace gatehouse::ids::anomaly

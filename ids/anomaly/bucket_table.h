@@ -77,6 +77,17 @@ class BucketTable {
   void prefetch(std::uint64_t hash) const {
     if (maybe(hash)) prefetch_line(&bucket_of(hash));
   }
+  // As prefetch(), and the first `bytes` of its entry, which is soon worked on.
+  void prefetch_entry(std::uint64_t hash, std::size_t bytes = sizeof(Entry)) const {
+    hash = tag_of(hash);
+    if (!maybe(hash)) return;
+    const Bucket& bucket = bucket_of(hash);
+    const unsigned same = equal_cells(bucket.tags.data(), short_tag(hash));
+    if (same == 0) return;
+    const auto* const entry = reinterpret_cast<const char*>(
+        &entries_[bucket.places[static_cast<std::size_t>(std::countr_zero(same))]]);
+    for (std::size_t at = 0; at < bytes; at += 64) prefetch_line(entry + at);
+  }
   template <class F>
   void each(F&& f) const {
     for (std::size_t i = 0; i < used_; ++i) {

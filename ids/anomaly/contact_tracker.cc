@@ -187,11 +187,6 @@ void ContactTracker::answered(const Observation& o, Result result) {
   if (result != Result::answered) tell(*a, o.time_us, result);
 }
 
-// The middle of a connection looks like an ACK probe: its silence is no evidence.
-bool ContactTracker::may_be_silent(const Attempt& a) const {
-  return a.key != 0 && a.stage == Stage::open && (a.protocol != 6 || (a.flags & kSyn) != 0);
-}
-
 void ContactTracker::judge_silence(Waiting& w, std::int64_t now_us) {
   int told = 0;
   for (w.judged = std::clamp(w.judged, w.ring.head(), w.ring.tail()); w.judged < w.ring.tail(); ++w.judged) {

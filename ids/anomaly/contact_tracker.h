@@ -1,6 +1,8 @@
 // From contacts to outcomes: what became of each attempt, and when silence counts as an answer.
 #pragma once
 
+#include <algorithm>
+
 #include "ids/anomaly/keyed_hash.h"
 #include "ids/anomaly/observation.h"
 #include "ids/anomaly/recent_ring.h"
@@ -34,7 +36,9 @@ enum class Result : std::uint8_t {
   abandoned,   // reset by the client after the SYN/ACK
   retried,     // the client asked again: a kernel's patience, hardly a scanner's
   taken_back,  // `before` was wrong: an answer came after all
+  count_,
 };
+inline constexpr std::size_t kResults = static_cast<std::size_t>(Result::count_);
 
 struct Outcome {
   std::int64_t time_us = 0;   // of the verdict
@@ -53,6 +57,8 @@ class OutcomeSink {
  public:
   virtual ~OutcomeSink() = default;
   virtual void on_outcome(const Outcome& outcome) = 0;
+  // Its silence will be told soon, unless an answer comes.
+  virtual void expect(const Attempt&) {}
 };
 
 // Counts answers we should have seen: a capture of one direction shows clients that go on without any.
@@ -85,6 +91,11 @@ class ContactTracker {
   bool make_next(Observation& o) const;
   // Silence is judged here.
   void tick(std::int64_t now_us);
+  // Announces silences that may be judged until then.
+  void foresee(std::int64_t until_us) {
+    foresee(tcp_, until_us);
+    foresee(datagrams_, until_us);
+  }
   // When the next silence is to be judged; a tick before that does nothing.
   std::int64_t due_us();
   const Symmetry& symmetry() const { return symmetry_; }
@@ -111,6 +122,7 @@ class ContactTracker {
     explicit Waiting(std::size_t capacity, std::int64_t patience) : ring(capacity), patience_us(patience) {}
     RecentRing<Attempt> ring;
     std::uint64_t judged = 0;  // those before this number
+    std::uint64_t foreseen = 0;
     std::int64_t patience_us;
   };
   Waiting& waiting(const Observation& o) { return o.protocol == 6 ? tcp_ : datagrams_; }
@@ -122,8 +134,20 @@ class ContactTracker {
   void settle(const Observation& o, Result result);
   void retried(const Observation& o);
   void answered(const Observation& o, Result result);
-  // Silence says something of these only.
-  bool may_be_silent(const Attempt& attempt) const;
+  // Silence says something of these only: the middle of a connection looks like an ACK probe.
+  static bool may_be_silent(const Attempt& a) {
+    constexpr std::uint8_t kSyn = 0x02;
+    return a.key != 0 && a.stage == Stage::open && (a.protocol != 6 || (a.flags & kSyn) != 0);
+  }
+  void foresee(Waiting& waiting, std::int64_t until_us) {
+    std::uint64_t& next = waiting.foreseen;
+    next = std::clamp(next, waiting.judged, waiting.ring.tail());
+    for (; next < waiting.ring.tail(); ++next) {
+      const Attempt& a = waiting.ring.at(next);
+      if (until_us - a.time_us < waiting.patience_us) return;
+      if (may_be_silent(a)) sink_.expect(a);
+    }
+  }
   void judge_silence(Waiting& waiting, std::int64_t now_us);
   void tell(const Attempt& attempt, std::int64_t now_us, Result result, bool counted = false,
             Result before = Result::silent);

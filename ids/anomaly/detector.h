@@ -37,9 +37,13 @@ class AnomalyDetector {
  public:
   virtual ~AnomalyDetector() = default;
   virtual void on_contact(const Observation&) {}
+  // Does it override prefetch() or expect()?
+  virtual bool looks_ahead() const { return false; }
   // on_contact() comes soon.
   virtual void prefetch(const Observation&) const {}
   virtual void on_outcome(const Outcome&) {}
+  // An outcome of these may come soon (hashes of the addresses).
+  virtual void expect(std::uint64_t /*client_key*/, std::uint64_t /*server_key*/) const {}
   // A tally of `victim` grew to something worth a look; at most once in 10 ms.
   virtual void on_victim(Victim&, std::int64_t /*now_us*/) {}
   virtual void on_prefix(Victim&, std::int64_t /*now_us*/) {}
@@ -54,6 +58,10 @@ class AnomalyDetector {
   virtual void describe(MonitorView&) const {}
 };
 
+constexpr std::uint32_t result_bit(Result result) {
+  return std::uint32_t{1} << static_cast<unsigned>(result);
+}
+
 constexpr std::uint64_t contact_bit(Contact contact) {
   return std::uint64_t{1} << static_cast<unsigned>(contact);
 }
@@ -62,7 +70,8 @@ struct AnomalyDescriptor {
   std::string_view name;
   std::string_view summary;
   std::uint64_t contacts = 0;  // contact_bit of each that on_contact wants
-  bool outcomes = false, victims = false, prefixes = false, ticks = false;
+  std::uint32_t outcomes = 0;  // result_bit of each that on_outcome wants
+  bool victims = false, prefixes = false, ticks = false;
   // Null when the configuration switches it off.
   std::unique_ptr<AnomalyDetector> (*make)(const Context& context) = nullptr;
 };

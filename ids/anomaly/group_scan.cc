@@ -203,7 +203,8 @@ const AnomalyDescriptor detector_group_scan = {
     "group_scan",
     "scans of one host or network by many sources: distributed, decoys",
     0,
-    true,
+    result_bit(Result::refused) | result_bit(Result::silent) | result_bit(Result::odd) |
+        result_bit(Result::taken_back),
     false,
     false,
     false,

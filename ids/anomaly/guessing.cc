@@ -145,7 +145,7 @@ const AnomalyDescriptor detector_guessing = {
     "guessing",
     "passwords guessed over SSH, HTTP and SMTP",
     contact_bit(Contact::tcp_closed) | contact_bit(Contact::http_response) | contact_bit(Contact::login),
-    false,
+    0,
     false,
     false,
     false,

@@ -79,7 +79,13 @@ std::unique_ptr<AnomalyDetector> make(const Context& context) {
 }  // namespace
 
 extern const AnomalyDescriptor detector_lost_uplink;
-const AnomalyDescriptor detector_lost_uplink = {
-    "lost_uplink", "clients that all ask again and are not answered", 0, true, false, false, false, make};
+const AnomalyDescriptor detector_lost_uplink = {"lost_uplink",
+                                                "clients that all ask again and are not answered",
+                                                0,
+                                                result_bit(Result::completed) | result_bit(Result::retried),
+                                                false,
+                                                false,
+                                                false,
+                                                make};
 
 }  // namespace gatehouse::ids::anomaly

@@ -1,17 +1,10 @@
 #include "ids/anomaly/monitor.h"
 
 #include <algorithm>
-#include <utility>
-
-#include "core/log.h"
 
 namespace gatehouse::ids::anomaly {
 namespace {
 
-// Five detectors keep pairs of client and server; three keep servers they suspect.
-constexpr std::uint64_t kPairTables = 5, kServerTables = 3, kListTables = 2;
-// What the index of a RecentRing and of a BucketTable takes for an entry.
-constexpr std::uint64_t kIndexBytes = 2 * sizeof(std::uint64_t), kBucketBytes = sizeof(std::uint64_t) + 1;
 constexpr std::uint8_t kAck = 0x10, kRst = 0x04;
 
 bool is_left_out(const AnomalyConfig& config, std::string_view name) {
@@ -52,17 +45,6 @@ bool spreads(Tally tally) {
 
 }  // namespace
 
-std::uint64_t table_bytes(const TableSizes& s) {
-  return s.sources * (kSourceBytes + kBucketBytes) +
-         ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) + Successes::bytes(s.success_cells) +
-         VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
-         s.shared_victims * (kSharedBytes + kBucketBytes) + s.connections * (kConnectionBytes + kIndexBytes) +
-         s.pairs * (kPairBytes + kBucketBytes) * kPairTables + s.servers * kServerBytes * kServerTables +
-         s.lists * kListBytes * kListTables + kSweptNetworks * kSweptBytes + kFewServers * kServerBytes +
-         kTalks * kTalkBytes + Roles::kEntries * Roles::kEntryBytes +
-         (s.servers + kFewServers * 8) * kPairBytes + AttackLog::bytes();
-}
-
 std::span<const std::string_view> result_names() {
   static constexpr std::string_view kNames[] = {"refused",   "unreachable", "silent",
                                                 "odd",       "answered",    "completed",
@@ -77,20 +59,6 @@ bool can_be_left_out(std::string_view name) {
   if (std::find(results.begin(), results.end(), name) != results.end()) return true;
   const auto table = detector_table();
   return std::any_of(table.begin(), table.end(), [&](const AnomalyDescriptor* d) { return d->name == name; });
-}
-
-TableSizes table_sizes(std::uint64_t memory_bytes) {
-  TableSizes s;
-  std::size_t* const all[] = {&s.sources,        &s.tcp_attempts, &s.datagram_attempts,
-                              &s.success_cells,  &s.victims,      &s.prefixes,
-                              &s.shared_victims, &s.connections,  &s.pairs,
-                              &s.lists,          &s.servers};
-  while (table_bytes(s) > memory_bytes && s.sources > 64) {
-    for (std::size_t* size : all) *size /= 2;
-  }
-  // A larger budget goes to what an attacker can fill.
-  while (table_bytes(s) + s.sources * (kSourceBytes + kBucketBytes) < memory_bytes) s.sources *= 2;
-  return s;
 }
 
 namespace {
@@ -122,9 +90,14 @@ Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
     auto detector = d->make(context);
     if (detector == nullptr) continue;
     for (std::size_t i = 0; i < kContacts; ++i) {
-      if ((d->contacts & contact_bit(static_cast<Contact>(i))) != 0) by_contact_[i].push_back(detector.get());
+      if ((d->contacts & contact_bit(static_cast<Contact>(i))) == 0) continue;
+      by_contact_[i].push_back(detector.get());
+      if (detector->looks_ahead()) ahead_of_contact_[i].push_back(detector.get());
     }
-    if (d->outcomes) by_outcome_.push_back(detector.get());
+    for (std::size_t i = 0; i < kResults; ++i) {
+      if ((d->outcomes & result_bit(static_cast<Result>(i))) != 0) by_outcome_[i].push_back(detector.get());
+    }
+    if (d->outcomes != 0 && detector->looks_ahead()) ahead_of_outcome_.push_back(detector.get());
     if (d->victims) by_victim_.push_back(detector.get());
     if (d->prefixes) by_prefix_.push_back(detector.get());
     if (d->ticks) by_tick_.push_back(detector.get());
@@ -195,7 +168,10 @@ void Monitor::take(std::span<Observation> batch) {
   for (Observation& o : batch) set_keys(o);
   for (std::size_t i = 0; i < std::min(kAhead, batch.size()); ++i) prefetch(batch[i]);
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (i + kAhead < batch.size()) prefetch(batch[i + kAhead]);
+    if (i + kAhead < batch.size()) {
+      prefetch(batch[i + kAhead]);
+      tracker_.foresee(batch[i + kAhead].time_us);
+    }
     if (batch[i].time_us >= next_tick_us_) pass(batch[i].time_us);
     if (!is_group(batch[i].server)) see(batch[i]);
   }
@@ -209,7 +185,7 @@ void Monitor::set_keys(Observation& o) const {
 }
 
 void Monitor::prefetch(const Observation& o) const {
-  for (const AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
+  for (const AnomalyDetector* d : ahead_of_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
   switch (o.contact) {
     case Contact::http_head:
     case Contact::http_request:
@@ -227,6 +203,7 @@ void Monitor::prefetch(const Observation& o) const {
       if (o.protocol == 6) successes_.prefetch_service(service);
       prefixes_.prefetch_found(o.network_key);
       victims_.prefetch_found(o.server_key);
+      for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(o.client_key, o.server_key);
       break;
     }
     case Contact::tcp_answered:
@@ -287,12 +264,19 @@ void Monitor::count_outcome(const Outcome& o) {
 void Monitor::on_outcome(const Outcome& o) {
   if ((left_out_ >> static_cast<unsigned>(o.result) & 1U) != 0) return;
   count_outcome(o);
-  for (AnomalyDetector* d : by_outcome_) d->on_outcome(o);
+  for (AnomalyDetector* d : by_outcome_[static_cast<std::size_t>(o.result)]) d->on_outcome(o);
   // Patience counts as a success of the client, though not of the service.
   if (o.result != Result::completed && o.result != Result::retried) return;
   const std::uint64_t service = hash_.join(o.server_key, o.server_port);
   successes_.add(o.client_key, hash_.pair(o.client_key, service), o.time_us);
   if (o.result == Result::completed && o.protocol == 6) successes_.add_service(service);
+}
+
+void Monitor::expect(const Attempt& a) {
+  const std::uint64_t client = hash_(a.client), server = hash_(a.server);
+  const std::uint64_t service = hash_.join(server, a.server_port);
+  successes_.prefetch_known(service, hash_.pair(client, service));
+  for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(client, server);
 }
 
 void Monitor::wake() {
@@ -320,15 +304,13 @@ std::int64_t Monitor::next_tick() {
 }
 
 void Monitor::pass(std::int64_t now_us) {
-  for (int n = 0;; ++n) {
-    std::int64_t next = next_tick();
-    if (next > now_us) break;
+  std::int64_t next = next_tick();
+  for (int n = 0; next <= now_us; ++n, next = next_tick()) {
     // All that waits is decided within seconds; of a longer pause the last moment is enough.
-    if (n == kMostTicks) next = now_us / kTickUs * kTickUs;
-    tick(next);
+    tick(n == kMostTicks ? now_us / kTickUs * kTickUs : next);
   }
   // What is told from now on is due later than that.
-  next_tick_us_ = std::max(next_tick_us_, std::min(next_tick(), (now_us + kNoticeUs) / kTickUs * kTickUs));
+  next_tick_us_ = std::max(next_tick_us_, std::min(next, (now_us + kNoticeUs) / kTickUs * kTickUs));
 }
 
 void Monitor::tick(std::int64_t now_us) {
@@ -337,69 +319,6 @@ void Monitor::tick(std::int64_t now_us) {
   tracker_.tick(now_us);
   for (AnomalyDetector* d : by_tick_) d->on_tick(now_us);
   if (now_us % kSecondUs == 0) log_.tick(now_us);
-}
-
-void Monitor::archive(StateArchive& a) {
-  a.section("monitor");
-  a.value(next_tick_us_, sound_time);
-  log_.archive(a);
-  a.section("tables");
-  successes_.archive(a);
-  victims_.archive(a);
-  prefixes_.archive(a);
-  tracker_.archive(a);
-  for (std::size_t i = 0; i < detectors_.size(); ++i) {
-    a.section(names_[i]);
-    detectors_[i]->archive(a);
-  }
-  a.section("end");
-}
-
-std::string Monitor::save() {
-  if (!restored_.empty()) return restored_;
-  if (set_aside_ || next_tick_us_ == INT64_MIN) return {};
-  flush();
-  std::string body;
-  StateArchive archive_(body);
-  archive(archive_);
-  return state_file({config_.hash_seed, now_us_}, body);
-}
-
-std::string Monitor::suspend(std::int64_t now_us) {
-  if (next_tick_us_ != INT64_MIN) advance(now_us);
-  return save();
-}
-
-core::Status Monitor::restore(std::string content) {
-  std::string_view body;
-  GH_TRY(const StateHead head, read_state_head(content, body));
-  if (head.seed != config_.hash_seed)
-    return core::fail(core::Errc::invalid_input, "it was made with another anomaly.seed");
-  StateArchive check(body, false);
-  archive(check);
-  if (!check.failed() && !check.at_end()) check.refuse("there is something behind its end");
-  if (check.failed()) return core::fail(core::Errc::invalid_input, check.why());
-  restored_ = std::move(content);
-  restored_us_ = head.time_us;
-  wake_us_ = INT64_MIN;
-  return {};
-}
-
-void Monitor::take_up(std::int64_t now_us) {
-  // Clocks of machines differ a little, and packets of two interfaces are not in order.
-  constexpr std::int64_t kSlackUs = 1'000'000;
-  const std::string content = std::exchange(restored_, {});
-  if (now_us + kSlackUs < restored_us_) {
-    set_aside_ = true;
-    core::log_warning(
-        "anomaly.state: what comes is older than the state; it is set aside and stays as it is");
-    return;
-  }
-  std::string_view body;
-  if (!read_state_head(content, body)) return;  // it was checked when it came
-  StateArchive apply(body, true);
-  archive(apply);
-  flows_gone_until_us_ = restored_us_ + ContactTracker::kWaitsUs;
 }
 
 void Monitor::finish(std::int64_t now_us) {

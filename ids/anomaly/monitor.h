@@ -56,6 +56,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   void archive(StateArchive& a);
   void take_up(std::int64_t now_us);
   void on_outcome(const Outcome& outcome) override;
+  void expect(const Attempt& attempt) override;
   void take(std::span<Observation> batch) override;
   void set_keys(Observation& o) const;
   void prefetch(const Observation& o) const;
@@ -80,8 +81,9 @@ class Monitor : public ObservationSink, private OutcomeSink {
   ContactTracker tracker_;
   std::vector<std::unique_ptr<AnomalyDetector>> detectors_;
   std::vector<std::string_view> names_;  // of the detectors
-  std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
-  std::vector<AnomalyDetector*> by_outcome_, by_victim_, by_prefix_, by_tick_;
+  std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_, ahead_of_contact_;
+  std::array<std::vector<AnomalyDetector*>, kResults> by_outcome_;
+  std::vector<AnomalyDetector*> ahead_of_outcome_, by_victim_, by_prefix_, by_tick_;
   // On a grid of fixed times, so that it does not matter which packets time is told by.
   std::int64_t next_tick_us_ = INT64_MIN;
   std::int64_t wake_us_ = INT64_MIN, now_us_ = 0;

@@ -165,13 +165,7 @@ std::unique_ptr<AnomalyDetector> make(const Context& context) {
 }  // namespace
 
 extern const AnomalyDescriptor detector_packet_flood;
-const AnomalyDescriptor detector_packet_flood = {"packet_flood",
-                                                 "packets nobody asked for, at a host or over its network",
-                                                 0,
-                                                 false,
-                                                 true,
-                                                 true,
-                                                 false,
-                                                 make};
+const AnomalyDescriptor detector_packet_flood = {
+    "packet_flood", "packets nobody asked for, at a host or over its network", 0, 0, true, true, false, make};
 
 }  // namespace gatehouse::ids::anomaly

@@ -37,6 +37,48 @@ TEST(AddressCounts, NamesTheFewAndCountsTheMany) {
   EXPECT_NEAR(static_cast<double>(forged.distinct()), 1000, 150);
 }
 
+TEST(AddressCounts, IsAsNewWhenItIsCleared) {
+  const KeyedHash hash(3);
+  AddressCounts counts;
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    for (std::uint32_t i = 0; i < 90; ++i) {
+      const IpAddress address = IpAddress::v4(round * 1000 + i % 45);
+      counts.add(hash(address), address);
+    }
+    std::array<IpAddress, AddressCounts::kMost> out;
+    EXPECT_EQ(counts.list(out), 45u);
+    EXPECT_EQ(counts.count_of(IpAddress::v4(round * 1000 + 7)), 2u);
+    EXPECT_TRUE(counts.sound());
+    counts.clear();
+    EXPECT_EQ(counts.list(out) + counts.total() + counts.distinct() + counts.largest(), 0u);
+  }
+}
+
+TEST(PackedLines, GivesOutEachLineOnceAndRefusesAFileThatGivesOutMore) {
+  using Line = std::array<std::uint64_t, 8>;
+  PackedLines<Line> lines(256);
+  for (std::size_t i = 0; i < 256; i += 5) lines.get(i)[0] = i + 1;
+  EXPECT_EQ(lines.find(1), nullptr);
+  ASSERT_NE(lines.find(255), nullptr);
+  EXPECT_EQ((*lines.find(255))[0], 256u);
+  std::string saved;
+  StateArchive out(saved);
+  lines.archive(out);
+  PackedLines<Line> again(256);
+  StateArchive in(saved, true);
+  again.archive(in);
+  ASSERT_FALSE(in.failed()) << in.why();
+  for (std::size_t i = 0; i < 256; i += 5) EXPECT_EQ((*again.find(i))[0], i + 1);
+  EXPECT_EQ(again.get(2)[0], 0u);
+  // All are given out, it says, though most places are free.
+  const std::uint32_t all = 256;
+  std::memcpy(saved.data(), &all, sizeof all);
+  PackedLines<Line> forged(256);
+  StateArchive check(saved, false);
+  forged.archive(check);
+  EXPECT_TRUE(check.failed());
+}
+
 TEST(Successes, CountsDistinctOnesAndForgetsSlowly) {
   const KeyedHash hash(5);
   Successes s(1U << 16U);

@@ -171,7 +171,7 @@ const AnomalyDescriptor detector_protocol_flood = {
     "TLS handshakes left undone and repeated, HTTP/2 streams cancelled, headers without end",
     contact_bit(Contact::tcp_data) | contact_bit(Contact::tls_keys) | contact_bit(Contact::http2_streams) |
         contact_bit(Contact::http2_continued),
-    false,
+    0,
     false,
     false,
     false,

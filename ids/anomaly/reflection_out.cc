@@ -114,7 +114,7 @@ const AnomalyDescriptor detector_reflection_out = {
     "reflection_out",
     "servers of ours misused to flood others with their answers",
     contact_bit(Contact::udp_amplified) | contact_bit(Contact::unreachable),
-    false,
+    0,
     false,
     false,
     false,

@@ -46,6 +46,14 @@ struct NameServer {
   Majority parent;
   Distinct<8> names;
   AddressCounts clients;
+  // A second is over with nearly every query of a quiet network: what is not in use is left alone.
+  void begin(std::int64_t now_us) {
+    window_us = now_us;
+    queries = answers = missing = 0;
+    parent = {};
+    names.clear();
+    clients.clear();
+  }
   std::int64_t worth() const { return last_us; }
   bool sound() const {
     return sound_time(window_us) && sound_time(last_us) && names.sound() && clients.sound();
@@ -76,8 +84,10 @@ class RequestFlood : public AnomalyDetector {
     }
   }
 
+  bool looks_ahead() const override { return true; }
   void prefetch(const Observation& o) const override {
     if (o.contact == Contact::http_request) askers_.prefetch(o.pair_key);
+    if (o.contact == Contact::dns_query) name_servers_.prefetch_entry(o.server_key, kHeadBytes);
   }
 
  private:
@@ -130,10 +140,7 @@ class RequestFlood : public AnomalyDetector {
   void query(const Observation& o) {
     bool fresh = false;
     NameServer& n = name_servers_.get(o.server_key, fresh);
-    if (fresh || o.time_us - n.window_us > kWindowUs) {
-      renew(n);
-      n.window_us = o.time_us;
-    }
+    if (fresh || o.time_us - n.window_us > kWindowUs) n.begin(o.time_us);
     n.last_us = o.time_us;
     ++n.queries;
     n.parent.add(o.detail);
@@ -162,6 +169,7 @@ class RequestFlood : public AnomalyDetector {
     c_.log.report(subject, f);
   }
 
+  static constexpr std::size_t kHeadBytes = 384;  // of a NameServer: all but the names of its clients
   Context c_;
   BucketTable<Asker> askers_;
   BucketTable<Asked> asked_;
@@ -180,7 +188,7 @@ const AnomalyDescriptor detector_request_flood = {
     "request_flood",
     "one page asked again and again; names that do not exist",
     contact_bit(Contact::http_request) | contact_bit(Contact::dns_query) | contact_bit(Contact::dns_response),
-    false,
+    0,
     false,
     false,
     false,

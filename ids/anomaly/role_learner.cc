@@ -55,7 +55,7 @@ const AnomalyDescriptor detector_role_learner = {
     "learns resolvers, mail relays, peers, time servers and gateways, and excuses what goes with it",
     contact_bit(Contact::udp_answered) | contact_bit(Contact::tcp_closed) |
         contact_bit(Contact::tcp_completed),
-    false,
+    0,
     false,
     false,
     false,

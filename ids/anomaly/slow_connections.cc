@@ -107,6 +107,7 @@ class SlowConnections : public AnomalyDetector {
     }
   }
 
+  bool looks_ahead() const override { return true; }
   void prefetch(const Observation& o) const override { ring_.prefetch(o.contact_key); }
 
   void on_tick(std::int64_t now_us) override {
@@ -255,7 +256,7 @@ const AnomalyDescriptor detector_slow_connections = {
         contact_bit(Contact::tcp_starved) | contact_bit(Contact::tcp_closed) |
         contact_bit(Contact::http_head) | contact_bit(Contact::http_request) |
         contact_bit(Contact::http_response),
-    false,
+    0,
     false,
     false,
     true,

@@ -4,83 +4,17 @@
 
 #include "ids/anomaly/address_list.h"
 #include "ids/anomaly/detector.h"
+#include "ids/anomaly/scan_source.h"
 
 namespace gatehouse::ids::anomaly {
 namespace {
 
-// Evidence in eighths of a refusal.
-constexpr std::int32_t kRefused = 8;      // the other end said no
-constexpr std::int32_t kOdd = 8;          // no client sends such a packet
-constexpr std::int32_t kSilent = 6;       // and did not ask again within the time every kernel does
-constexpr std::int32_t kUnreachable = 6;  // a router said no: true of dead hosts a client may know
-constexpr std::int32_t kAbandoned = 4;    // answered and dropped: probes do it, health checks too
-constexpr std::int32_t kUdpSilent = 2;    // UDP is often silent
-constexpr std::int32_t kPingSilent = 8;
-
 constexpr std::int64_t kEvidenceLivesUs = 6LL * 3600 * 1'000'000;
 constexpr std::uint32_t kSlowTargets = 10;  // few, but nearly nothing else beside them
 constexpr std::uint32_t kGatewayHeads = 2;
-constexpr std::uint32_t kDeadHosts = 8;       // of a ping sweep
-constexpr std::uint32_t kProtocols = 6;       // distinct IP protocols; hosts speak two or three
-constexpr std::uint32_t kUdpHosts = 30;       // one UDP port, silent everywhere
-constexpr std::size_t kSamples = 4;           // of targets; who has more gets a list
-constexpr std::int32_t kMostUnits = 1 << 24;  // nobody gets there: 512 distinct contacts are counted
-
-enum class Look : std::uint8_t { syn, fin, null, xmas, ack, udp, ping, protocol, count_ };
-constexpr std::size_t kLooks = static_cast<std::size_t>(Look::count_);
-
-constexpr std::uint8_t kFin = 0x01, kSynFlag = 0x02, kPsh = 0x08, kAckFlag = 0x10, kUrg = 0x20;
-
-Look look_of(const Outcome& o) {
-  if (o.protocol == 17) return Look::udp;
-  if (o.protocol == 1 || o.protocol == 58) return Look::ping;
-  if (o.protocol != 6) return Look::protocol;
-  if ((o.tcp_flags & kSynFlag) != 0) return Look::syn;
-  if ((o.tcp_flags & kAckFlag) != 0) return Look::ack;
-  if ((o.tcp_flags & (kFin | kPsh | kUrg)) == (kFin | kPsh | kUrg)) return Look::xmas;
-  return (o.tcp_flags & kFin) != 0 ? Look::fin : Look::null;
-}
-
-struct Source {
-  std::uint64_t tag = 0;
-  IpAddress address;
-  std::int64_t first_us = 0, last_us = 0, window_us = 0;
-  std::int32_t units = 0, window_units = 0;
-  std::uint32_t failed = 0, window_failed = 0;
-  std::uint16_t completed = 0, abandoned = 0, retried = 0;
-  std::array<std::uint16_t, kLooks> looks{};
-  Distinct<8> pairs;
-  Distinct<4> ports, hosts;
-  Distinct<1> protocols;
-  // The host most failures are at (majority vote), and how many distinct ports failed there.
-  std::uint64_t focus = 0;
-  std::uint16_t focus_votes = 0;
-  std::int32_t focus_units = 0;
-  std::int64_t focus_first_us = 0;
-  Distinct<4> focus_ports;
-  Distinct<1>
-      focus_good;  // ports of it that answered: a thousand visits to one of them prove no more than one
-  std::array<IpAddress, kSamples> samples{};
-  std::uint8_t sample_count = 0;
-  // Of a network: its senders, and the one most failures are of (a Majority, packed closer).
-  std::uint8_t bits = 0;
-  std::uint16_t sender_votes = 0;
-  std::uint64_t sender = 0;
-  Distinct<2> senders;
-
-  // Evidence outlives mere novelty: a flood of strangers cannot push a scanner out.
-  std::int64_t worth() const { return last_us + std::int64_t{units} * 60'000'000; }
-  bool sound() const {
-    return anomaly::sound(address) && sound_time(first_us) && sound_time(last_us) && sound_time(window_us) &&
-           sound_time(focus_first_us) && units >= 0 && units <= kMostUnits && window_units >= 0 &&
-           window_units <= kMostUnits && focus_units >= 0 && focus_units <= kMostUnits && pairs.sound() &&
-           ports.sound() && hosts.sound() && protocols.sound() && focus_ports.sound() && focus_good.sound() &&
-           anomaly::sound(samples) && sample_count <= kSamples && bits <= 128 && senders.sound();
-  }
-};
-
-static_assert(sizeof(Source) <= kSourceBytes);
-
+constexpr std::uint32_t kDeadHosts = 8;  // of a ping sweep
+constexpr std::uint32_t kProtocols = 6;  // distinct IP protocols; hosts speak two or three
+constexpr std::uint32_t kUdpHosts = 30;  // one UDP port, silent everywhere
 class SourceScan : public AnomalyDetector {
  public:
   SourceScan(const Context& context, std::size_t entries)
@@ -91,6 +25,10 @@ class SourceScan : public AnomalyDetector {
     lists_.archive(a);
   }
 
+  bool looks_ahead() const override { return true; }
+  void expect(std::uint64_t client_key, std::uint64_t /*server_key*/) const override {
+    sources_.prefetch_entry(client_key);
+  }
   void on_outcome(const Outcome& o) override {
     const Look look = look_of(o);
     switch (o.result) {
@@ -114,6 +52,7 @@ class SourceScan : public AnomalyDetector {
         }
         return;
       case Result::answered:
+      case Result::count_:
         return;
     }
   }
@@ -145,21 +84,6 @@ class SourceScan : public AnomalyDetector {
   }
   std::uint64_t network_key(const IpAddress& address) const {
     return c_.hash(network_of(address, kSenderBits).address);
-  }
-
-  static std::int32_t weight(Result result, Look look) {
-    switch (result) {
-      case Result::refused:
-        return kRefused;
-      case Result::odd:
-        return kOdd;
-      case Result::unreachable:
-        return kUnreachable;
-      case Result::abandoned:
-        return kAbandoned;
-      default:
-        return look == Look::udp ? kUdpSilent : look == Look::ping ? kPingSilent : kSilent;
-    }
   }
 
   // A service that was there before and is gone now tells of the service.
@@ -470,7 +394,7 @@ const AnomalyDescriptor detector_source_scan = {
     "source_scan",
     "scans of ports, hosts and protocols by one source, fast and slow",
     0,
-    true,
+    result_bit(Result::count_) - 1,
     false,
     false,
     false,

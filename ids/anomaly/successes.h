@@ -8,9 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "core/lazy_array.h"
-#include "ids/anomaly/prefetch.h"
-#include "ids/anomaly/state.h"
+#include "ids/anomaly/packed_lines.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -18,36 +16,42 @@ class Successes {
  public:
   // `cells`: about as many as there are live sources.
   explicit Successes(std::size_t cells)
-      : lines_(std::bit_ceil(std::max<std::size_t>(cells, kLeast)) / kRow),
-        counts_(lines_ * 2 * kRow),
-        pairs_(cells),
-        services_(cells) {}
+      : lines_(lines_for(cells)), counts_(lines_), pairs_(lines_), services_(lines_) {}
 
-  static std::size_t bytes(std::size_t cells) { return std::bit_ceil(std::max(cells, kLeast)) * 4; }
+  static std::size_t bytes(std::size_t cells) {
+    return lines_for(cells) * (PackedLines<Counts>::bytes() + 2 * Bits::bytes());
+  }
 
   void add(std::uint64_t source, std::uint64_t pair, std::int64_t now_us) {
     age(now_us);
     if (!pairs_.add(pair)) return;
+    Counts& line = counts_.get(line_of(source));
     for (std::size_t row = 0; row < 2; ++row) {
-      std::uint8_t& cell = counts_[position(source, row)];
+      std::uint8_t& cell = line[cell_of(source, row)];
       if (cell != UINT8_MAX) ++cell;
     }
   }
   void archive(StateArchive& a) {
-    a.array(counts_);
+    counts_.archive(a);
     pairs_.archive(a);
     services_.archive(a);
     a.value(aged_us_, sound_time);
   }
   // For an add() that comes soon.
   void prefetch(std::uint64_t source, std::uint64_t pair) const {
-    prefetch_line(&counts_[position(source, 0)]);
+    counts_.prefetch(line_of(source));
+    pairs_.prefetch(pair);
+  }
+  // For questions whether they are known.
+  void prefetch_known(std::uint64_t service, std::uint64_t pair) const {
+    services_.prefetch(service);
     pairs_.prefetch(pair);
   }
   void prefetch_service(std::uint64_t service) const { services_.prefetch(service); }
   void add_service(std::uint64_t service) { services_.add(service); }
   std::uint32_t count(std::uint64_t source) const {
-    return std::min(counts_[position(source, 0)], counts_[position(source, 1)]);
+    const Counts* line = counts_.find(line_of(source));
+    return line == nullptr ? 0 : std::min((*line)[cell_of(source, 0)], (*line)[cell_of(source, 1)]);
   }
   bool knows_service(std::uint64_t service) const { return services_.has(service); }
   // As add() was told of it, and not very long ago.
@@ -56,29 +60,33 @@ class Successes {
  private:
   // Two rows of cells, each of 32 in turn: both cells of a source lie in one cache line.
   static constexpr std::size_t kRow = 32, kLeast = 1024;
+  using Counts = std::array<std::uint8_t, 2 * kRow>;
+  static std::size_t lines_for(std::size_t cells) {
+    return std::min(std::bit_ceil(std::max(cells, kLeast)) / kRow, PackedLines<Counts>::kMost);
+  }
   // A set that forgets: two generations of bits, the older one goes when the newer is half full.
   class Bits {
    public:
-    explicit Bits(std::size_t cells)
-        : lines_(std::bit_ceil(cells) * 4 / 512), now_(lines_), before_(lines_) {}
+    // A quarter of the lines of the counts.
+    explicit Bits(std::size_t lines) : lines_(lines / 4), now_(lines_), before_(lines_) {}
+    static constexpr std::size_t bytes() { return 2 * PackedLines<Line>::bytes() / 4; }
     void archive(StateArchive& a) {
-      a.array(now_);
-      a.array(before_);
+      now_.archive(a);
+      before_.archive(a);
       a.value(added_);
       a.value(turned_);
     }
     bool has(std::uint64_t hash) const { return in(now_, hash) || (turned_ != 0 && in(before_, hash)); }
-    void prefetch(std::uint64_t hash) const { prefetch_line(&now_[hash & (lines_ - 1)]); }
+    void prefetch(std::uint64_t hash) const { now_.prefetch(hash & (lines_ - 1)); }
     bool add(std::uint64_t hash) {
       if (in(now_, hash)) return false;
       const bool known = turned_ != 0 && in(before_, hash);
-      Line& line = now_[hash & (lines_ - 1)];
+      Line& line = now_.get(hash & (lines_ - 1));
       line[hash >> 61U] |= std::uint64_t{1} << (hash >> 55U & 63U);
       line[hash >> 52U & 7U] |= std::uint64_t{1} << (hash >> 46U & 63U);
-      if (++added_ > lines_ * 128) {  // a quarter of the bits
-
+      if (++added_ > lines_ * 128) {  // half of the bits
         std::swap(before_, now_);
-        now_ = core::LazyArray<Line>(lines_);
+        now_ = PackedLines<Line>(lines_);
         added_ = 0;
         turned_ = 1;
       }
@@ -87,8 +95,10 @@ class Successes {
 
    private:
     using Line = std::array<std::uint64_t, 8>;  // both bits of a hash lie in one cache line
-    bool in(const core::LazyArray<Line>& bits, std::uint64_t hash) const {
-      const Line& line = bits[hash & (lines_ - 1)];
+    bool in(const PackedLines<Line>& bits, std::uint64_t hash) const {
+      const Line* found = bits.find(hash & (lines_ - 1));
+      if (found == nullptr) return false;
+      const Line& line = *found;
       return (line[hash >> 61U] >> (hash >> 55U & 63U) & line[hash >> 52U & 7U] >> (hash >> 46U & 63U) &
               1U) != 0;
     }
@@ -96,7 +106,7 @@ class Successes {
     std::size_t lines_;
     std::uint64_t added_ = 0;
     std::uint8_t turned_ = 0;  // not 0: there was a generation before
-    core::LazyArray<Line> now_, before_;
+    PackedLines<Line> now_, before_;
   };
 
   // A scanner cannot live on yesterday's good name.
@@ -104,18 +114,17 @@ class Successes {
   void age(std::int64_t now_us) {
     if (now_us - aged_us_ < kHalfLifeUs) return;
     if (std::exchange(aged_us_, now_us) == 0) return;
-    // Reading leaves pages alone that nobody wrote to.
-    for (std::uint8_t& cell : counts_) {
-      if (cell != 0) cell /= 2;
-    }
+    counts_.each([](Counts& line) {
+      for (std::uint8_t& cell : line) cell /= 2;
+    });
   }
-  std::size_t position(std::uint64_t source, std::size_t row) const {
-    const std::uint64_t cell = (row == 0 ? source >> 40U : source >> 48U) % kRow;
-    return (source & (lines_ - 1)) * 2 * kRow + row * kRow + cell;
+  std::size_t line_of(std::uint64_t source) const { return source & (lines_ - 1); }
+  static std::size_t cell_of(std::uint64_t source, std::size_t row) {
+    return row * kRow + (row == 0 ? source >> 40U : source >> 48U) % kRow;
   }
 
   std::size_t lines_;
-  core::LazyArray<std::uint8_t> counts_;
+  PackedLines<Counts> counts_;
   Bits pairs_, services_;
   std::int64_t aged_us_ = 0;
 };

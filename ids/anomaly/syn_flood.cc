@@ -96,7 +96,6 @@ std::unique_ptr<AnomalyDetector> make(const Context& context) {
 
 extern const AnomalyDescriptor detector_syn_flood;
 const AnomalyDescriptor detector_syn_flood = {
-    "syn_flood", "handshakes begun and never completed; servers that died", 0, false, true, false, false,
-    make};
+    "syn_flood", "handshakes begun and never completed; servers that died", 0, 0, true, false, false, make};
 
 }  // namespace gatehouse::ids::anomaly

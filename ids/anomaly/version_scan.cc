@@ -48,6 +48,10 @@ class VersionScan : public AnomalyDetector {
     probers_.archive(a);
   }
 
+  bool looks_ahead() const override { return true; }
+  void prefetch(const Observation& o) const override {
+    if (o.contact == Contact::tcp_data && o.value != 0) prefetch_line(&talks_[hash_of(o) % kTalks]);
+  }
   void on_contact(const Observation& o) override {
     // The programs of one host know its ports, and one address stands for all of them.
     if (o.client == o.server) return;
@@ -61,8 +65,9 @@ class VersionScan : public AnomalyDetector {
  private:
   static constexpr std::uint64_t kMuteBytes = 2;  // SYN and FIN count as a byte each
 
+  std::uint64_t hash_of(const Observation& o) const { return c_.hash.join(o.pair_key, o.server_port); }
   void said(const Observation& o, std::uint32_t kind) {
-    const std::uint64_t hash = c_.hash.join(o.pair_key, o.server_port);
+    const std::uint64_t hash = hash_of(o);
     Talk& t = talks_[hash % kTalks];
     const auto tag = static_cast<std::uint32_t>(hash >> 32U) | 1U;
     const auto now_s = static_cast<std::uint32_t>(o.time_us / 1'000'000);
@@ -122,7 +127,7 @@ const AnomalyDescriptor detector_version_scan = {
     "version_scan",
     "open ports probed for what listens there",
     contact_bit(Contact::tcp_data) | contact_bit(Contact::tcp_closed),
-    false,
+    0,
     false,
     false,
     false,
