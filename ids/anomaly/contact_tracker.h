@@ -67,6 +67,8 @@ class Symmetry {
   void answered() { add(seen_); }
   void blind() { add(blind_); }
   static bool sound() { return true; }
+  // No answer was seen yet: it is not known whether we see both directions.
+  bool unknown() const { return seen_ == 0; }
   bool one_sided() const { return blind_ >= 8 && blind_ > seen_; }
 
  private:

@@ -78,6 +78,19 @@ TEST(SourceScan, ProbesThatAreNoSynHaveTheirNames) {
   }
 }
 
+// A monitor's first pings, whose answers take another way, are no sweep in a zone of high sensitivity either.
+TEST(SourceScan, FewSilentHostsCountOnlyWhereAnswersAreSeen) {
+  for (const bool seen : {false, true}) {
+    AnomalyConfig config;
+    config.zones = {{*core::IpPrefix::parse("0.0.0.0/0"), 50}};
+    Lab lab(config);
+    if (seen) lab.connect(kServer + 99, kServer, 80, 5000);
+    for (std::uint32_t host = 1; host <= 5; ++host) lab.ping(Contact::ping, kAttacker, kServer + host);
+    lab.wait(kSecond);
+    EXPECT_EQ(lab.starts(), seen ? 1u : 0u) << lab.names();
+  }
+}
+
 TEST(SourceScan, UdpPingAndProtocolScansHaveTheirs) {
   Lab udp;
   for (std::uint16_t port = 1; port <= 20; ++port) {

@@ -282,7 +282,9 @@ class SourceScan : public AnomalyDetector {
       wide = slow = false;
     // Who asks for hosts it knows finds few of them dead; who asks for all finds most.
     const std::uint32_t pings = s.looks[static_cast<std::size_t>(Look::ping)];
-    const bool sweep = look == Look::ping && pings >= scaled(kDeadHosts) && pings * 2 >= good(s);
+    // Few silent hosts say nothing before any answer was seen: perhaps we see one direction only.
+    const std::uint32_t dead = std::max(scaled(kDeadHosts), c_.symmetry.unknown() ? kDeadHosts : 0U);
+    const bool sweep = look == Look::ping && pings >= dead && pings * 2 >= good(s);
     const bool protocols = look == Look::protocol && s.protocols.bits_set() >= scaled(kProtocols);
     if (!vertical && !wide && !slow && !sweep && !protocols) return;
     if (s.bits != 0 && !is_shared(s)) return;
@@ -295,7 +297,7 @@ class SourceScan : public AnomalyDetector {
     if (vertical) {
       f.limit("evidence", static_cast<std::uint64_t>(units_of(c_.config.scan_ports)));
     } else if (sweep) {
-      f.limit("failed", scaled(kDeadHosts));
+      f.limit("failed", dead);
     } else if (protocols) {
       f.limit("failed", scaled(kProtocols));
     } else if (wide) {
