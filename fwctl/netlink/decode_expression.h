@@ -1,6 +1,8 @@
 // Expressions of live rules as plain data.
 #pragma once
 
+#include <cstdio>  // libnftnl does not include what it names
+
 #include <libnftnl/expr.h>
 
 #include "fwctl/compile/kernel_table.h"

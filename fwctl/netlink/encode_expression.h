@@ -1,6 +1,8 @@
 // Expressions of rules as libnftnl's objects.
 #pragma once
 
+#include <cstdio>  // libnftnl does not include what it names
+
 #include <libnftnl/rule.h>
 
 #include "fwctl/compile/kernel_table.h"
