@@ -19,7 +19,9 @@ inline constexpr std::size_t kFilterBlock = 2048;
 
 // What a filter flagged in one block, in order.
 struct FilterHits {
-  std::array<std::uint16_t, kFilterBlock> at;               // offset into the block
+  // Kernels store as many at once as a vector has, the last ones perhaps behind the last hit.
+  static constexpr std::size_t kSpare = 16;
+  std::array<std::uint16_t, kFilterBlock + kSpare> at;      // offset into the block
   std::array<BucketFilter::Buckets, kFilterBlock> buckets;  // of the bucket filter: which fit
 };
 

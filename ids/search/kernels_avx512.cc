@@ -7,7 +7,7 @@
 
 #include "ids/search/kernels.h"
 
-#define GATEHOUSE_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi,bmi2")))
+#define GATEHOUSE_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi,bmi2,popcnt")))
 
 namespace gatehouse::ids {
 namespace {
@@ -76,7 +76,7 @@ GATEHOUSE_AVX512 std::size_t buckets(std::span<const BucketFilter::Group> groups
 }
 
 // Which of sixteen windows have both their bits in the table.
-GATEHOUSE_AVX512 std::uint32_t entered(const FingerprintFilter& filter, __m512i windows, __mmask16 lanes) {
+GATEHOUSE_AVX512 __mmask16 entered(const FingerprintFilter& filter, __m512i windows, __mmask16 lanes) {
   const __m512i upper = _mm512_and_si512(windows, _mm512_set1_epi8(0x40));
   const __m512i folded = _mm512_or_si512(windows, _mm512_srli_epi32(upper, 1));
   const __m512i prints = _mm512_mullo_epi32(folded, _mm512_set1_epi32(static_cast<int>(kPrintFactor)));
@@ -103,15 +103,21 @@ GATEHOUSE_AVX512 std::size_t fingerprints(const FingerprintFilter& filter, const
   }();
   const __m512i neighbours = _mm512_load_si512(kNeighbours.data());
   constexpr std::size_t kWindows = 16;
+  const __m512i places =
+      _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                         _mm512_set1_epi32(static_cast<int>(stride)));
   std::size_t count = 0;
   for (std::size_t at = from; at < end; at += kWindows * stride) {
     __m512i windows = load(data, size, at);
     if (stride == 1) windows = _mm512_permutexvar_epi8(neighbours, windows);
     const auto lanes = static_cast<__mmask16>(lowest((end - at + stride - 1) / stride));
-    std::uint32_t flagged = entered(filter, windows, lanes);
-    for (; flagged != 0; flagged &= flagged - 1)
-      hits.at[count++] = static_cast<std::uint16_t>(
-          at - from + stride * static_cast<std::size_t>(std::countr_zero(flagged)));
+    const __mmask16 flagged = entered(filter, windows, lanes);
+    // No branch on what is flagged: that is one window in some steps, none in others.
+    const __m512i flagged_at = _mm512_maskz_compress_epi32(
+        flagged, _mm512_add_epi32(places, _mm512_set1_epi32(static_cast<int>(at - from))));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(hits.at.data() + count),
+                        _mm512_cvtepi32_epi16(flagged_at));
+    count += static_cast<std::size_t>(std::popcount(static_cast<unsigned>(flagged)));
   }
   return count;
 }

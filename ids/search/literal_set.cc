@@ -99,8 +99,9 @@ void LiteralScratch::begin_scan() {
 LiteralSet::LiteralSet(const std::vector<Literal>& literals, const SearchKernels& kernels)
     : kernels_(kernels) {
   const auto below = [&](std::size_t size) {
-    return static_cast<std::size_t>(std::count_if(literals.begin(), literals.end(),
-                                                  [size](const Literal& l) { return l.then.empty() && l.bytes.size() < size; }));
+    return static_cast<std::size_t>(std::count_if(literals.begin(), literals.end(), [size](const Literal& l) {
+      return l.then.empty() && l.bytes.size() < size;
+    }));
   };
   const std::size_t strided_from = strided_.filter.span();
   std::size_t bucketed_below = kWindowBytes;
@@ -173,6 +174,21 @@ void LiteralSet::Fingerprints::add_run(std::string_view text, std::size_t at, st
 void LiteralSet::Fingerprints::build() {
   filter.build();
   for (WindowTable* table : {&windows, &borders, &runs}) table->build();
+}
+
+std::size_t LiteralSet::Fingerprints::sift(ByteView data, std::size_t from, std::size_t flagged,
+                                           FilterHits& hits) const {
+  if (windows.empty()) return flagged;
+  const std::uint8_t* block = data.data() + from;
+  for (std::size_t i = 0; i < flagged; ++i) windows.prefetch(print_of(block + hits.at[i]));
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < flagged; ++i) {
+    const std::uint16_t at = hits.at[i];
+    const std::uint32_t window = window_at(block + at);
+    hits.at[count] = at;
+    count += is_run(window) | windows.may_find(print_of(window), data, from + at);
+  }
+  return count;
 }
 
 std::size_t LiteralSet::memory_bytes() const {
@@ -272,10 +288,9 @@ void LiteralSet::scan_fingerprints(const Fingerprints& prints, ByteView data, Li
                                    LiteralSink& sink) const {
   Run run;  // the last one met
   for (std::size_t from = 0; from < data.size(); from += kFilterBlock) {
-    const std::size_t count =
+    const std::size_t flagged =
         kernels_.fingerprints(prints.filter, data.data(), data.size(), from, scratch.hits_);
-    for (std::size_t i = 0; i < count; ++i)
-      prints.windows.prefetch(print_of(data.data() + from + scratch.hits_.at[i]));
+    const std::size_t count = prints.sift(data, from, flagged, scratch.hits_);
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t at = from + scratch.hits_.at[i];
       const std::uint32_t window = window_at(data.data() + at);

@@ -68,6 +68,9 @@ class LiteralSet {
     // Its window at `at` is part of a run.
     void add_run(std::string_view text, std::size_t at, std::uint32_t literal);
     void build();
+    // Keeps of the places flagged in the block at `from` those where a literal or a run can lie, and says
+    // how many.
+    std::size_t sift(ByteView data, std::size_t from, std::size_t flagged, FilterHits& hits) const;
     std::size_t memory_bytes() const {
       return filter.memory_bytes() + windows.memory_bytes() + borders.memory_bytes() + runs.memory_bytes();
     }

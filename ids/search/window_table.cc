@@ -11,7 +11,7 @@ void WindowTable::add(std::uint32_t print, std::uint32_t literal, std::string_vi
   entry.literal = literal;
   entry.offset = static_cast<std::uint8_t>(offset);
   entry.size = static_cast<std::uint8_t>(text.size());
-  entry.checked = text.size() > kWindowBytes;
+  entry.checked = text.size() >= kWindowBytes;
   if (entry.checked) {
     const std::size_t end = text.size() - kWindowBytes;
     entry.check_at = static_cast<std::uint8_t>(offset > end / 2 ? 0 : end);
@@ -29,7 +29,8 @@ void WindowTable::build() {
   entries_.assign(std::size_t{1} << bits, {});
   for (const Entry& entry : building_) {
     std::uint32_t at = entry.print >> shift_;
-    while (entries_[at].literal != Entry::kFree) at = (at + 1) & mask_;
+    for (; entries_[at].literal != Entry::kFree; at = (at + 1) & mask_)
+      entries_[at].more |= entries_[at].print == entry.print;
     entries_[at] = entry;
   }
   building_ = {};
