@@ -103,7 +103,7 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
   fields.sid = meta.sid;
   fields.rev = meta.rev;
   fields.signature = meta.message;
-  fields.category = meta.class_description;
+  if (meta.classtype != nullptr) fields.category = meta.classtype->second;
   fields.severity = meta.priority;
   fields.target_is_source = match.rule->target_is_source;
   if (settings_.eve.alert_metadata) fields.metadata = meta.metadata;

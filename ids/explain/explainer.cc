@@ -42,9 +42,9 @@ std::string content_name(const ContentOp& content) {
 }
 
 std::string op_name(const BufferOp& op, const std::string& known) {
-  if (op.kind == BufferOp::Kind::content) return content_name(op.content);
+  if (op.kind() == BufferOp::Kind::content) return content_name(op.content);
   if (!known.empty()) return known;
-  return op.kind == BufferOp::Kind::pcre ? "pcre" : "a test of the bytes";
+  return op.kind() == BufferOp::Kind::pcre ? "pcre" : "a test of the bytes";
 }
 
 // Fewer failures first, then more that holds, then the earlier one.

@@ -59,10 +59,9 @@ void apply_decode(RuleBuilder& builder, const lang::RuleOption& option) {
   }
   builder.decode = std::make_shared<NestedOp>();
   BufferOp op;
-  op.kind = BufferOp::Kind::nested;
   const bool relative = decoder->relative();
   builder.decode->decoder = std::move(decoder);
-  op.nested = builder.decode;
+  op.other = std::shared_ptr<const NestedOp>(builder.decode);
   builder.decode_option = &option;
   builder.add_op(std::move(op), relative);
 }

@@ -140,9 +140,8 @@ void RuleBuilder::add_op(BufferOp op, bool relative) {
 
 void RuleBuilder::add_test(std::shared_ptr<const BufferTest> test) {
   BufferOp op;
-  op.kind = BufferOp::Kind::test;
   const bool relative = test->relative();
-  op.test = std::move(test);
+  op.other = std::move(test);
   add_op(std::move(op), relative);
 }
 

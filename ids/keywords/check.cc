@@ -137,7 +137,7 @@ void check_contents(RuleBuilder& builder) {
   for (const BufferMatch& list : builder.rule.buffers) {
     const BufferDescriptor& buffer = buffer_table()[list.buffer];
     for (const BufferOp& op : list.ops) {
-      if (op.kind != BufferOp::Kind::content) continue;
+      if (op.kind() != BufferOp::Kind::content) continue;
       const ContentOp& c = op.content;
       if (buffer.lower_case_only && list.transforms.empty() && !c.nocase && has_upper(c.pattern)) {
         builder.error_text(c.where, 1, "never-matches",
@@ -178,7 +178,7 @@ bool is_transaction_rule(const Rule& rule) {
 
 bool has_positions(const BufferMatch& list) {
   return std::any_of(list.ops.begin(), list.ops.end(), [](const BufferOp& op) {
-    return op.kind == BufferOp::Kind::content &&
+    return op.kind() == BufferOp::Kind::content &&
            (op.content.has_offset || op.content.has_depth || op.content.startswith);
   });
 }
@@ -333,7 +333,6 @@ class RuleChecker {
     for (BufferMatch& list : rule.buffers) list.ops.shrink_to_fit();
     rule.buffers.shrink_to_fit();
     rule.meta.metadata.shrink_to_fit();
-    rule.meta.references.shrink_to_fit();
   }
   // What files must be asked for the rule, and so for all rules.
   void note_file_needs(Rule& rule) {
@@ -350,7 +349,7 @@ class RuleChecker {
       return;
     }
     apply_tunings(builder.rule, environment_.tunings);
-    if (!builder.has_priority && builder.rule.meta.class_name.empty()) builder.rule.meta.priority = 0;
+    if (!builder.has_priority && builder.rule.meta.classtype == nullptr) builder.rule.meta.priority = 0;
     builder.rule.meta.where = builder.ast.position(0);
     list_.detections.push_back(std::make_unique<Rule>(std::move(builder.rule)));
   }
@@ -394,7 +393,7 @@ void add_threshold(Rule& rule, const Threshold& threshold, bool for_this_rule) {
   const auto counts = [](const Threshold& t) { return t.kind != Threshold::Kind::rate; };
   if (for_this_rule && counts(threshold)) {
     rule.detection_filter.reset();
-    std::erase_if(rule.thresholds, counts);
+    rule.thresholds.erase_if(counts);
   } else if (rule.detection_filter || std::any_of(rule.thresholds.begin(), rule.thresholds.end(), counts)) {
     return;
   }

@@ -62,9 +62,15 @@ bool conflict(RuleBuilder& builder, const lang::RuleOption& option, bool present
 
 // A literal within bounds or the name of a byte_extract variable.
 bool parse_argument(RuleBuilder& builder, const lang::RuleOption& option, std::int64_t smallest,
-                    std::int64_t largest, NumberArg& out) {
-  if (is_variable_name(option.value)) return parse_variable(builder, option, whole(option), out);
-  return parse_bounded(builder, option, whole(option), smallest, largest, out.literal);
+                    std::int64_t largest, PlaceNumber& out) {
+  NumberArg number;
+  if (is_variable_name(option.value)) {
+    if (!parse_variable(builder, option, whole(option), number)) return false;
+  } else if (!parse_bounded(builder, option, whole(option), smallest, largest, number.literal)) {
+    return false;
+  }
+  out = {static_cast<std::int32_t>(number.literal), static_cast<std::int8_t>(number.slot)};
+  return true;
 }
 
 void apply_nocase(RuleBuilder& builder, const lang::RuleOption& option) {

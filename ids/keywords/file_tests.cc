@@ -103,8 +103,11 @@ class DigestIn final : public FileQuestion {
 FileTests& tests_of(RuleBuilder& builder, std::optional<Direction> side) {
   const BufferId id = find_buffer("file.name")->id;
   for (BufferMatch& list : builder.rule.buffers) {
-    if (list.buffer != id || list.direction != side || list.ops.size() != 1) continue;
-    const auto* known = dynamic_cast<const FileTests*>(list.ops[0].test.get());
+    if (list.buffer != id || list.direction != side || list.ops.size() != 1 ||
+        list.ops[0].kind() != BufferOp::Kind::test) {
+      continue;
+    }
+    const auto* known = dynamic_cast<const FileTests*>(&list.ops[0].test());
     if (known != nullptr) return const_cast<FileTests&>(*known);
   }
   auto made = std::make_shared<FileTests>();
@@ -113,8 +116,7 @@ FileTests& tests_of(RuleBuilder& builder, std::optional<Direction> side) {
   list.buffer = id;
   list.direction = side;
   list.ops.emplace_back();
-  list.ops.back().kind = BufferOp::Kind::test;
-  list.ops.back().test = std::move(made);
+  list.ops.back().other = std::move(made);
   builder.rule.buffers.push_back(std::move(list));
   builder.header_like = false;
   return tests;

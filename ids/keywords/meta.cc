@@ -68,12 +68,11 @@ void apply_classtype(RuleBuilder& builder, const lang::RuleOption& option) {
     return;
   }
   RuleMeta& meta = builder.rule.meta;
-  if (!meta.class_name.empty()) {
+  if (meta.classtype != nullptr) {
     builder.error_name(option, "keyword-twice", "a rule has one `classtype`");
     return;
   }
-  meta.class_name = found->first;
-  meta.class_description = found->second.description;
+  meta.classtype = builder.resources.metadata.add(found->first, found->second.description);
   if (!builder.has_priority) meta.priority = found->second.priority;
 }
 
@@ -86,9 +85,7 @@ void apply_reference(RuleBuilder& builder, const lang::RuleOption& option) {
   if (scheme.text.empty() || text.text.empty()) {
     builder.error(option, "reference-syntax", "a reference is a scheme and a value").hint =
         "reference:url,example.org/x;";
-    return;
   }
-  builder.rule.meta.references.emplace_back(scheme.text, unescape(text.text));
 }
 
 void apply_metadata(RuleBuilder& builder, const lang::RuleOption& option) {

@@ -221,8 +221,7 @@ void apply_pcre(RuleBuilder& builder, const lang::RuleOption& option) {
   regex.relative = value.relative;
   regex.needs_final = text.negated || looks_ahead(value.pattern);
   BufferOp op;
-  op.kind = BufferOp::Kind::pcre;
-  op.pcre = std::make_shared<const PcreOp>(std::move(regex));
+  op.other = std::make_shared<const PcreOp>(std::move(regex));
   if (value.buffer == nullptr) {
     builder.add_op(std::move(op), value.relative);
     return;

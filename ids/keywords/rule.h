@@ -11,10 +11,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/diag.h"
 #include "ids/keywords/captures.h"
+#include "ids/keywords/rare_vector.h"
 #include "ids/parsers/app_flow.h"
 
 namespace gatehouse::ids {
@@ -126,12 +129,18 @@ struct NumberArg {
   int slot = -1;  // >= 0: take InspectContext::variables[slot]
 };
 
+// The same in little space: rules have many, and few of them say anything.
+struct PlaceNumber {
+  std::int32_t literal = 0;
+  std::int8_t slot = -1;
+};
+
 struct ContentOp {
   std::string pattern;  // decoded bytes
   bool nocase = false, negated = false;
   bool has_offset = false, has_depth = false, has_distance = false, has_within = false;
   bool startswith = false, endswith = false;
-  NumberArg offset, depth, distance, within;
+  PlaceNumber offset, depth, distance, within;
   bool fast_pattern = false, fast_pattern_only = false;
   std::uint16_t chop_offset = 0, chop_length = 0;  // fast_pattern:<offset>,<length>
   std::uint32_t where = 0;                         // offset into the rule text
@@ -188,13 +197,18 @@ class BufferDecoder {
 struct NestedOp;
 
 struct BufferOp {
-  enum class Kind : std::uint8_t { content, pcre, test, nested };
-  Kind kind = Kind::content;
+  enum class Kind : std::uint8_t { content, pcre, test, nested };  // as in `other`
   ContentOp content;
-  // Of its kind there is one; apart, as most ops are contents.
-  std::shared_ptr<const PcreOp> pcre;
-  std::shared_ptr<const BufferTest> test;
-  std::shared_ptr<const NestedOp> nested;
+  // What it is if it is no content: apart, as most ops are contents.
+  std::variant<std::monostate, std::shared_ptr<const PcreOp>, std::shared_ptr<const BufferTest>,
+               std::shared_ptr<const NestedOp>>
+      other;
+
+  Kind kind() const { return static_cast<Kind>(other.index()); }
+  // Each only if it is of that kind.
+  const PcreOp& pcre() const { return **std::get_if<1>(&other); }
+  const BufferTest& test() const { return **std::get_if<2>(&other); }
+  const NestedOp& nested() const { return **std::get_if<3>(&other); }
 };
 
 // Ops that must hold on decoded bytes; what follows in the buffer counts from where it stood before.
@@ -253,10 +267,9 @@ struct Suppression {
 struct RuleMeta {
   std::uint32_t sid = 0, gid = 1, rev = 0;
   std::string message;
-  std::string class_name, class_description;  // classtype and its text from classification.config
+  const std::pair<std::string, std::string>* classtype = nullptr;  // name and description; of RuleResources
   std::uint8_t priority = 3;
   std::vector<const std::pair<std::string, std::string>*> metadata;  // of RuleResources; in rule order
-  std::vector<std::pair<std::string, std::string>> references;       // scheme, value
   std::string text;  // empty unless RuleEnvironment::keep_text
   core::SourcePos where;
 };
@@ -293,21 +306,21 @@ struct Rule {
   bool bidirectional = false;
 
   FlowConditions flow;
-  std::vector<std::unique_ptr<const Condition>> conditions;
+  RareVector<std::unique_ptr<const Condition>> conditions;
   std::vector<BufferMatch> buffers;
-  std::vector<FlowbitOp> flowbit_tests, flowbit_actions;
+  RareVector<FlowbitOp> flowbit_tests, flowbit_actions;
   std::optional<Threshold> detection_filter;
-  std::vector<Threshold> thresholds;  // in order; each may silence the alert
+  RareVector<Threshold> thresholds;  // in order; each may silence the alert
   // Applied when the rule matched, before it is known whether that is told; then, when it is told.
-  std::vector<std::unique_ptr<const MatchAction>> match_actions, alert_actions;
+  RareVector<std::unique_ptr<const MatchAction>> match_actions, alert_actions;
   // What it remembers or asks of the past besides flowbits: those that write come first.
-  std::vector<StateUse> state_uses;
+  RareVector<StateUse> state_uses;
   FileNeeds file_needs;  // what must be learnt of files for it
-  std::vector<Suppression> suppressions;
+  RareVector<Suppression> suppressions;
   // Names of decode, stream and application events; any of them makes the rule a candidate.
-  std::vector<std::uint16_t> decode_events, stream_events;
-  std::vector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
-  bool once_per_direction = false;                        // header only: decided once per flow direction
+  RareVector<std::uint16_t> decode_events, stream_events;
+  RareVector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
+  bool once_per_direction = false;                       // header only: decided once per flow direction
   bool on_detection = false;   // decided when the application protocol becomes known
   bool also_packet = false;    // stream rule that looks into each packet, too
   bool transactional = false;  // =>: both directions of one transaction

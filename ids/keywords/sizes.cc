@@ -75,8 +75,7 @@ void apply_urilen(RuleBuilder& builder, const lang::RuleOption& option) {
   if (!builder.require_direction(descriptor.direction, option)) return;
   builder.header_like = false;
   BufferOp op;
-  op.kind = BufferOp::Kind::test;
-  op.test = std::make_shared<BufferSize>(test);
+  op.other = std::shared_ptr<const BufferTest>(std::make_shared<BufferSize>(test));
   builder.rule.buffers[static_cast<std::size_t>(builder.list_of(buffer->id))].ops.push_back(std::move(op));
 }
 
@@ -85,7 +84,7 @@ ContentOp* content_before(RuleBuilder& builder) {
   const int list = builder.sticky < 0 && builder.last_list >= 0 ? builder.last_list : builder.sticky;
   if (list < 0) return nullptr;
   auto& ops = builder.rule.buffers[static_cast<std::size_t>(list)].ops;
-  return ops.empty() || ops.back().kind != BufferOp::Kind::content ? nullptr : &ops.back().content;
+  return ops.empty() || ops.back().kind() != BufferOp::Kind::content ? nullptr : &ops.back().content;
 }
 
 void apply_isdataat(RuleBuilder& builder, const lang::RuleOption& option) {

@@ -24,7 +24,7 @@ bool same(char a, char b, bool fold) {
 void check_starts(const LintedRule& linted, const BufferMatch& list) {
   const ContentOp* first = nullptr;
   for (const BufferOp& op : list.ops) {
-    if (op.kind != BufferOp::Kind::content || !at_start(op.content)) continue;
+    if (op.kind() != BufferOp::Kind::content || !at_start(op.content)) continue;
     if (first == nullptr) {
       first = &op.content;
       continue;
@@ -47,7 +47,7 @@ void check_case(const LintedRule& linted, const BufferMatch& list) {
   if (last != "to_lowercase" && last != "to_uppercase") return;
   const char low = last == "to_lowercase" ? 'A' : 'a';
   for (const BufferOp& op : list.ops) {
-    if (op.kind != BufferOp::Kind::content || op.content.nocase || op.content.negated) continue;
+    if (op.kind() != BufferOp::Kind::content || op.content.nocase || op.content.negated) continue;
     const bool foreign = std::any_of(op.content.pattern.begin(), op.content.pattern.end(),
                                      [&](char c) { return c >= low && c < low + 26; });
     const lang::RuleOption* option = linted.option_of(op.content);

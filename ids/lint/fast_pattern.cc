@@ -27,7 +27,7 @@ void check_fast_pattern(const LintedRule& linted) {
   for (const BufferMatch& list : rule.buffers) {
     if (!can_preselect(rule, list)) continue;
     for (const BufferOp& op : list.ops) {
-      if (op.kind != BufferOp::Kind::content || op.content.negated) continue;
+      if (op.kind() != BufferOp::Kind::content || op.content.negated) continue;
       const bool better = best == nullptr || literal_length(op.content) > literal_length(*best);
       if (op.content.fast_pattern || (better && !best)) best = &op.content;
       if (better && !best->fast_pattern) best = &op.content;

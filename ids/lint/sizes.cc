@@ -40,7 +40,7 @@ class EarliestEnd {
   std::uint64_t value() const { return static_cast<std::uint64_t>(end_); }
 
  private:
-  static std::int64_t literal(bool given, const NumberArg& arg) {
+  static std::int64_t literal(bool given, const PlaceNumber& arg) {
     return given && arg.slot < 0 ? arg.literal : 0;
   }
   std::int64_t previous_ = 0, end_ = 0;
@@ -49,7 +49,7 @@ class EarliestEnd {
 EarliestEnd earliest_end(const BufferMatch& list) {
   EarliestEnd end;
   for (const BufferOp& op : list.ops) {
-    if (op.kind == BufferOp::Kind::content) {
+    if (op.kind() == BufferOp::Kind::content) {
       end.add(op.content);
     } else {
       end.lose_place();

@@ -144,7 +144,7 @@ class EngineBuilder {
     const auto plain = [](const ListPlan& list) {
       return std::all_of(list.ops.begin(), list.ops.end(), [](const OpPlan& plan) {
         return plan.kind == BufferOp::Kind::content ||
-               (plan.kind == BufferOp::Kind::pcre && plan.op->pcre->captures.empty());
+               (plan.kind == BufferOp::Kind::pcre && plan.op->pcre().captures.empty());
       });
     };
     if (!std::all_of(lists.begin(), lists.end(), plain)) return;

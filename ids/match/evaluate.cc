@@ -44,13 +44,13 @@ class Evaluation {
       case BufferOp::Kind::test:
         break;
     }
-    if (!plan.op->test->holds(context_, buffer_, cursor)) return failed(plan);
+    if (!plan.op->test().holds(context_, buffer_, cursor)) return failed(plan);
     return from(at + 1, cursor);
   }
 
   static Outcome failed(const OpPlan& plan) { return plan.relative ? Outcome::no : Outcome::fatal; }
 
-  std::int64_t value(const ContentPlan::Number& arg) const {
+  std::int64_t value(const PlaceNumber& arg) const {
     return arg.slot >= 0 ? static_cast<std::int64_t>(std::min<std::uint64_t>(
                                context_.variables[static_cast<std::size_t>(arg.slot)], 1U << 30U))
                          : arg.literal;
@@ -121,7 +121,7 @@ class Evaluation {
   }
 
   Outcome regex(const OpPlan& plan, std::size_t at, std::size_t cursor) {
-    const PcreOp& p = *plan.op->pcre;
+    const PcreOp& p = plan.op->pcre();
     const std::size_t origin = p.relative ? std::min(cursor, buffer_.size()) : 0;
     // A relative regex sees the rest as its subject, so that ^ means "here".
     const ByteView subject = buffer_.subspan(origin);
@@ -163,7 +163,7 @@ class Evaluation {
   // Only the first place of what it is relative to is decoded, so no other one is tried.
   Outcome nested(const OpPlan& plan, std::size_t at, std::size_t cursor) {
     std::vector<std::uint8_t> decoded;
-    if (!plan.op->nested->decoder->decode(context_, buffer_, cursor, decoded)) return Outcome::fatal;
+    if (!plan.op->nested().decoder->decode(context_, buffer_, cursor, decoded)) return Outcome::fatal;
     return Evaluation<false>(*plan.inner, context_, decoded, 0).run() ? from(at + 1, cursor) : Outcome::fatal;
   }
 
@@ -176,47 +176,40 @@ class Evaluation {
 };
 
 bool is_relative(const BufferOp& op) {
-  switch (op.kind) {
+  switch (op.kind()) {
     case BufferOp::Kind::content:
       return op.content.has_distance || op.content.has_within;
     case BufferOp::Kind::pcre:
-      return op.pcre->relative;
+      return op.pcre().relative;
     case BufferOp::Kind::test:
-      return op.test->relative();
+      return op.test().relative();
     case BufferOp::Kind::nested:
-      return op.nested->decoder->relative();
+      return op.nested().decoder->relative();
   }
   return false;
 }
 
 bool needs_final(const BufferOp& op) {
-  switch (op.kind) {
+  switch (op.kind()) {
     case BufferOp::Kind::content:
       return op.content.negated || op.content.endswith;
     case BufferOp::Kind::pcre:
-      return op.pcre->needs_final;
+      return op.pcre().needs_final;
     case BufferOp::Kind::test:
-      return op.test->needs_final();
+      return op.test().needs_final();
     case BufferOp::Kind::nested:
-      return std::any_of(op.nested->ops.begin(), op.nested->ops.end(), needs_final);
+      return std::any_of(op.nested().ops.begin(), op.nested().ops.end(), needs_final);
   }
   return false;
-}
-
-// No buffer is so long that the limit would be felt.
-ContentPlan::Number number_of(const NumberArg& arg) {
-  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
-  return {static_cast<std::int32_t>(std::clamp(arg.literal, -kMost, kMost)),
-          static_cast<std::int8_t>(arg.slot)};
 }
 
 ContentPlan plan_content(const ContentOp& content) {
   ContentPlan plan;
   plan.needle = Needle(content.pattern, content.nocase);
-  plan.offset = number_of(content.offset);
-  plan.depth = number_of(content.depth);
-  plan.distance = number_of(content.distance);
-  plan.within = number_of(content.within);
+  plan.offset = content.offset;
+  plan.depth = content.depth;
+  plan.distance = content.distance;
+  plan.within = content.within;
   plan.has_offset = content.has_offset;
   plan.has_depth = content.has_depth;
   plan.has_distance = content.has_distance;
@@ -239,14 +232,14 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
     OpPlan next;
     next.op = &op;
     next.relative = is_relative(op);
-    next.kind = op.kind;
-    if (op.kind == BufferOp::Kind::content) next.content = plan_content(op.content);
-    if (op.kind == BufferOp::Kind::nested)
-      next.inner = std::make_unique<const ListPlan>(plan_ops(op.nested->ops));
+    next.kind = op.kind();
+    if (op.kind() == BufferOp::Kind::content) next.content = plan_content(op.content);
+    if (op.kind() == BufferOp::Kind::nested)
+      next.inner = std::make_unique<const ListPlan>(plan_ops(op.nested().ops));
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;
-    if (!plan.ops.empty() && op.kind == BufferOp::Kind::pcre && op.pcre->relative && !op.pcre->negated) {
+    if (!plan.ops.empty() && op.kind() == BufferOp::Kind::pcre && op.pcre().relative && !op.pcre().negated) {
       OpPlan& before = plan.ops.back();
-      before.followed_by = op.pcre->regex.get();
+      before.followed_by = op.pcre().regex.get();
       if (before.kind == BufferOp::Kind::content) before.joint = joint_prefix(before.op->content, op);
     }
     plan.needs_final = plan.needs_final || needs_final(op);
@@ -255,8 +248,8 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
   // A relative op can stand behind a negated one: what precedes that must stay free to move, too.
   for (std::size_t i = plan.ops.size(); i-- > 1;) {
     const bool moves_cursor =
-        !(plan.ops[i].op->kind == BufferOp::Kind::content && plan.ops[i].op->content.negated) &&
-        !(plan.ops[i].op->kind == BufferOp::Kind::pcre && plan.ops[i].op->pcre->negated);
+        !(plan.ops[i].op->kind() == BufferOp::Kind::content && plan.ops[i].op->content.negated) &&
+        !(plan.ops[i].op->kind() == BufferOp::Kind::pcre && plan.ops[i].op->pcre().negated);
     if (plan.ops[i].relative_next && !moves_cursor) plan.ops[i - 1].relative_next = true;
   }
   return plan;
@@ -266,8 +259,8 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
 
 std::vector<ByteClass> joint_classes(const ContentOp& content, const BufferOp& next) {
   if (content.negated || content.endswith || content.pattern.size() >= kWindowBytes) return {};
-  if (next.kind != BufferOp::Kind::pcre || !next.pcre->relative || next.pcre->negated) return {};
-  const RegexPrefix& begin = next.pcre->regex->prefix();
+  if (next.kind() != BufferOp::Kind::pcre || !next.pcre().relative || next.pcre().negated) return {};
+  const RegexPrefix& begin = next.pcre().regex->prefix();
   if (!begin.anchored || begin.classes.empty()) return {};
   std::vector<ByteClass> classes = byte_classes(content.pattern, content.nocase);
   classes.insert(classes.end(), begin.classes.begin(), begin.classes.end());

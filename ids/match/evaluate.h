@@ -18,12 +18,8 @@ struct ListPlan;
 // A content as matching needs it. Together with the op, apart from the rule: what an evaluation touches lies
 // in few cache lines.
 struct ContentPlan {
-  struct Number {
-    std::int32_t literal = 0;
-    std::int8_t slot = -1;  // >= 0: of InspectContext::variables
-  };
   Needle needle;
-  Number offset, depth, distance, within;
+  PlaceNumber offset, depth, distance, within;
   bool has_offset = false, has_depth = false, has_distance = false, has_within = false;
   bool negated = false, startswith = false, endswith = false;
 };

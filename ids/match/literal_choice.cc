@@ -117,8 +117,8 @@ int rarity(std::span<const ByteClass> classes) {
 
 // What a match of the regex begins with, wherever it does.
 std::vector<ByteClass> beginning(const BufferOp& op) {
-  if (op.kind != BufferOp::Kind::pcre || op.pcre->negated || op.pcre->regex->prefix().anchored) return {};
-  return rare_window(op.pcre->regex->prefix().classes);
+  if (op.kind() != BufferOp::Kind::pcre || op.pcre().negated || op.pcre().regex->prefix().anchored) return {};
+  return rare_window(op.pcre().regex->prefix().classes);
 }
 
 }  // namespace
@@ -139,7 +139,7 @@ ChosenLiteral choose_literal(const Rule& rule, bool with_classes) {
     for (std::size_t i = 0; i < list.ops.size(); ++i) {
       const BufferOp& op = list.ops[i];
       propose(beginning(op));
-      if (op.kind != BufferOp::Kind::content || op.content.negated) continue;
+      if (op.kind() != BufferOp::Kind::content || op.content.negated) continue;
       const std::uint32_t reach = reach_of(rule, list, op.content);
       const std::string_view part = part_of(op.content);
       if (reach == kNoReach && op.content.chop_length == 0 && i + 1 < list.ops.size())

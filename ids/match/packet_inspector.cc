@@ -40,7 +40,7 @@ bool counts_positions(const Rule& rule) {
   for (const BufferMatch& list : rule.buffers) {
     for (const BufferOp& op : list.ops) {
       const ContentOp& c = op.content;
-      if (op.kind == BufferOp::Kind::content && (c.has_offset || c.has_depth || c.startswith)) return true;
+      if (op.kind() == BufferOp::Kind::content && (c.has_offset || c.has_depth || c.startswith)) return true;
     }
   }
   return false;

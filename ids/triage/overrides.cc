@@ -106,7 +106,7 @@ void Overrides::tell(const Detection& d, const Rule* rule, Told& told) const {
   if (rule == nullptr) return;
   const RuleMeta& meta = rule->meta;
   if (!meta.message.empty()) told.signature = meta.message;
-  if (!meta.class_name.empty()) told.category = meta.class_description;
+  if (meta.classtype != nullptr) told.category = meta.classtype->second;
   if (meta.priority != 0) told.severity = meta.priority;
   if (meta.rev != 0) told.rev = meta.rev;
   told.target_is_source = rule->target_is_source;
