@@ -28,10 +28,11 @@ void WindowTable::build() {
   mask_ = (1U << bits) - 1;
   entries_.assign(std::size_t{1} << bits, {});
   for (const Entry& entry : building_) {
-    std::uint32_t at = entry.print >> shift_;
-    for (; entries_[at].literal != Entry::kFree; at = (at + 1) & mask_)
-      entries_[at].more |= entries_[at].print == entry.print;
+    const std::uint32_t home = entry.print >> shift_;
+    std::uint32_t at = home, steps = 0;
+    for (; entries_[at].literal != Entry::kFree; at = (at + 1) & mask_) ++steps;
     entries_[at] = entry;
+    if (steps > 1) entries_[home].goes_on = true;
   }
   building_ = {};
 }

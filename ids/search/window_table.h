@@ -55,7 +55,7 @@ class WindowTable {
     std::uint8_t size = 0;      // of the literal
     std::uint8_t check_at = 0;  // offset into the literal
     bool checked : 1 = false;   // there are so many bytes
-    bool more : 1 = false;      // another entry further on has the same print
+    bool goes_on : 1 = false;   // some whose place is here lie behind the next one
 
     static constexpr std::uint32_t kFree = 0xffffffff;
     // `place`: where the literal would begin, and `size` bytes from there are data.
@@ -67,20 +67,18 @@ class WindowTable {
   // `text`: the literal, at most kLongestLiteral bytes; its window begins at `offset`.
   void add(std::uint32_t print, std::uint32_t literal, std::string_view text, std::size_t offset);
   void build();
-  bool empty() const { return entries_.empty(); }
   std::size_t memory_bytes() const { return entries_.size() * sizeof(Entry); }
   void prefetch(std::uint32_t print) const { __builtin_prefetch(&entries_[print >> shift_]); }
   // Can one of the literals with the window at `at` lie there? Errs on one side, and decides without
   // branches: most windows lie in something else, and in no order that a processor could foresee. The table
   // is not empty and its literals are of kWindowBytes at least.
   bool may_find(std::uint32_t print, ByteView data, std::size_t at) const {
-    const Entry& entry = entries_[print >> shift_];
-    const std::size_t check = at + entry.check_at - entry.offset;  // before the data it wraps beyond the end
-    const bool inside = check < data.size() && data.size() - check >= kWindowBytes;
-    const bool agrees = window_at(data.data() + (inside ? check : at)) == entry.check;
-    const bool right = entry.print == print;
-    return (right & ((inside & agrees) | entry.more)) | (!right & (entry.literal != Entry::kFree));
+    const std::uint32_t home = print >> shift_;
+    const Entry& first = entries_[home];
+    return first.goes_on | agrees(first, print, data, at) |
+           agrees(entries_[(home + 1) & mask_], print, data, at);
   }
+  bool empty() const { return entries_.empty(); }
   // Calls `f(entry)` for each literal whose window has this print, as they were added.
   template <class F>
   void find(std::uint32_t print, F&& f) const {
@@ -91,6 +89,12 @@ class WindowTable {
   }
 
  private:
+  static bool agrees(const Entry& entry, std::uint32_t print, ByteView data, std::size_t at) {
+    const std::size_t check = at + entry.check_at - entry.offset;  // before the data it wraps beyond the end
+    const bool inside = check < data.size() && data.size() - check >= kWindowBytes;
+    return (entry.print == print) & inside & (window_at(data.data() + (inside ? check : at)) == entry.check);
+  }
+
   std::vector<Entry> building_;
   std::vector<Entry> entries_;  // never full
   std::uint32_t shift_ = 31, mask_ = 0;
