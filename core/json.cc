@@ -35,19 +35,10 @@ std::size_t utf8_length(const unsigned char* p, std::size_t left) {
   return 0;
 }
 
-template <class T>
-void append_number(std::string& out, T value) {
-  std::array<char, 32> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  out.append(text.data(), static_cast<std::size_t>(end - text.data()));
-}
-
 // Eight bytes at once: none is a control character, a quote, a backslash, 0x7f or above. The sums are
 // exact as to whether there is such a byte, not as to which.
-bool all_plain(const unsigned char* p) {
+bool all_plain(std::uint64_t word) {
   constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101U, kHigh = 0x8080'8080'8080'8080U;
-  std::uint64_t word = 0;
-  std::memcpy(&word, p, sizeof word);
   const auto holds = [&](std::uint64_t byte) {
     const std::uint64_t x = word ^ (kOnes * byte);
     return (x - kOnes) & ~x;
@@ -56,30 +47,35 @@ bool all_plain(const unsigned char* p) {
   return ((word | control | holds('"') | holds('\\') | holds(0x7f)) & kHigh) == 0;
 }
 
-bool is_plain(std::string_view text) {
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-  std::size_t i = 0;
-  for (; text.size() - i >= 8; i += 8) {
-    if (!all_plain(p + i)) return false;
+// Copies `text` if it needs no escapes; `to` has room for it. The last bytes are copied with some before
+// them.
+bool copy_plain(char* to, std::string_view text) {
+  const std::size_t size = text.size();
+  const auto copy = [&]<class Word>(Word& word, std::size_t at) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    std::memcpy(to + at, &word, sizeof word);
+  };
+  std::uint64_t word = 0;
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 8 <= size; at += 8) {
+      copy(word, at);
+      if (!all_plain(word)) return false;
+    }
+    copy(word, size - 8);
+    return all_plain(word);
   }
-  for (; i < text.size(); ++i) {
-    if (p[i] < 0x20 || p[i] >= 0x7f || p[i] == '"' || p[i] == '\\') return false;
+  if (size >= 4) {
+    std::uint32_t first = 0, last = 0;
+    copy(first, 0);
+    copy(last, size - 4);
+    return all_plain(std::uint64_t{first} << 32U | last);
   }
-  return true;
-}
-
-// `text` between quotes, with what stands before and behind it, in one step: nearly all that events are made
-// of. False: it is long or needs escapes.
-bool append_short(std::string& out, std::string_view before, std::string_view text, std::string_view behind) {
-  std::array<char, 64> room;
-  if (before.size() + text.size() + behind.size() + 2 > room.size() || !is_plain(text)) return false;
-  char* end = std::copy(before.begin(), before.end(), room.data());
-  *end++ = '"';
-  end = std::copy(text.begin(), text.end(), end);
-  *end++ = '"';
-  end = std::copy(behind.begin(), behind.end(), end);
-  out.append(room.data(), static_cast<std::size_t>(end - room.data()));
-  return true;
+  word = 0x2020'2020'2020'2020U;
+  for (std::size_t at = 0; at < size; ++at) {
+    to[at] = text[at];
+    word = word << 8U | static_cast<unsigned char>(text[at]);
+  }
+  return all_plain(word);
 }
 
 }  // namespace
@@ -89,9 +85,13 @@ void append_json_string(std::string& out, std::string_view value) {
   const auto* p = reinterpret_cast<const unsigned char*>(value.data());
   std::size_t plain = 0;  // start of the run that needs no escape
   for (std::size_t i = 0; i < value.size();) {
-    if (value.size() - i >= 8 && all_plain(p + i)) {
-      i += 8;
-      continue;
+    if (value.size() - i >= 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, p + i, sizeof word);
+      if (all_plain(word)) {
+        i += 8;
+        continue;
+      }
     }
     const unsigned char c = p[i];
     if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
@@ -158,36 +158,29 @@ JsonWriter& JsonWriter::end_array() {
   return *this;
 }
 JsonWriter& JsonWriter::key(std::string_view name) {
-  if (!append_short(out_, need_comma_ ? "," : "", name, ":")) {
-    separate();
-    append_json_string(out_, name);
-    out_ += ':';
-  }
+  string(name);
+  out_ += ':';
   need_comma_ = false;
   return *this;
 }
 JsonWriter& JsonWriter::string(std::string_view value) {
-  if (!append_short(out_, need_comma_ ? "," : "", value, "")) {
-    separate();
-    append_json_string(out_, value);
-  }
-  need_comma_ = true;
+  Room room;
+  append_string(room, open_value(room), value);
   return *this;
 }
 JsonWriter& JsonWriter::number(std::int64_t value) {
-  separate();
-  append_number(out_, value);
-  return *this;
+  return append_value(value);
 }
 JsonWriter& JsonWriter::number(std::uint64_t value) {
-  separate();
-  append_number(out_, value);
-  return *this;
+  return append_value(value);
 }
 JsonWriter& JsonWriter::number(double value) {
-  if (!std::isfinite(value)) return null();
-  separate();
-  append_number(out_, value);
+  return append_value(value);
+}
+template <class T>
+JsonWriter& JsonWriter::append_value(T value) {
+  Room room;
+  append_number(room, open_value(room), value);
   return *this;
 }
 JsonWriter& JsonWriter::boolean(bool value) {
@@ -200,6 +193,35 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
   separate();
   out_ += json;
   return *this;
+}
+
+void JsonWriter::append(const Room& room, const char* end) {
+  out_.append(room.data(), static_cast<std::size_t>(end - room.data()));
+}
+void JsonWriter::append_boolean(Room& room, char* end, bool value) {
+  const std::string_view text = value ? "true" : "false";
+  append(room, std::copy(text.begin(), text.end(), end));
+}
+void JsonWriter::append_number(Room& room, char* end, std::int64_t value) {
+  append(room, std::to_chars(end, room.data() + room.size(), value).ptr);
+}
+void JsonWriter::append_number(Room& room, char* end, std::uint64_t value) {
+  append(room, std::to_chars(end, room.data() + room.size(), value).ptr);
+}
+void JsonWriter::append_number(Room& room, char* end, double value) {
+  if (std::isfinite(value)) return append(room, std::to_chars(end, room.data() + room.size(), value).ptr);
+  append(room, end);
+  out_ += "null";
+}
+void JsonWriter::append_string(Room& room, char* end, std::string_view value) {
+  if (value.size() <= kMostPut && copy_plain(end + 1, value)) {
+    *end = '"';
+    end += value.size() + 1;
+    *end++ = '"';
+    return append(room, end);
+  }
+  append(room, end);
+  append_json_string(out_, value);
 }
 
 }  // namespace gatehouse::core

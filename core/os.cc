@@ -138,9 +138,10 @@ std::array<char, 19> date_text(const tm& date) {
   return text;
 }
 
-// Appends "YYYY-MM-DDThh:mm:ss.uuuuuu". Events come many to a second: a thread keeps the text of its last
-// one.
-void append_date_time(std::string& out, std::int64_t epoch_us) {
+constexpr std::size_t kDateTimeBytes = 26;
+
+// Puts "YYYY-MM-DDThh:mm:ss.uuuuuu". Events come many to a second: a thread keeps the text of its last one.
+char* put_date_time(char* to, std::int64_t epoch_us) {
   struct Second {
     std::int64_t second = 0;
     std::array<char, 19> text = date_text(break_down(0).date);
@@ -149,12 +150,12 @@ void append_date_time(std::string& out, std::int64_t epoch_us) {
   std::int64_t second = epoch_us / 1'000'000;
   if (epoch_us % 1'000'000 < 0) --second;
   if (second != last.second) last = {second, date_text(break_down(epoch_us).date)};
-  std::array<char, 26> text;
-  std::copy(last.text.begin(), last.text.end(), text.begin());
-  text[19] = '.';
-  std::int64_t rest = epoch_us - second * 1'000'000;
-  for (std::size_t i = text.size(); i-- > 20; rest /= 10) text[i] = static_cast<char>('0' + rest % 10);
-  out.append(text.data(), text.size());
+  std::copy(last.text.begin(), last.text.end(), to);
+  to[last.text.size()] = '.';
+  auto rest = static_cast<std::uint32_t>(epoch_us - second * 1'000'000);
+  for (std::size_t i = kDateTimeBytes; --i > last.text.size(); rest /= 10)
+    to[i] = static_cast<char>('0' + rest % 10);
+  return to + kDateTimeBytes;
 }
 
 }  // namespace
@@ -177,15 +178,21 @@ std::uint64_t peak_rss_bytes() {
 }
 
 void append_eve_timestamp(std::string& out, std::int64_t epoch_us) {
-  append_date_time(out, epoch_us);
-  out += "+0000";
+  std::array<char, kEveTimestampBytes> text;
+  put_eve_timestamp(text.data(), epoch_us);
+  out.append(text.data(), text.size());
+}
+
+char* put_eve_timestamp(char* to, std::int64_t epoch_us) {
+  constexpr std::string_view kZone = "+0000";
+  static_assert(kDateTimeBytes + kZone.size() == kEveTimestampBytes);
+  return std::copy(kZone.begin(), kZone.end(), put_date_time(to, epoch_us));
 }
 
 std::string rfc3339(std::int64_t epoch_us) {
-  std::string out;
-  append_date_time(out, epoch_us);
-  out += 'Z';
-  return out;
+  std::array<char, kDateTimeBytes + 1> text;
+  *put_date_time(text.data(), epoch_us) = 'Z';
+  return {text.data(), text.size()};
 }
 
 }  // namespace gatehouse::core

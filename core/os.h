@@ -55,6 +55,9 @@ std::uint64_t peak_rss_bytes();
 
 // "2026-11-21T20:30:00.123456+0000": the EVE form, always UTC.
 void append_eve_timestamp(std::string& out, std::int64_t epoch_us);
+inline constexpr std::size_t kEveTimestampBytes = 31;
+// The same to a place that has room for it; its end.
+char* put_eve_timestamp(char* to, std::int64_t epoch_us);
 // "2026-11-21T20:30:00.123456Z": RFC 3339, as RFC 5424 wants it.
 std::string rfc3339(std::int64_t epoch_us);
 

@@ -9,6 +9,8 @@
 namespace gatehouse::ids::alert {
 namespace {
 
+static_assert(2 + base64_size(20) == std::tuple_size_v<decltype(CommunityId::bytes)>);
+
 constexpr std::uint8_t kIcmp = 1;
 constexpr std::uint8_t kIcmp6 = 58;
 
@@ -34,10 +36,10 @@ Ports icmp_ports(std::span<const IcmpPair> pairs, std::uint8_t type, std::uint8_
 
 }  // namespace
 
-void append_community_id(std::string& out, const EventHeader& header, std::uint16_t seed) {
-  if (header.source.version == 0 || header.source.version != header.destination.version) return;
+std::optional<CommunityId> community_id(const EventHeader& header, std::uint16_t seed) {
+  if (header.source.version == 0 || header.source.version != header.destination.version) return std::nullopt;
   const bool icmp = header.protocol == kIcmp || header.protocol == kIcmp6;
-  if (icmp && !header.has_icmp) return;
+  if (icmp && !header.has_icmp) return std::nullopt;
 
   Ports ports{header.source_port, header.destination_port, false};
   if (header.protocol == kIcmp) ports = icmp_ports(kIcmpPairs, header.icmp_type, header.icmp_code);
@@ -69,14 +71,9 @@ void append_community_id(std::string& out, const EventHeader& header, std::uint1
     put16(ports.source);
     put16(ports.destination);
   }
-  out += "1:";
-  append_base64(out, sha1(core::ByteView(input).first(size)));
-}
-
-std::string community_id(const EventHeader& header, std::uint16_t seed) {
-  std::string out;
-  append_community_id(out, header, seed);
-  return out;
+  CommunityId id{{'1', ':'}};
+  put_base64(id.bytes.data() + 2, sha1(core::ByteView(input).first(size)));
+  return id;
 }
 
 }  // namespace gatehouse::ids::alert

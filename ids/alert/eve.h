@@ -142,9 +142,12 @@ struct EveOptions {
   bool ethernet = false;
 };
 
-// "1:" + base64(sha1(...)), see the Community ID specification v1; empty when it does not apply.
-std::string community_id(const EventHeader& header, std::uint16_t seed);
-// The same at the end of `out`, without allocating.
-void append_community_id(std::string& out, const EventHeader& header, std::uint16_t seed);
+// "1:" + base64(sha1(...)), see the Community ID specification v1.
+struct CommunityId {
+  std::array<char, 30> bytes;
+  std::string_view text() const { return {bytes.data(), bytes.size()}; }
+};
+// None when it does not apply.
+std::optional<CommunityId> community_id(const EventHeader& header, std::uint16_t seed);
 
 }  // namespace gatehouse::ids::alert

@@ -61,9 +61,7 @@ void EveWriter::begin(const EventHeader& header) {
     if (header.has_ports) json.field("src_port", header.source_port);
     address_member("dest_ip", header.destination);
     if (header.has_ports) json.field("dest_port", header.destination_port);
-    scratch_.clear();
-    append_protocol(scratch_, header.protocol);
-    json.field("proto", scratch_);
+    protocol_member(header.protocol);
     if (header.has_icmp) {
       json.field("icmp_type", header.icmp_type);
       json.field("icmp_code", header.icmp_code);
@@ -77,19 +75,14 @@ void EveWriter::begin(const EventHeader& header) {
   }
   if (!header.pkt_src.empty()) json.field("pkt_src", header.pkt_src);
   if (options_.community_id && header.source.version != 0) {
-    scratch_.clear();
-    append_community_id(scratch_, header, options_.community_id_seed);
-    if (!scratch_.empty()) json.field("community_id", scratch_);
+    if (const auto id = community_id(header, options_.community_id_seed))
+      json.field("community_id", id->text());
   }
   if (options_.ethernet && header.ether_source != nullptr && header.ether_destination != nullptr) {
     json.key("ether").begin_object();
     if (header.ether_type != 0) json.field("ether_type", header.ether_type);
-    scratch_.clear();
-    append_mac(scratch_, *header.ether_source);
-    json.field("src_mac", scratch_);
-    scratch_.clear();
-    append_mac(scratch_, *header.ether_destination);
-    json.field("dest_mac", scratch_);
+    json.put_field("src_mac", [&](char* to) { return put_mac(to, *header.ether_source); });
+    json.put_field("dest_mac", [&](char* to) { return put_mac(to, *header.ether_destination); });
     json.end_object();
   }
   if (header.tx_id) json.field("tx_id", *header.tx_id);
@@ -220,9 +213,7 @@ void EveWriter::tunnel(const TunnelFields& fields) {
   if (fields.has_ports) json_->field("src_port", fields.source_port);
   address_member("dest_ip", fields.destination);
   if (fields.has_ports) json_->field("dest_port", fields.destination_port);
-  scratch_.clear();
-  append_protocol(scratch_, fields.protocol);
-  json_->field("proto", scratch_);
+  protocol_member(fields.protocol);
   json_->field("depth", fields.depth);
   if (fields.pcap_cnt != 0) json_->field("pcap_cnt", fields.pcap_cnt);
   json_->field("pkt_src", fields.pkt_src);
@@ -240,9 +231,9 @@ void EveWriter::ether_lists(std::span<const std::array<std::uint8_t, 6>> sources
 void EveWriter::mac_list(std::string_view name, std::span<const std::array<std::uint8_t, 6>> addresses) {
   json_->key(name).begin_array();
   for (const auto& address : addresses) {
-    scratch_.clear();
-    append_mac(scratch_, address);
-    json_->string(scratch_);
+    std::array<char, 17> text;
+    put_mac(text.data(), address);
+    json_->string(std::string_view(text.data(), text.size()));
   }
   json_->end_array();
 }
@@ -360,36 +351,36 @@ void EveWriter::begin_stats(std::int64_t time_us) {
   json_->key("stats").begin_object();
 }
 
-void EveWriter::time_member(std::string_view name, std::int64_t time_us) {
-  scratch_.clear();
-  core::append_eve_timestamp(scratch_, time_us);
-  json_->field(name, scratch_);
+void EveWriter::time_member(core::JsonName name, std::int64_t time_us) {
+  json_->put_field(name, [&](char* to) { return core::put_eve_timestamp(to, time_us); });
 }
 
-void EveWriter::address_member(std::string_view name, const core::IpAddress& address) {
-  scratch_.clear();
-  append_address(scratch_, address);
-  json_->field(name, scratch_);
+void EveWriter::address_member(core::JsonName name, const core::IpAddress& address) {
+  json_->put_field(name, [&](char* to) { return put_address(to, address); });
 }
 
-void EveWriter::hex_member(std::string_view name, std::uint8_t value) {
+void EveWriter::protocol_member(std::uint8_t protocol) {
+  std::array<char, 3> room;
+  json_->field("proto", protocol_name(protocol, room));
+}
+
+void EveWriter::hex_member(core::JsonName name, std::uint8_t value) {
   constexpr char kHex[] = "0123456789abcdef";
   const char text[2] = {kHex[value >> 4], kHex[value & 15]};
   json_->field(name, std::string_view(text, 2));
 }
 
-void EveWriter::base64_member(std::string_view name, core::ByteView data) {
-  scratch_.clear();
-  append_base64(scratch_, data);
+void EveWriter::base64_member(core::JsonName name, core::ByteView data) {
+  scratch_.resize(base64_size(data.size()));
+  put_base64(scratch_.data(), data);
   json_->field(name, scratch_);
 }
 
 void EveWriter::address_list(std::string_view name, std::span<const core::IpAddress> addresses) {
   json_->key(name).begin_array();
   for (const core::IpAddress& address : addresses) {
-    scratch_.clear();
-    append_address(scratch_, address);
-    json_->string(scratch_);
+    std::array<char, 39> text;
+    json_->string(std::string_view(text.data(), put_address(text.data(), address)));
   }
   json_->end_array();
 }

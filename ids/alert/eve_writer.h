@@ -54,12 +54,13 @@ class EveWriter {
  private:
   void begin_stats(std::int64_t time_us);
   void open(std::int64_t time_us);
-  void time_member(std::string_view name, std::int64_t time_us);
-  void address_member(std::string_view name, const core::IpAddress& address);
+  void time_member(core::JsonName name, std::int64_t time_us);
+  void address_member(core::JsonName name, const core::IpAddress& address);
+  void protocol_member(std::uint8_t protocol);
   void flow_counters(const FlowFields& fields);
-  void hex_member(std::string_view name, std::uint8_t value);
+  void hex_member(core::JsonName name, std::uint8_t value);
   void mac_list(std::string_view name, std::span<const std::array<std::uint8_t, 6>> addresses);
-  void base64_member(std::string_view name, core::ByteView data);
+  void base64_member(core::JsonName name, core::ByteView data);
   void address_list(std::string_view name, std::span<const core::IpAddress> addresses);
 
   EveOptions options_;

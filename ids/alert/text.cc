@@ -19,55 +19,56 @@ constexpr std::array<std::pair<std::uint8_t, std::string_view>, 24> kProtocols =
     {94, "IPIP"},      {103, "PIM"},       {112, "VRRP"},     {132, "SCTP"},
 }};
 
-void append_hex_byte(std::string& out, std::uint8_t byte) {
-  out += kHex[byte >> 4];
-  out += kHex[byte & 15];
+char* put_hex_byte(char* to, std::uint8_t byte) {
+  *to++ = kHex[byte >> 4];
+  *to++ = kHex[byte & 15];
+  return to;
 }
 
-void append_decimal(std::string& out, std::uint8_t byte) {
-  if (byte >= 100) out += static_cast<char>('0' + byte / 100);
-  if (byte >= 10) out += static_cast<char>('0' + byte / 10 % 10);
-  out += static_cast<char>('0' + byte % 10);
+char* put_decimal(char* to, std::uint8_t byte) {
+  if (byte >= 100) *to++ = static_cast<char>('0' + byte / 100);
+  if (byte >= 10) *to++ = static_cast<char>('0' + byte / 10 % 10);
+  *to++ = static_cast<char>('0' + byte % 10);
+  return to;
 }
 
 }  // namespace
 
-void append_base64(std::string& out, core::ByteView data) {
+char* put_base64(char* to, core::ByteView data) {
+  const auto put_group = [&to](std::uint32_t group) {
+    for (unsigned shift = 24; shift != 0; *to++ = kBase64[group >> shift & 63U]) shift -= 6;
+  };
   std::size_t i = 0;
-  for (; data.size() - i >= 3; i += 3) {
-    const std::uint32_t group = std::uint32_t{data[i]} << 16 | std::uint32_t{data[i + 1]} << 8 | data[i + 2];
-    const char text[4] = {kBase64[group >> 18], kBase64[group >> 12 & 63], kBase64[group >> 6 & 63],
-                          kBase64[group & 63]};
-    out.append(text, 4);
-  }
+  for (; data.size() - i >= 3; i += 3)
+    put_group(std::uint32_t{data[i]} << 16 | std::uint32_t{data[i + 1]} << 8 | data[i + 2]);
   const std::size_t left = data.size() - i;
-  if (left == 0) return;
-  const std::uint32_t group =
-      std::uint32_t{data[i]} << 16 | (left == 2 ? std::uint32_t{data[i + 1]} << 8 : 0);
-  const char text[4] = {kBase64[group >> 18], kBase64[group >> 12 & 63],
-                        left == 2 ? kBase64[group >> 6 & 63] : '=', '='};
-  out.append(text, 4);
+  if (left == 0) return to;
+  put_group(std::uint32_t{data[i]} << 16 | (left == 2 ? std::uint32_t{data[i + 1]} << 8 : 0));
+  std::fill(to - (3 - left), to, '=');
+  return to;
 }
 
-void append_address(std::string& out, const core::IpAddress& address) {
+char* put_address(char* to, const core::IpAddress& address) {
   if (address.is_v4()) {
     for (std::size_t i = 0; i < 4; ++i) {
-      if (i != 0) out += '.';
-      append_decimal(out, address.bytes[i]);
+      if (i != 0) *to++ = '.';
+      to = put_decimal(to, address.bytes[i]);
     }
-    return;
+    return to;
   }
   for (std::size_t i = 0; i < address.size(); ++i) {
-    if (i != 0 && i % 2 == 0) out += ':';
-    append_hex_byte(out, address.bytes[i]);
+    if (i != 0 && i % 2 == 0) *to++ = ':';
+    to = put_hex_byte(to, address.bytes[i]);
   }
+  return to;
 }
 
-void append_mac(std::string& out, core::ByteView six_bytes) {
-  for (std::size_t i = 0; i < six_bytes.size(); ++i) {
-    if (i != 0) out += ':';
-    append_hex_byte(out, six_bytes[i]);
+char* put_mac(char* to, std::span<const std::uint8_t, 6> bytes) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i != 0) *to++ = ':';
+    to = put_hex_byte(to, bytes[i]);
   }
+  return to;
 }
 
 void append_printable(std::string& out, core::ByteView data) {
@@ -77,17 +78,14 @@ void append_printable(std::string& out, core::ByteView data) {
   }
 }
 
-void append_protocol(std::string& out, std::uint8_t protocol) {
+std::string_view protocol_name(std::uint8_t protocol, std::array<char, 3>& room) {
   const auto* found =
       std::lower_bound(kProtocols.begin(), kProtocols.end(), protocol,
                        [](const auto& row, std::uint8_t number) { return row.first < number; });
-  if (found != kProtocols.end() && found->first == protocol) {
-    out += found->second;
-    return;
-  }
-  out += static_cast<char>('0' + protocol / 100);
-  out += static_cast<char>('0' + protocol / 10 % 10);
-  out += static_cast<char>('0' + protocol % 10);
+  if (found != kProtocols.end() && found->first == protocol) return found->second;
+  room = {static_cast<char>('0' + protocol / 100), static_cast<char>('0' + protocol / 10 % 10),
+          static_cast<char>('0' + protocol % 10)};
+  return {room.data(), room.size()};
 }
 
 }  // namespace gatehouse::ids::alert

@@ -1,6 +1,9 @@
 // Small text forms that EVE fixes.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,15 +12,20 @@
 
 namespace gatehouse::ids::alert {
 
-// RFC 4648 section 4, with padding.
-void append_base64(std::string& out, core::ByteView data);
-// Dotted quad, or all eight groups with leading zeros.
-void append_address(std::string& out, const core::IpAddress& address);
+// Those that put write to a place that has room, and return the end.
+
+// RFC 4648 section 4, with padding: base64_size() bytes.
+char* put_base64(char* to, core::ByteView data);
+constexpr std::size_t base64_size(std::size_t bytes) {
+  return (bytes + 2) / 3 * 4;
+}
+// Dotted quad, or all eight groups with leading zeros: 39 bytes at most.
+char* put_address(char* to, const core::IpAddress& address);
 // "00:11:22:aa:bb:cc"
-void append_mac(std::string& out, core::ByteView six_bytes);
+char* put_mac(char* to, std::span<const std::uint8_t, 6> bytes);
+// EVE `proto`: "TCP", "IPv6-ICMP"; three digits for a protocol without a name here.
+std::string_view protocol_name(std::uint8_t protocol, std::array<char, 3>& room);
 // What can be printed as it is, everything else as a dot.
 void append_printable(std::string& out, core::ByteView data);
-// EVE `proto`: "TCP", "IPv6-ICMP"; three digits for a protocol without a name here.
-void append_protocol(std::string& out, std::uint8_t protocol);
 
 }  // namespace gatehouse::ids::alert

@@ -28,12 +28,10 @@ std::string_view arp_operation(std::uint16_t operation) {
   }
 }
 
-void mac_field(JsonWriter& json, std::string_view name, ByteView bytes) {
+void mac_field(JsonWriter& json, core::JsonName name, ByteView bytes) {
   std::array<std::uint8_t, 6> mac{};
   std::copy(bytes.begin(), bytes.end(), mac.begin());
-  std::string text;
-  alert::append_mac(text, mac);
-  json.field(name, text);
+  json.put_field(name, [&](char* to) { return alert::put_mac(to, mac); });
 }
 
 void address_field(JsonWriter& json, std::string_view name, ByteView bytes) {
