@@ -1,6 +1,7 @@
 #include "core/os.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -11,6 +12,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+
+// gperftools/malloc_extension_c.h
+extern "C" [[gnu::weak]] void MallocExtension_ReleaseFreeMemory(void);
 
 namespace gatehouse::core {
 
@@ -175,6 +179,15 @@ std::uint64_t peak_rss_bytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+void release_free_memory() {
+  // Not every program has tcmalloc (decision 0007), and no sanitizer build.
+  if (&MallocExtension_ReleaseFreeMemory != nullptr) {
+    MallocExtension_ReleaseFreeMemory();
+  } else {
+    ::malloc_trim(0);
+  }
 }
 
 void append_eve_timestamp(std::string& out, std::int64_t epoch_us) {

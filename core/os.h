@@ -52,6 +52,8 @@ std::int64_t monotonic_us();
 double cpu_seconds();
 // Peak resident set in bytes.
 std::uint64_t peak_rss_bytes();
+// Gives the system what the allocator keeps of freed memory: after work that needs far more than what follows.
+void release_free_memory();
 
 // "2026-11-21T20:30:00.123456+0000": the EVE form, always UTC.
 void append_eve_timestamp(std::string& out, std::int64_t epoch_us);

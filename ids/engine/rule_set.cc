@@ -84,6 +84,7 @@ core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const
   set.failed = rules.failed;
   set.skipped = rules.skipped;
   GH_TRY(set.engine, Engine::build(std::move(rules), settings.engine));
+  core::release_free_memory();
   return set;
 }
 
