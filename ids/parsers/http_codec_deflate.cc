@@ -1,4 +1,4 @@
-// The only includer of igzip_lib.h. Why not zlib: docs/decisions/0010-deflate.md.
+// The only includer of igzip_lib.h. Why not zlib: docs/decisions/0011-deflate.md.
 #include <isa-l/igzip_lib.h>
 
 #include <algorithm>
