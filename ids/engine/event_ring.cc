@@ -35,16 +35,12 @@ bool EventRing::push(EventKind kind, std::string_view line, std::size_t reserve)
   return true;
 }
 
-bool EventRing::pop(EventKind& kind, std::string& line) {
-  const std::uint64_t head = head_.load(std::memory_order_relaxed);
-  if (head == tail_.load(std::memory_order_acquire)) return false;
-  std::uint32_t length = 0;
-  copy_out(head, &length, sizeof length);
-  copy_out(head + 4, &kind, 1);
-  line.resize(length);
-  copy_out(head + kHeader, line.data(), length);
-  head_.store(head + kHeader + length, std::memory_order_release);
-  return true;
+std::string_view EventRing::line_at(std::size_t at, std::size_t size, std::string& room) const {
+  const std::size_t start = at % capacity_;
+  if (size <= capacity_ - start) return {bytes_.get() + start, size};
+  room.resize(size);
+  copy_out(at, room.data(), size);
+  return room;
 }
 
 }  // namespace gatehouse::ids::engine

@@ -24,8 +24,20 @@ class EventRing {
   bool push(EventKind kind, std::string_view line, std::size_t reserve = 0);
   bool fits(std::size_t line_bytes) const { return line_bytes + kHeader <= capacity_; }
   std::size_t capacity() const { return capacity_; }
-  // Takes the oldest line; `line` is overwritten, its memory reused.
-  bool pop(EventKind& kind, std::string& line);
+  // Hands the oldest line to `use(EventKind, std::string_view)`, where it lies or, if it lies around the end
+  // of the ring, in `room`, and takes it out. False: there was none.
+  template <class Use>
+  bool pop(std::string& room, Use&& use) {
+    const std::uint64_t head = head_.load(std::memory_order_relaxed);
+    if (head == tail_.load(std::memory_order_acquire)) return false;
+    std::uint32_t length = 0;
+    EventKind kind{};
+    copy_out(head, &length, sizeof length);
+    copy_out(head + 4, &kind, 1);
+    use(kind, line_at(head + kHeader, length, room));
+    head_.store(head + kHeader + length, std::memory_order_release);
+    return true;
+  }
   bool empty() const {
     return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire);
   }
@@ -34,6 +46,7 @@ class EventRing {
   static constexpr std::size_t kHeader = 5;
   void copy_in(std::size_t at, const void* from, std::size_t size);
   void copy_out(std::size_t at, void* to, std::size_t size) const;
+  std::string_view line_at(std::size_t at, std::size_t size, std::string& room) const;
 
   std::size_t capacity_;
   std::unique_ptr<char[]> bytes_;

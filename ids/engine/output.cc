@@ -65,11 +65,11 @@ constexpr std::chrono::milliseconds kGather{2};
 }  // namespace
 
 bool Output::take(EventRing& ring, int most) {
-  EventKind kind{};
   int taken = 0;
-  while (taken < most && ring.pop(kind, line_)) {
+  while (taken < most && ring.pop(room_, [&](EventKind kind, std::string_view line) {
+    for (const auto& sink : sinks_) sink->write(kind, line);
+  })) {
     ++taken;
-    for (const auto& sink : sinks_) sink->write(kind, line_);
   }
   return taken != 0;
 }

@@ -103,7 +103,7 @@ class Output {
   std::vector<std::unique_ptr<OutputPort>> ports_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> reopen_{false};
-  std::string line_;
+  std::string room_;  // for a line around the end of its ring
   std::thread thread_;
 };
 

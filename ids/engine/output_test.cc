@@ -41,16 +41,16 @@ class Memory : public EventSink {
 
 TEST(EventRing, WrapsAroundAndKeepsOrder) {
   EventRing ring(4096);
-  std::string line;
-  EventKind kind{};
+  std::string room;
   std::size_t next = 0;
   for (std::size_t i = 0; i < 5000; ++i) {
     const std::string text(1 + i % 700, static_cast<char>('a' + i % 26));
     ASSERT_TRUE(ring.push(EventKind::flow, text));
     if (i % 3 != 2) continue;
-    while (ring.pop(kind, line)) {
+    while (ring.pop(room, [&](EventKind kind, std::string_view line) {
       EXPECT_EQ(line, std::string(1 + next % 700, static_cast<char>('a' + next % 26)));
       EXPECT_EQ(kind, EventKind::flow);
+    })) {
       ++next;
     }
   }

@@ -67,7 +67,7 @@ core::Result<RuleClosure> closure_of(const RuleList& rules, std::uint32_t sid) {
   }
   RuleClosure out;
   for (const Rule* rule : wanted) {
-    out.text += rule->meta.text + "\n";
+    out.text += *rule->meta.text + "\n";
     if (rule != wanted[0]) out.prerequisites.push_back(rule->meta.sid);
   }
   return out;
@@ -78,7 +78,7 @@ PartNames names_of(const Rule& rule, const RuleEnvironment& environment) {
   names.conditions.resize(rule.conditions.size());
   for (const BufferMatch& list : rule.buffers) names.ops.emplace_back(list.ops.size());
   core::Diagnostics diagnostics;
-  const core::SourceText source("rule", rule.meta.text + "\n");
+  const core::SourceText source("rule", *rule.meta.text + "\n");
   const lang::RuleFileAst file = lang::parse_rules(source, diagnostics);
   if (file.rules.size() != 1) return names;
   const lang::RuleAst& ast = file.rules[0];

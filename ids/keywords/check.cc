@@ -313,9 +313,7 @@ class RuleChecker {
     apply_tunings(builder.rule, environment_.tunings);
     note_file_needs(builder.rule);
     builder.rule.order = static_cast<std::uint32_t>(list_.rules.size());
-    builder.rule.meta.where = ast.position(0);
-    if (environment_.keep_text) builder.rule.meta.text = ast.text;
-    shrink(builder.rule);
+    settle(builder);
     newest_[key_of(builder.rule)] = list_.rules.size();
     list_.rules.push_back(std::make_unique<Rule>(std::move(builder.rule)));
   }
@@ -328,8 +326,17 @@ class RuleChecker {
   void add_failed(std::size_t count) { list_.failed += count; }
 
  private:
+  RulePlace place_of(const lang::RuleAst& ast) {
+    const core::SourcePos position = ast.position(0);
+    if (file_ == nullptr || *file_ != position.file)
+      file_ = std::make_shared<const std::string>(position.file);
+    return {file_, position.line, position.column};
+  }
   // Rules live as long as the program: what they grew by and do not use is given back.
-  static void shrink(Rule& rule) {
+  void settle(RuleBuilder& builder) {
+    Rule& rule = builder.rule;
+    rule.meta.where = place_of(builder.ast);
+    if (environment_.keep_text) rule.meta.text = std::make_unique<const std::string>(builder.ast.text);
     for (BufferMatch& list : rule.buffers) list.ops.shrink_to_fit();
     rule.buffers.shrink_to_fit();
     rule.meta.metadata.shrink_to_fit();
@@ -350,7 +357,7 @@ class RuleChecker {
     }
     apply_tunings(builder.rule, environment_.tunings);
     if (!builder.has_priority && builder.rule.meta.classtype == nullptr) builder.rule.meta.priority = 0;
-    builder.rule.meta.where = builder.ast.position(0);
+    builder.rule.meta.where = place_of(builder.ast);
     list_.detections.push_back(std::make_unique<Rule>(std::move(builder.rule)));
   }
 
@@ -369,20 +376,19 @@ class RuleChecker {
       apply_tunings(builder.rule, environment_.tunings);
       note_file_needs(builder.rule);
       builder.rule.order = first.order;
-      builder.rule.meta.where = builder.ast.position(0);
-      if (environment_.keep_text) builder.rule.meta.text = builder.ast.text;
-      shrink(builder.rule);
+      settle(builder);
       list_.rules[found->second] = std::make_unique<Rule>(std::move(builder.rule));
       return false;
     }
     const auto option = std::find_if(builder.ast.options.begin(), builder.ast.options.end(),
                                      [](const lang::RuleOption& o) { return o.name == "sid"; });
     builder.error(*option, "duplicate-sid", "sid " + option->value + " is already taken").hint =
-        "the first rule with it is at " + first.meta.where.to_string();
+        "the first rule with it is at " + first.meta.where.position().to_string();
     return true;
   }
 
   const RuleEnvironment& environment_;
+  std::shared_ptr<const std::string> file_;  // of the last rule
   core::Diagnostics& diagnostics_;
   GroupResolver groups_;
   std::unordered_map<std::uint64_t, std::size_t> newest_;  // by gid and sid: place in list_.rules

@@ -69,7 +69,8 @@ bool parse_argument(RuleBuilder& builder, const lang::RuleOption& option, std::i
   } else if (!parse_bounded(builder, option, whole(option), smallest, largest, number.literal)) {
     return false;
   }
-  out = {static_cast<std::int32_t>(number.literal), static_cast<std::int8_t>(number.slot)};
+  out.literal = static_cast<std::int32_t>(number.literal);
+  out.slot = number.slot;
   return true;
 }
 
@@ -115,7 +116,7 @@ void apply_distance(RuleBuilder& builder, const lang::RuleOption& option) {
       conflict(builder, option, content->has_depth, "depth")) {
     return;
   }
-  content->has_distance = parse_argument(builder, option, -1048576, 1048576, content->distance);
+  content->has_distance = parse_argument(builder, option, -kMostPlace, kMostPlace, content->distance);
 }
 
 void apply_within(RuleBuilder& builder, const lang::RuleOption& option) {
@@ -126,7 +127,7 @@ void apply_within(RuleBuilder& builder, const lang::RuleOption& option) {
       conflict(builder, option, content->has_depth, "depth")) {
     return;
   }
-  if (!parse_argument(builder, option, 1, 1048576, content->within)) return;
+  if (!parse_argument(builder, option, 1, kMostPlace, content->within)) return;
   content->has_within = true;
   if (content->within.slot < 0 &&
       content->within.literal < static_cast<std::int64_t>(content->pattern.size())) {

@@ -67,7 +67,7 @@ void check_detection_rule(RuleBuilder& builder, const std::vector<std::unique_pt
       std::find_if(before.begin(), before.end(), [&](const auto& rule) { return rule->meta.sid == number; });
   if (same != before.end())
     builder.error(*sid, "duplicate-sid", "sid " + sid->value + " is already taken").hint =
-        "the first rule with it is at " + (*same)->meta.where.to_string();
+        "the first rule with it is at " + (*same)->meta.where.position().to_string();
 }
 
 }  // namespace gatehouse::ids

@@ -130,10 +130,12 @@ struct NumberArg {
 };
 
 // The same in little space: rules have many, and few of them say anything.
+inline constexpr std::int32_t kMostPlace = 1'048'576;
 struct PlaceNumber {
-  std::int32_t literal = 0;
-  std::int8_t slot = -1;
+  std::int32_t literal : 24 = 0;  // within +- kMostPlace
+  std::int32_t slot : 8 = -1;
 };
+static_assert(kMostPlace < 1 << 23 && kMaxByteVariables < 1 << 7);
 
 struct ContentOp {
   std::string pattern;  // decoded bytes
@@ -264,14 +266,22 @@ struct Suppression {
   AddressSet addresses;
 };
 
+// A core::SourcePos of which the rules of a file share the name.
+struct RulePlace {
+  std::shared_ptr<const std::string> file;  // null: nowhere
+  std::uint32_t line = 0, column = 0;
+
+  core::SourcePos position() const { return {file ? *file : std::string(), line, column}; }
+};
+
 struct RuleMeta {
   std::uint32_t sid = 0, gid = 1, rev = 0;
   std::string message;
   const std::pair<std::string, std::string>* classtype = nullptr;  // name and description; of RuleResources
   std::uint8_t priority = 3;
   std::vector<const std::pair<std::string, std::string>*> metadata;  // of RuleResources; in rule order
-  std::string text;  // empty unless RuleEnvironment::keep_text
-  core::SourcePos where;
+  std::unique_ptr<const std::string> text;                           // null unless RuleEnvironment::keep_text
+  RulePlace where;
 };
 
 struct FlowConditions {

@@ -37,7 +37,7 @@ void lint_rules(std::span<const core::SourceText> sources, const RuleList& rules
       if (next == rules.rules.size()) return;
       const Rule& checked = *rules.rules[next];
       const core::SourcePos here = ast.position(0);
-      if (checked.meta.where.line != here.line || checked.meta.where.file != here.file) return;
+      if (checked.meta.where.line != here.line || *checked.meta.where.file != here.file) return;
       ++next;
       const LintedRule rule{ast, checked, out};
       check_fast_pattern(rule);

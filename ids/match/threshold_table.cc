@@ -54,7 +54,7 @@ ThresholdTable::ThresholdTable(std::size_t entries)
     : entries_(std::bit_ceil(std::max<std::size_t>(entries, kProbes))) {}
 
 void ThresholdTable::clear() {
-  std::fill(entries_.begin(), entries_.end(), Entry{});
+  entries_ = core::LazyArray<Entry>(entries_.size());
 }
 
 ThresholdTable::Entry& ThresholdTable::find(std::uint64_t key, std::int64_t now_us) {

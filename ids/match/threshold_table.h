@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "core/lazy_array.h"
 #include "ids/flow/flow.h"
 #include "ids/keywords/rule.h"
 
@@ -40,7 +40,7 @@ class ThresholdTable {
   static Verdict backoff(Entry& entry, const Threshold& threshold);
   static Verdict rate(Entry& entry, const Threshold& threshold, std::int64_t now_us);
 
-  std::vector<Entry> entries_;
+  core::LazyArray<Entry> entries_;  // few rules have thresholds, and fewer are met
   std::uint64_t evictions_ = 0;
 };
 
