@@ -235,14 +235,26 @@ TEST(HttpContent, StopsABomb) {
   EXPECT_LT(out.size, 8U << 20U);
 }
 
+// Some of it can be inflated, with a header or without one.
+bool looks_deflated(std::string_view text) {
+  for (const std::size_t header : {std::size_t{0}, std::size_t{2}, std::size_t{10}}) {
+    if (text.size() > header && !inflate_here(text.substr(header), text.size(), 64).text.empty()) return true;
+  }
+  return false;
+}
+
 RC_GTEST_PROP(HttpContent, AnySegmentationDecodesTheSame, (const std::string& text)) {
   const auto step = *rc::gen::inRange<std::size_t>(1, 64);
   for (const std::string& wire : {gzip(text), zlib(text), raw(text)}) {
     RC_ASSERT(decode("deflate", wire, step) == decode("deflate", wire, wire.size()));
   }
-  if (!text.empty()) {
-    RC_ASSERT(decode("gzip, deflate", text, step) == decode("gzip, deflate", text, text.size()));
-  }
+  if (text.empty()) return;
+  ContentDecoder whole, cut;
+  const std::string shown = decode("gzip, deflate", text, text.size(), 3, &whole);
+  const std::string shown_cut = decode("gzip, deflate", text, step, 3, &cut);
+  RC_ASSERT(cut.findings().failed == whole.findings().failed);
+  // Text that begins like deflate data is damaged data: docs/decisions/0011-deflate.md.
+  if (!looks_deflated(text)) RC_ASSERT(shown == shown_cut);
 }
 
 struct FramingRow {

@@ -310,7 +310,15 @@ RC_GTEST_PROP(HttpSession, AnySegmentationGivesTheSame, ()) {
       server("HTTP/1." + *response_gen()), client(kGet), server(*response_gen())};
   const auto sizes =
       *rc::gen::nonEmpty(rc::gen::container<std::vector<std::size_t>>(rc::gen::inRange<std::size_t>(1, 12)));
-  RC_ASSERT(Played(recut(conversation, sizes)).describe() == Played(conversation).describe());
+  const std::string whole = Played(conversation).describe(),
+                    cut = Played(recut(conversation, sizes)).describe();
+  // Of damaged data a few bytes more are shown, or not, as it came: docs/decisions/0011-deflate.md.
+  constexpr std::string_view kDamaged = "http.gzip_decompression_failed";
+  if (whole.find(kDamaged) != std::string::npos) {
+    RC_ASSERT(cut.find(kDamaged) != std::string::npos);
+  } else {
+    RC_ASSERT(cut == whole);
+  }
 }
 
 TEST(HttpSession, SurvivesACutAtEveryByte) {

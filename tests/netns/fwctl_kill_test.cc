@@ -41,8 +41,9 @@ class FwctlKill : public OnMachine {
  protected:
   void begin(Trial& t) const {
     ASSERT_EQ(t.machine.fwctl("apply " + small_).status, 0);
-    if (t.victim == Victim::guard) start_guard(t);
+    // Before the guard takes the table: nft can miss elements of a table that is replaced while it reads.
     t.before = t.ruleset();
+    if (t.victim == Victim::guard) start_guard(t);
   }
   void start_guard(Trial& t) const {
     t.guard = t.machine.start("guard " + small_);
