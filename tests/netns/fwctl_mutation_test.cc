@@ -8,28 +8,20 @@
 #include "fwctl/compile/compile.h"
 #include "fwctl/control/control.h"
 #include "fwctl/model/build.h"
+#include "tests/netns/fwctl_network.h"
 #include "tests/netns/fwctl_probes.h"
 #include "tests/netns/fwctl_site.h"
-#include "tests/netns/fwctl_topology.h"
 
 namespace gatehouse::test {
 namespace {
 
 using namespace fwctl;
 
-class FwctlPackets : public ::testing::Test {
+class FwctlPackets : public FwctlNetwork {
  protected:
   void SetUp() override {
-    std::string reason;
-    if (!can_make_namespaces(reason)) GTEST_SKIP() << reason;
-    auto built = Topology::build();
-    ASSERT_TRUE(built) << built.error().to_string();
-    topology_.emplace(std::move(*built));
-    topology_->gatehouse.enter([&] {
-      auto kernel = Kernel::open();
-      ASSERT_TRUE(kernel) << kernel.error().to_string();
-      kernel_.emplace(std::move(*kernel));
-    });
+    FwctlNetwork::SetUp();
+    if (!kernel_) return;  // skipped, or failed
     auto ruleset = build_ruleset(full_site());
     ASSERT_TRUE(ruleset) << ruleset.error().to_string();
     table_ = compile(*ruleset);
@@ -48,11 +40,6 @@ class FwctlPackets : public ::testing::Test {
     const auto done = kernel_->commit(all, std::nullopt);
     ASSERT_TRUE(done) << done.error().to_string();
   }
-  void put(const KernelTable& table) {
-    const auto done = apply_table(*kernel_, table, {});
-    ASSERT_TRUE(done) << done.error().to_string();
-  }
-
   // Neighbour entries that failed under a mutated policy need a moment to be tried again.
   std::vector<std::string> settled_run() {
     std::vector<std::string> wrong;
@@ -64,8 +51,6 @@ class FwctlPackets : public ::testing::Test {
     return wrong;
   }
 
-  std::optional<Topology> topology_;
-  std::optional<Kernel> kernel_;
   std::optional<Matrix> matrix_;
   KernelTable table_;
 };

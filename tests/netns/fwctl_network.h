@@ -121,7 +121,7 @@ class FwctlNetwork : public ::testing::Test {
     topology_.emplace(std::move(*built));
     topology_->gatehouse.enter([&] {
       auto kernel = fwctl::Kernel::open();
-      ASSERT_TRUE(kernel);
+      ASSERT_TRUE(kernel) << kernel.error().to_string();
       kernel_.emplace(std::move(*kernel));
     });
   }
