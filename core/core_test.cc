@@ -1,10 +1,12 @@
 // Small value types of core: bytes, arena, JSON, addresses, clocks.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+
 #include <rapidcheck/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -80,6 +82,67 @@ RC_GTEST_PROP(Json, MembersAreTheSameHoweverTheyAreWritten, ()) {
   std::string out;
   JsonWriter(out).begin_object().field("name", bytes).field(std::string("name"), bytes).end_object();
   RC_ASSERT(out == expected);
+}
+
+// Values of every kind and length, objects within objects: parts that wait in the writer and such that do
+// not.
+RC_GTEST_PROP(Json, AnyTextReadsBackAsItWasWritten, ()) {
+  std::string out;
+  JsonWriter json(out);
+  const auto text = [] {
+    const auto size = *rc::gen::element<std::size_t>(0, 3, 7, 8, 40, JsonWriter::kMostPut, 57, 300, 1500);
+    return *rc::gen::container<std::string>(size, rc::gen::inRange<char>(' ', 127));
+  };
+  const std::function<nlohmann::ordered_json(int)> write = [&](int depth) -> nlohmann::ordered_json {
+    switch (*rc::gen::inRange(0, depth < 4 ? 8 : 6)) {
+      case 0: {
+        const std::string value = text();
+        json.string(value);
+        return value;
+      }
+      case 1:
+        json.boolean(depth % 2 == 0);
+        return depth % 2 == 0;
+      case 2:
+        json.null();
+        return nullptr;
+      case 3: {
+        const auto value = *rc::gen::arbitrary<std::int64_t>();
+        json.number(value);
+        return value;
+      }
+      case 4: {
+        const auto value = *rc::gen::arbitrary<double>();
+        json.number(value);
+        return value;
+      }
+      case 5:
+        json.raw("[1,2]");
+        return {1, 2};
+      case 6: {
+        auto array = nlohmann::ordered_json::array();
+        json.begin_array();
+        for (int left = *rc::gen::inRange(0, 30); left > 0; --left) array.push_back(write(depth + 1));
+        json.end_array();
+        return array;
+      }
+      default: {
+        auto object = nlohmann::ordered_json::object();
+        json.begin_object();
+        for (int left = *rc::gen::inRange(0, 30); left > 0; --left) {
+          const std::string name = std::to_string(left) + text();
+          json.key(name);
+          object[name] = write(depth + 1);
+        }
+        json.field("last", std::uint8_t{200}).key("end").null().end_object();
+        object["last"] = 200;
+        object["end"] = nullptr;
+        return object;
+      }
+    }
+  };
+  const auto expected = write(0);
+  RC_ASSERT(nlohmann::ordered_json::parse(out, nullptr, false) == expected);
 }
 
 TEST(Json, KeepsValidUtf8AndEscapesTheRest) {

@@ -1,8 +1,6 @@
 #include "core/json.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 
 namespace gatehouse::core {
@@ -130,98 +128,44 @@ void append_json_string(std::string& out, std::string_view value) {
   out += '"';
 }
 
-void JsonWriter::separate() {
-  if (need_comma_) out_ += ',';
-  need_comma_ = true;
+void JsonWriter::flush() {
+  out_.append(room_.data(), static_cast<std::size_t>(end_ - room_.data()));
+  end_ = room_.data();
 }
 
-JsonWriter& JsonWriter::begin_object() {
-  separate();
-  out_ += '{';
-  need_comma_ = false;
-  return *this;
-}
-JsonWriter& JsonWriter::end_object() {
-  out_ += '}';
-  need_comma_ = true;
-  return *this;
-}
-JsonWriter& JsonWriter::begin_array() {
-  separate();
-  out_ += '[';
-  need_comma_ = false;
-  return *this;
-}
-JsonWriter& JsonWriter::end_array() {
-  out_ += ']';
-  need_comma_ = true;
-  return *this;
-}
-JsonWriter& JsonWriter::key(std::string_view name) {
+JsonWriter& JsonWriter::any_key(std::string_view name) {
+  ++depth_;  // a name alone is not a complete value
   string(name);
-  out_ += ':';
+  --depth_;
+  *end_++ = ':';
   need_comma_ = false;
   return *this;
 }
-JsonWriter& JsonWriter::string(std::string_view value) {
-  Room room;
-  append_string(room, open_value(room), value);
-  return *this;
-}
-JsonWriter& JsonWriter::number(std::int64_t value) {
-  return append_value(value);
-}
-JsonWriter& JsonWriter::number(std::uint64_t value) {
-  return append_value(value);
-}
-JsonWriter& JsonWriter::number(double value) {
-  return append_value(value);
-}
-template <class T>
-JsonWriter& JsonWriter::append_value(T value) {
-  Room room;
-  append_number(room, open_value(room), value);
-  return *this;
-}
-JsonWriter& JsonWriter::boolean(bool value) {
-  return raw(value ? "true" : "false");
-}
-JsonWriter& JsonWriter::null() {
-  return raw("null");
-}
+
 JsonWriter& JsonWriter::raw(std::string_view json) {
-  separate();
+  end_ = open_value();
+  flush();
   out_ += json;
   return *this;
 }
 
-void JsonWriter::append(const Room& room, const char* end) {
-  out_.append(room.data(), static_cast<std::size_t>(end - room.data()));
+JsonWriter& JsonWriter::append_number(char* to, double value) {
+  if (std::isfinite(value)) return part(std::to_chars(to, to + kMostPut, value).ptr);
+  std::memcpy(to, "null", 4);
+  return part(to + 4);
 }
-void JsonWriter::append_boolean(Room& room, char* end, bool value) {
-  const std::string_view text = value ? "true" : "false";
-  append(room, std::copy(text.begin(), text.end(), end));
-}
-void JsonWriter::append_number(Room& room, char* end, std::int64_t value) {
-  append(room, std::to_chars(end, room.data() + room.size(), value).ptr);
-}
-void JsonWriter::append_number(Room& room, char* end, std::uint64_t value) {
-  append(room, std::to_chars(end, room.data() + room.size(), value).ptr);
-}
-void JsonWriter::append_number(Room& room, char* end, double value) {
-  if (std::isfinite(value)) return append(room, std::to_chars(end, room.data() + room.size(), value).ptr);
-  append(room, end);
-  out_ += "null";
-}
-void JsonWriter::append_string(Room& room, char* end, std::string_view value) {
-  if (value.size() <= kMostPut && copy_plain(end + 1, value)) {
-    *end = '"';
-    end += value.size() + 1;
-    *end++ = '"';
-    return append(room, end);
+
+JsonWriter& JsonWriter::append_string(char* to, std::string_view value) {
+  if (value.size() <= kMostPut && copy_plain(to + 1, value)) {
+    *to = '"';
+    to += value.size() + 1;
+    *to++ = '"';
+    return part(to);
   }
-  append(room, end);
+  end_ = to;
+  flush();
   append_json_string(out_, value);
+  return *this;
 }
 
 }  // namespace gatehouse::core

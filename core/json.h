@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -31,112 +32,131 @@ class JsonName {
   std::string_view text_;
 };
 
-// Writes one JSON text at the end of a caller-owned string, which the caller reuses to avoid
-// allocation. Puts the commas; does not check that keys and values alternate (asserted in debug).
-// Strings: RFC 8259 escapes; bytes that are not valid UTF-8 become U+FFFD-free "\u00XX" escapes,
-// so the result is always valid UTF-8 JSON on one line.
+// Writes JSON at the end of a caller-owned string, which the caller reuses to avoid allocation. The string
+// has it when the outermost value is complete, not before: until then parts wait in the writer, since an
+// event is made of dozens that are shorter than the cost of appending them one by one. Puts the commas; does
+// not check that keys and values alternate. Strings: RFC 8259 escapes; bytes that are not valid UTF-8 become
+// U+FFFD-free "\u00XX" escapes, so the result is always valid UTF-8 JSON on one line.
 class JsonWriter {
  public:
   explicit JsonWriter(std::string& out) : out_(out) {}
+  JsonWriter(const JsonWriter&) = delete;
+  JsonWriter& operator=(const JsonWriter&) = delete;
 
-  JsonWriter& begin_object();
-  JsonWriter& end_object();
-  JsonWriter& begin_array();
-  JsonWriter& end_array();
-  JsonWriter& key(std::string_view name);
+  JsonWriter& begin_object() { return begin('{'); }
+  JsonWriter& end_object() { return end('}'); }
+  JsonWriter& begin_array() { return begin('['); }
+  JsonWriter& end_array() { return end(']'); }
+  JsonWriter& key(JsonName name) {
+    end_ = open_member(name);
+    need_comma_ = false;
+    return *this;
+  }
+  template <class Name>
+  requires(!std::is_array_v<Name>) JsonWriter& key(const Name& name) { return any_key(name); }
 
-  JsonWriter& string(std::string_view value);
+  JsonWriter& string(std::string_view value) { return append_value(open_value(), value); }
   JsonWriter& string(ByteView value) { return string(as_text(value)); }
-  JsonWriter& number(std::int64_t value);
-  JsonWriter& number(std::uint64_t value);
+  JsonWriter& number(std::int64_t value) { return append_value(open_value(), value); }
+  JsonWriter& number(std::uint64_t value) { return append_value(open_value(), value); }
   JsonWriter& number(int value) { return number(static_cast<std::int64_t>(value)); }
   JsonWriter& number(unsigned value) { return number(static_cast<std::uint64_t>(value)); }
-  JsonWriter& number(double value);  // shortest form that reads back equal; NaN and infinity become null
-  JsonWriter& boolean(bool value);
-  JsonWriter& null();
+  // Shortest form that reads back equal; NaN and infinity become null.
+  JsonWriter& number(double value) { return append_value(open_value(), value); }
+  JsonWriter& boolean(bool value) { return append_value(open_value(), value); }
+  JsonWriter& null() { return raw("null"); }
   // `json` must be one complete JSON value.
   JsonWriter& raw(std::string_view json);
 
-  // A member. One with a literal name, which is nearly all that events are made of, is put together on the
-  // stack and appended in one step.
+  // A member.
   template <class T>
   JsonWriter& field(JsonName name, const T& value) {
-    Room room;
-    char* const end = open_member(room, name);
-    if constexpr (std::is_same_v<T, bool>) {
-      append_boolean(room, end, value);
-    } else if constexpr (std::is_floating_point_v<T>) {
-      append_number(room, end, static_cast<double>(value));
-    } else if constexpr (std::is_arithmetic_v<T> && std::is_signed_v<T>) {
-      append_number(room, end, static_cast<std::int64_t>(value));
-    } else if constexpr (std::is_arithmetic_v<T>) {
-      append_number(room, end, static_cast<std::uint64_t>(value));
-    } else if constexpr (std::is_convertible_v<const T&, ByteView>) {
-      append_string(room, end, as_text(value));
-    } else {
-      append_string(room, end, value);
-    }
-    return *this;
+    return append_value(open_member(name), value);
   }
   template <class Name, class T>
   requires(!std::is_array_v<Name>) JsonWriter& field(const Name& name, const T& value) {
     key(name);
-    if constexpr (std::is_same_v<T, bool>) {
-      return boolean(value);
-    } else if constexpr (std::is_floating_point_v<T>) {
-      return number(static_cast<double>(value));
-    } else if constexpr (std::is_arithmetic_v<T> && std::is_signed_v<T>) {
-      return number(static_cast<std::int64_t>(value));
-    } else if constexpr (std::is_arithmetic_v<T>) {
-      return number(static_cast<std::uint64_t>(value));
-    } else {
-      return string(value);
-    }
+    return append_value(open_value(), value);
   }
   // A member whose value is a string of kMostPut bytes at most that needs no escapes: `put(char* to)` writes
   // them and returns their end.
   static constexpr std::size_t kMostPut = 56;
   template <class Put>
   JsonWriter& put_field(JsonName name, Put&& put) {
-    Room room;
-    char* end = open_member(room, name);
-    *end++ = '"';
-    end = put(end);
-    *end++ = '"';
-    append(room, end);
-    return *this;
+    char* to = open_member(name);
+    *to++ = '"';
+    to = put(to);
+    *to++ = '"';
+    return part(to);
   }
 
  private:
-  using Room = std::array<char, JsonName::kMost + kMostPut + 8>;  // comma, four quotes, colon
+  // The most that is written between two looks at the room left: comma, four quotes, colon.
+  static constexpr std::size_t kPart = JsonName::kMost + kMostPut + 8;
+  static constexpr std::size_t kRoom = 1024;
 
-  void separate();
-  char* open_value(Room& room) {
-    room[0] = ',';
-    char* const end = room.data() + (need_comma_ ? 1 : 0);
+  void flush();  // what waits goes to the string
+  // Room for a part; with the comma before a value or name.
+  char* open_value() {
+    if (room_.data() + kRoom - end_ < static_cast<std::ptrdiff_t>(kPart)) flush();
+    *end_ = ',';
+    char* const to = end_ + (need_comma_ ? 1 : 0);
     need_comma_ = true;
-    return end;
+    return to;
   }
-  char* open_member(Room& room, JsonName name) {
-    char* end = open_value(room);
-    *end++ = '"';
-    std::memcpy(end, name.text().data(), name.text().size());
-    end += name.text().size();
-    *end++ = '"';
-    *end++ = ':';
-    return end;
+  char* open_member(JsonName name) {
+    char* to = open_value();
+    *to++ = '"';
+    std::memcpy(to, name.text().data(), name.text().size());
+    to += name.text().size();
+    *to++ = '"';
+    *to++ = ':';
+    return to;
   }
-  // What is in the room up to `end`, and behind it a value.
-  void append(const Room& room, const char* end);
-  void append_boolean(Room& room, char* end, bool value);
-  void append_number(Room& room, char* end, std::int64_t value);
-  void append_number(Room& room, char* end, std::uint64_t value);
-  void append_number(Room& room, char* end, double value);
+  // A part is written up to `to`.
+  JsonWriter& part(char* to) {
+    end_ = to;
+    if (depth_ <= 0) flush();
+    return *this;
+  }
+  JsonWriter& begin(char bracket) {
+    char* const to = open_value();
+    *to = bracket;
+    end_ = to + 1;
+    need_comma_ = false;
+    ++depth_;
+    return *this;
+  }
+  JsonWriter& end(char bracket) {
+    need_comma_ = false;
+    char* const to = open_value();
+    *to = bracket;
+    --depth_;
+    return part(to + 1);
+  }
+  JsonWriter& any_key(std::string_view name);
+  JsonWriter& append_number(char* to, double value);
+  JsonWriter& append_string(char* to, std::string_view value);
   template <class T>
-  JsonWriter& append_value(T value);
-  void append_string(Room& room, char* end, std::string_view value);
+  JsonWriter& append_value(char* to, const T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      std::memcpy(to, value ? "true " : "false", 5);
+      return part(to + (value ? 4 : 5));
+    } else if constexpr (std::is_floating_point_v<T>) {
+      return append_number(to, static_cast<double>(value));
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      return part(std::to_chars(to, to + kMostPut, value).ptr);
+    } else if constexpr (std::is_convertible_v<const T&, ByteView>) {
+      return append_string(to, as_text(value));
+    } else {
+      return append_string(to, value);
+    }
+  }
 
   std::string& out_;
+  std::array<char, kRoom> room_;  // what waits, up to end_
+  char* end_ = room_.data();
+  int depth_ = 0;  // of open objects and arrays
   bool need_comma_ = false;
 };
 

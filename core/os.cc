@@ -181,6 +181,13 @@ std::uint64_t peak_rss_bytes() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
+std::uint64_t resident_bytes() {
+  const auto text = read_file("/proc/self/statm", 4096);  // proc_pid_statm(5): size, resident, in pages
+  const std::size_t at = text ? text->find(' ') : std::string::npos;
+  if (at == std::string::npos) return 0;
+  return std::strtoull(text->c_str() + at, nullptr, 10) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 void release_free_memory() {
   // Not every program has tcmalloc (decision 0007), and no sanitizer build.
   if (&MallocExtension_ReleaseFreeMemory != nullptr) {

@@ -52,6 +52,8 @@ std::int64_t monotonic_us();
 double cpu_seconds();
 // Peak resident set in bytes.
 std::uint64_t peak_rss_bytes();
+// Resident set in bytes now; 0 when /proc cannot be read.
+std::uint64_t resident_bytes();
 // Gives the system what the allocator keeps of freed memory: after work that needs far more than what follows.
 void release_free_memory();
 
