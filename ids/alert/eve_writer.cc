@@ -12,7 +12,7 @@ constexpr std::size_t kFirstLine = 4096;  // longer than nearly every event: one
 
 struct FlagName {
   std::uint8_t bit;
-  std::string_view name;
+  core::JsonName name;
 };
 constexpr std::array<FlagName, 8> kFlagNames = {{{0x02, "syn"},
                                                  {0x01, "fin"},

@@ -75,5 +75,8 @@ std::string_view attack_classtype(const AttackClass& attack);
 inline bool is_scan(Verdict verdict) {
   return verdict <= Verdict::scan_decoy;
 }
+inline bool is_flood(Verdict verdict) {
+  return verdict >= Verdict::syn_flood && verdict < Verdict::ssh_guessing;
+}
 
 }  // namespace gatehouse::ids::anomaly

@@ -164,17 +164,27 @@ void Monitor::tally(const Observation& o) {
 }
 
 void Monitor::take(std::span<Observation> batch) {
-  // Each on its own: the processor works on several at once.
-  for (Observation& o : batch) set_keys(o);
-  for (std::size_t i = 0; i < std::min(kAhead, batch.size()); ++i) prefetch(batch[i]);
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (i + kAhead < batch.size()) {
-      prefetch(batch[i + kAhead]);
-      tracker_.foresee(batch[i + kAhead].time_us);
+  std::span<Observation> next = announce(batch);
+  while (!next.empty()) {
+    const std::span<const Observation> now = next;
+    batch = batch.subspan(now.size());
+    next = announce(batch);
+    for (const Observation& o : now) {
+      if (o.time_us >= next_tick_us_) pass(o.time_us);
+      if (!is_group(o.server)) see(o);
     }
-    if (batch[i].time_us >= next_tick_us_) pass(batch[i].time_us);
-    if (!is_group(batch[i].server)) see(batch[i]);
   }
+}
+
+// The first of them are due after those that were announced before.
+std::span<Observation> Monitor::announce(std::span<Observation> batch) {
+  const std::span<Observation> some = batch.first(std::min(kAhead, batch.size()));
+  if (some.empty()) return some;
+  // Each on its own: the processor works on several at once.
+  for (Observation& o : some) set_keys(o);
+  for (const Observation& o : some) prefetch(o);
+  tracker_.foresee(some.back().time_us);
+  return some;
 }
 
 void Monitor::set_keys(Observation& o) const {

@@ -60,6 +60,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   void take(std::span<Observation> batch) override;
   void set_keys(Observation& o) const;
   void prefetch(const Observation& o) const;
+  std::span<Observation> announce(std::span<Observation> batch);
   void see(const Observation& o);
   void look_at(const Observation& o);
   void wake();

@@ -1,13 +1,13 @@
 // What the scan and flood detectors see of the traffic: contacts and their outcome, never payload.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 
 #include "core/ip.h"
+#include "core/lazy_array.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -108,7 +108,7 @@ struct Observation {
 // the keys, and calls keep().
 class ObservationSink {
  public:
-  ObservationSink() = default;
+  ObservationSink() : batch_(kBatch) {}
   ObservationSink(const ObservationSink&) = delete;
   ObservationSink& operator=(const ObservationSink&) = delete;
   virtual ~ObservationSink() = default;
@@ -124,17 +124,17 @@ class ObservationSink {
   // Those that wait go on now.
   void pass_on() {
     if (count_ == 0) return;
-    take({batch_.data(), std::exchange(count_, 0)});
+    take({batch_.begin(), std::exchange(count_, 0)});
   }
 
  protected:
-  // So many are looked at in one go: the code stays in the cache, and what one needs of the tables comes
-  // while those before it are looked at.
-  static constexpr std::size_t kBatch = 128;
+  // So many are looked at in one go: their code and the tables come into the cache once for all of them, and
+  // what one needs comes while those before it are looked at.
+  static constexpr std::size_t kBatch = 8192;
   virtual void take(std::span<Observation> batch) = 0;
 
  private:
-  std::array<Observation, kBatch> batch_;
+  core::LazyArray<Observation> batch_;
   std::size_t count_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "ids/anomaly/classes.h"
 #include "ids/anomaly/config.h"
 #include "ids/anomaly/contact_tracker.h"
 #include "ids/anomaly/distinct.h"
@@ -91,5 +92,12 @@ inline std::int32_t weight(Result result, Look look) {
       return look == Look::udp ? kUdpSilent : look == Look::ping ? kPingSilent : kSilent;
   }
 }
+
+// One more distinct (host, port) that failed. True: the host is new.
+bool add(Source& s, const KeyedHash& hash, const Outcome& o, Look look);
+// An answer after all, or a client that asks again as kernels do. Null: nothing is known of it.
+void take_back(Source* s, const Outcome& o, Look look);
+// What the failures look like; `fast`: they came within the window.
+Verdict verdict(const Source& s, bool fast);
 
 }  // namespace gatehouse::ids::anomaly

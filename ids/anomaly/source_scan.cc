@@ -150,7 +150,7 @@ class SourceScan : public AnomalyDetector {
     if (o.result == Result::abandoned) ++s->abandoned;
     if (!s->pairs.add(c_.hash.join(o.server_key, extra))) return;  // repeats prove nothing
     if (s->bits != 0) count_sender(*s, o);
-    add(*s, o, look);
+    if (add(*s, c_.hash, o, look)) count_target(*s, o);
     judge(*s, o, look);
   }
 
@@ -190,47 +190,6 @@ class SourceScan : public AnomalyDetector {
       for (const IpAddress& sample : s.samples) list.add(sample, o.time_us);
     }
     list.add(o.server, o.time_us);
-  }
-
-  void add(Source& s, const Outcome& o, Look look) {
-    const std::uint64_t host = o.server_key;
-    const std::int32_t w = weight(o.result, look);
-    s.ports.add(c_.hash(o.server_port));
-    if (look == Look::protocol) s.protocols.add(c_.hash(o.protocol));
-    if (s.hosts.add(host)) count_target(s, o);
-    s.units += w;
-    s.window_units += w;
-    ++s.failed;
-    ++s.window_failed;
-    ++s.looks[static_cast<std::size_t>(look)];
-    if (s.focus == host) {
-      ++s.focus_votes;
-    } else if (s.focus_votes == 0) {
-      s.focus = host;
-      s.focus_votes = 1;
-      s.focus_good.clear();
-      s.focus_units = 0;
-      s.focus_first_us = o.began_us;
-      s.focus_ports.clear();
-    } else {
-      --s.focus_votes;
-    }
-    if (s.focus == host && s.focus_ports.add(c_.hash(o.server_port))) s.focus_units += w;
-  }
-
-  // An answer after all, or a client that asks again as kernels do.
-  void take_back(Source* s, const Outcome& o, Look look) const {
-    if (s == nullptr) return;
-    if (o.result == Result::retried && s->retried != UINT16_MAX) ++s->retried;
-    if (!o.counted) return;
-    const std::int32_t w = weight(o.before, look);
-    s->units = std::max(0, s->units - w);
-    s->window_units = std::max(0, s->window_units - w);
-    if (s->failed != 0) --s->failed;
-    if (s->window_failed != 0) --s->window_failed;
-    auto& looks = s->looks[static_cast<std::size_t>(look)];
-    if (looks != 0) --looks;
-    if (s->focus == o.server_key) s->focus_units = std::max(0, s->focus_units - w);
   }
 
   // `of` failures among all distinct contacts: at least `share` tenths.
@@ -317,35 +276,6 @@ class SourceScan : public AnomalyDetector {
     if (look != Look::udp) return true;
     return s.ports.bits_set() <= 2 && s.hosts.estimate() >= c_.config.scaled(kUdpHosts, host) &&
            mostly(s, s.failed, 9);
-  }
-
-  Verdict verdict(const Source& s, bool fast) const {
-    const auto most = static_cast<Look>(std::max_element(s.looks.begin(), s.looks.end()) - s.looks.begin());
-    switch (most) {
-      case Look::fin:
-        return Verdict::scan_fin;
-      case Look::null:
-        return Verdict::scan_null;
-      case Look::xmas:
-        return Verdict::scan_xmas;
-      case Look::ack:
-        return Verdict::scan_ack;
-      case Look::udp:
-        return Verdict::scan_udp;
-      case Look::ping:
-        return Verdict::scan_sweep;
-      case Look::protocol:
-        return Verdict::scan_ipproto;
-      default:
-        break;
-    }
-    if (!fast) return Verdict::scan_slow;
-    const std::uint64_t ports = s.ports.estimate();
-    const std::uint64_t hosts = s.hosts.estimate();
-    if (hosts <= 2) {
-      return s.completed != 0 && s.abandoned == 0 ? Verdict::scan_connect : Verdict::scan_vertical;
-    }
-    return ports <= 2 || hosts >= 2 * ports ? Verdict::scan_horizontal : Verdict::scan_block;
   }
 
   void report(const Source& s, const Outcome& o, std::uint64_t about, bool vertical, bool fast, Finding& f) {

@@ -151,15 +151,12 @@ core::ToolSpec ids_tool() {
   tool.summary = "intrusion detection: rules of the Suricata language, events as EVE JSON";
   tool.description =
       "Decodes packets, follows flows, puts TCP streams together, parses application protocols, and decides "
-      "rules on "
-      "all of them. Scans and floods are found without rules and written as alerts of generator 900 with a "
-      "`detection` "
-      "object.\n\n"
+      "rules on all of them. Scans and floods are found without rules and written as alerts of generator 900 "
+      "with a `detection` object.\n\n"
       "On interfaces: SIGTERM ends cleanly (open flows are inspected and logged), SIGHUP reads the rules "
-      "again and "
-      "reopens eve.json. A set without one good rule leaves the old rules in force. When the captures are "
-      "open the "
-      "program gives up its rights (see --user, --no-sandbox).";
+      "again and reopens eve.json. A set without one good rule, or too large for the memory that is left, "
+      "leaves the old rules in force. When the captures are open the program gives up its rights (see "
+      "--user, --no-sandbox).";
   tool.verbs = {
       run_verb(),
       check_verb(),

@@ -41,9 +41,9 @@ void Decoder::decode(const RawPacket& raw, PacketHandler& handler) {
   ++counters_.packets;
   counters_.bytes += raw.wire_length;
   counters_.max_packet = std::max<std::uint64_t>(counters_.max_packet, raw.wire_length);
-  DecodeContext context{packet, options_, counters_, validate_, {}, 0};
+  DecodeContext context = context_of(packet);
   decode_link(context, raw.data, raw.link_type);
-  judge_checksums(packet);
+  judge_checksums(context);
   finish(context, handler);
 }
 
@@ -55,7 +55,7 @@ void Decoder::decode_datagram(ByteView frame, std::size_t ip_offset, const Packe
   packet.tunnel = last.tunnel;
   packet.frame = frame;
   packet.wire_length = static_cast<std::uint32_t>(frame.size());
-  DecodeContext context{packet, options_, counters_, validate_, {}, 0};
+  DecodeContext context = context_of(packet);
   decode_ip(context, frame.subspan(ip_offset));
   finish(context, handler);
 }
@@ -68,7 +68,7 @@ void Decoder::decode_inner(const Packet& outer, const InnerPacket& inner, Packet
   ++packet.tunnel_depth;
   packet.frame = inner.data;
   packet.wire_length = static_cast<std::uint32_t>(inner.data.size() + inner.counted_header);
-  DecodeContext context{packet, options_, counters_, validate_, {}, 0};
+  DecodeContext context = context_of(packet);
   if (inner.ether_type == kEtherTransparent) {
     decode_ethernet(context, inner.data);
   } else {
@@ -91,10 +91,18 @@ void Decoder::finish(DecodeContext& context, PacketHandler& handler) {
   if (opens && !too_deep && !packet.bad_checksum) decode_inner(packet, context.inner, handler);
 }
 
-void Decoder::judge_checksums(const Packet& packet) {
-  if (options_.checksum != ChecksumMode::automatic || checksum_seen_ >= kChecksumSample) return;
+DecodeContext Decoder::context_of(Packet& packet) {
+  return {packet, options_, counters_, validate_, samples_checksums() && options_.from_interface};
+}
+
+bool Decoder::samples_checksums() const {
+  return options_.checksum == ChecksumMode::automatic && checksum_seen_ < kChecksumSample;
+}
+
+void Decoder::judge_checksums(const DecodeContext& context) {
+  if (!samples_checksums()) return;
   ++checksum_seen_;
-  if (packet.bad_checksum) ++checksum_bad_;
+  if (context.packet.bad_checksum || context.unfinished) ++checksum_bad_;
   if (checksum_seen_ == kChecksumSample && checksum_bad_ * kChecksumBadShare > kChecksumSample)
     validate_ = false;
 }

@@ -12,11 +12,13 @@
 namespace gatehouse::ids {
 
 // automatic: validates, and stops for good when more than a tenth of the first 1,000 packets were
-// wrong, because then the capturing card computes the sums (off-loading).
+// wrong, because then the capturing card computes the sums (off-loading). Until then a sum of an interface's
+// packet that only waits to be computed is not called wrong.
 enum class ChecksumMode : std::uint8_t { automatic, yes, no };
 
 struct DecoderOptions {
   ChecksumMode checksum = ChecksumMode::automatic;
+  bool from_interface = false;  // as opposed to a file
   bool ipip = true, teredo = true, vxlan = true, geneve = true;
   bool erspan_type1 = true;  // has no header of its own: nothing but the type tells it from other GRE traffic
   std::vector<std::uint16_t> teredo_ports = {3544};
@@ -63,7 +65,9 @@ class Decoder {
  private:
   void decode_inner(const Packet& outer, const struct InnerPacket& inner, PacketHandler& handler);
   void finish(struct DecodeContext& context, PacketHandler& handler);
-  void judge_checksums(const Packet& packet);
+  struct DecodeContext context_of(Packet& packet);
+  bool samples_checksums() const;
+  void judge_checksums(const struct DecodeContext& context);
 
   DecoderOptions options_;
   DecoderCounters counters_;

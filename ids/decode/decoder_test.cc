@@ -348,6 +348,30 @@ TEST(Checksums, AutomaticModeGivesUpAfterAThousandPackets) {
   }
 }
 
+// What the kernel leaves to a card: the pseudo header's sum in the field.
+TEST(Checksums, OfAnInterfaceMayWaitForTheCard) {
+  const std::vector<Bytes> frames = {ethernet_ip(ipv4(v4(6), tcp({}, from_text("data")))),
+                                     ethernet_ip(ipv6(v6(17), udp(1, 2, from_text("data"))))};
+  for (const Bytes& whole : frames) {
+    const Packet good = decode(whole)[0];
+    const std::size_t length = good.transport_header.size() + good.payload.size();
+    const std::uint32_t pseudo = pseudo_header_sum(good.source, good.destination, good.protocol, length);
+    const std::size_t field = whole.size() - length + (good.is_tcp() ? 16 : 6);
+    Bytes waiting = whole;
+    waiting[field] = static_cast<std::uint8_t>(pseudo >> 8U);
+    waiting[field + 1] = static_cast<std::uint8_t>(pseudo);
+    EXPECT_TRUE(decode(waiting)[0].bad_checksum) << "of a file";
+    DecoderOptions live;
+    live.from_interface = true;
+    EXPECT_FALSE(decode(waiting, 1, live)[0].bad_checksum);
+    live.checksum = ChecksumMode::yes;
+    EXPECT_TRUE(decode(waiting, 1, live)[0].bad_checksum) << "asked for";
+    live.checksum = ChecksumMode::automatic;
+    waiting[field] ^= 1U;
+    EXPECT_TRUE(decode(waiting, 1, live)[0].bad_checksum) << "any other wrong sum";
+  }
+}
+
 TEST(Checksums, AnyAlignmentAndLength) {
   Bytes data(67);
   for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * 37 + 11);

@@ -2,6 +2,7 @@
 // along. Private to the folder.
 #pragma once
 
+#include "ids/decode/checksum.h"
 #include "ids/decode/decoder.h"
 #include "ids/decode/events.h"
 
@@ -38,13 +39,28 @@ struct InnerPacket {
 };
 
 struct DecodeContext {
+  DecodeContext(Packet& of, const DecoderOptions& by, DecoderCounters& count, bool judge, bool lenient)
+      : packet(of), options(by), counters(count), validate(judge), may_be_unfinished(lenient) {}
+
   Packet& packet;
   const DecoderOptions& options;
   DecoderCounters& counters;
-  bool validate;      // judge checksums
-  InnerPacket inner;  // opened after the packet was handed over
+  bool validate;            // judge checksums
+  bool may_be_unfinished;   // a card may be about to compute those of TCP and UDP
+  bool unfinished = false;  // it is
+  InnerPacket inner;        // opened after the packet was handed over
   unsigned layers = 0;
 
+  // Of TCP or UDP, where sums are validated: `field` is the one in `bytes`, `pseudo` the pseudo header's sum.
+  void judge_checksum(ByteView bytes, std::uint16_t field, std::uint32_t pseudo) {
+    if (checksum_ok(ones_complement_sum(bytes, pseudo))) return;
+    // What the kernel leaves to the card holds the sum of the pseudo header (CHECKSUM_PARTIAL, skbuff.h).
+    if (may_be_unfinished && field == pseudo) {
+      unfinished = true;
+    } else {
+      packet.bad_checksum = true;
+    }
+  }
   void event(DecodeEvent id) {
     packet.add_event(id);
     ++counters.events[id];

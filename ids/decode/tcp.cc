@@ -124,7 +124,7 @@ void decode_tcp(DecodeContext& context, ByteView bytes) {
   const std::size_t header = static_cast<std::size_t>(reader.u8() >> 4) * 4;
   tcp.flags = reader.u8();
   tcp.window = reader.u16();
-  reader.skip(2);
+  const std::uint16_t sum = reader.u16();
   tcp.urgent = reader.u16();
   if (header < 20) return context.invalid(tcp_hlen_too_small);
   if (header > bytes.size()) return context.invalid(tcp_invalid_optlen);
@@ -135,9 +135,8 @@ void decode_tcp(DecodeContext& context, ByteView bytes) {
   packet.payload = bytes.subspan(header);
   if (header > 20) read_options(context, packet.transport_header.subspan(20));
   if (context.validate) {
-    const std::uint32_t pseudo =
-        pseudo_header_sum(packet.source, packet.destination, kProtoTcp, bytes.size());
-    if (!checksum_ok(ones_complement_sum(bytes, pseudo))) packet.bad_checksum = true;
+    context.judge_checksum(bytes, sum,
+                           pseudo_header_sum(packet.source, packet.destination, kProtoTcp, bytes.size()));
   }
 }
 

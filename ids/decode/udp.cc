@@ -26,8 +26,8 @@ void decode_udp(DecodeContext& context, ByteView bytes) {
   packet.payload = bytes.subspan(8, length - 8U);
   // Zero says "not computed" in IPv4; in IPv6 tunnels may do so (RFC 6936).
   if (context.validate && sum != 0) {
-    const std::uint32_t pseudo = pseudo_header_sum(packet.source, packet.destination, kProtoUdp, length);
-    if (!checksum_ok(ones_complement_sum(bytes.first(length), pseudo))) packet.bad_checksum = true;
+    context.judge_checksum(bytes.first(length), sum,
+                           pseudo_header_sum(packet.source, packet.destination, kProtoUdp, length));
   }
   decode_udp_tunnel(context, packet.payload);
 }

@@ -4,6 +4,13 @@
 
 namespace gatehouse::ids::engine {
 
+namespace {
+constexpr std::chrono::milliseconds kGather{2};
+// Until a full ring is looked at again: the writer empties a good part of it meanwhile, and who asked all the
+// time would take the processor away from it.
+constexpr std::chrono::microseconds kWait{100};
+}  // namespace
+
 std::uint64_t OutputPort::dropped() const {
   std::uint64_t sum = 0;
   for (const auto& count : dropped_) sum += count.load(std::memory_order_relaxed);
@@ -27,7 +34,7 @@ void OutputPort::write(EventKind kind, std::string_view line) {
     }
     signal_.fetch_add(1, std::memory_order_release);
     signal_.notify_one();
-    std::this_thread::yield();
+    std::this_thread::sleep_for(kWait);
   }
   signal_.fetch_add(1, std::memory_order_release);
   signal_.notify_one();
@@ -60,28 +67,20 @@ void Output::request_reopen() {
   signal_.notify_one();
 }
 
-namespace {
-constexpr std::chrono::milliseconds kGather{2};
-}  // namespace
-
-bool Output::take(EventRing& ring, int most) {
-  int taken = 0;
-  while (taken < most && ring.pop(room_, [&](EventKind kind, std::string_view line) {
+bool Output::take(EventRing& ring) {
+  // Bounded, so that one busy worker does not keep the others waiting, nor mass events alerts.
+  constexpr int kBatch = 256;
+  return ring.take(kBatch, room_, [&](EventKind kind, std::string_view line) {
     for (const auto& sink : sinks_) sink->write(kind, line);
-  })) {
-    ++taken;
-  }
-  return taken != 0;
+  }) != 0;
 }
 
 bool Output::drain() {
   bool any = false;
-  // Bounded, so that one busy worker does not keep the others waiting, nor mass events alerts.
-  constexpr int kBatch = 256;
   for (const auto& port : ports_) {
-    if (port->urgent_) any = take(*port->urgent_, kBatch) || any;
+    if (port->urgent_) any = take(*port->urgent_) || any;
   }
-  for (const auto& port : ports_) any = take(port->ring_, kBatch) || any;
+  for (const auto& port : ports_) any = take(port->ring_) || any;
   return any;
 }
 

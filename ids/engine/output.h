@@ -94,8 +94,8 @@ class Output {
  private:
   static constexpr std::size_t kRingBytes = 4U << 20U;
   bool drain();
-  // Up to `most` lines of one ring. True: there were some.
-  bool take(EventRing& ring, int most);
+  // A batch of lines of one ring. True: there were some.
+  bool take(EventRing& ring);
   void run();
 
   std::vector<std::unique_ptr<EventSink>> sinks_;

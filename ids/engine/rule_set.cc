@@ -31,6 +31,18 @@ core::Result<std::vector<std::string>> rule_files(const std::vector<std::string>
   return out;
 }
 
+core::Result<std::uint64_t> rule_text_bytes(const std::vector<std::string>& paths) {
+  GH_TRY(const std::vector<std::string> files, rule_files(paths));
+  std::uint64_t sum = 0;
+  for (const std::string& path : files) {
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(path, error);
+    if (error) return core::fail(core::Errc::io, path + ": " + error.message());
+    sum += size;
+  }
+  return sum;
+}
+
 core::Result<std::vector<core::SourceText>> read_rule_files(const std::vector<std::string>& paths) {
   std::vector<core::SourceText> out;
   for (const std::string& path : paths) {
@@ -43,6 +55,7 @@ core::Result<std::vector<core::SourceText>> read_rule_files(const std::vector<st
 namespace {
 
 core::Status load_thresholds(Settings& settings, core::Diagnostics& diagnostics) {
+  settings.environment.tunings.clear();
   if (settings.threshold_file.empty()) return {};
   GH_TRY(std::string text, core::read_file(settings.threshold_file));
   const core::SourceText source(settings.threshold_file, std::move(text));
@@ -56,6 +69,7 @@ core::Status load_thresholds(Settings& settings, core::Diagnostics& diagnostics)
 
 core::Status load_classifications(Settings& settings, core::Diagnostics& diagnostics) {
   GH_CHECK(load_thresholds(settings, diagnostics));
+  settings.environment.classifications = default_classifications();
   if (settings.classification_file.empty()) return {};
   GH_TRY(std::string text, core::read_file(settings.classification_file));
   const core::SourceText source(settings.classification_file, std::move(text));
@@ -69,6 +83,7 @@ core::Status load_classifications(Settings& settings, core::Diagnostics& diagnos
 core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const Settings& settings,
                                     core::Diagnostics& diagnostics) {
   RuleSet set;
+  const std::uint64_t resident = core::resident_bytes(), peak = core::peak_rss_bytes();
   GH_CHECK(load_lists(settings, diagnostics));
   GH_TRY(set.files, rule_files(paths));
   RuleEnvironment environment = settings.environment;
@@ -78,12 +93,17 @@ core::Result<RuleSet> load_rule_set(const std::vector<std::string>& paths, const
     // The text is gone before the engine is built: it is as much memory as that needs.
     GH_TRY(const std::vector<core::SourceText> sources, read_rule_files(set.files));
     rules = check_rules(sources, environment, diagnostics);
-    for (const core::SourceText& source : sources) diagnostics.attach(source);
+    for (const core::SourceText& source : sources) {
+      diagnostics.attach(source);
+      set.text_bytes += source.text().size();
+    }
   }
   set.loaded = rules.rules.size() + rules.detections.size();
   set.failed = rules.failed;
   set.skipped = rules.skipped;
   GH_TRY(set.engine, Engine::build(std::move(rules), settings.engine));
+  if (const std::uint64_t now = core::peak_rss_bytes(); resident != 0 && now > peak)
+    set.load_bytes = now - resident;
   core::release_free_memory();
   return set;
 }

@@ -87,7 +87,7 @@ void write_final_stats(const Settings& settings, const RuleSet& rules, OutputPor
   if (!settings.eve.enabled("stats")) return;
   alert::EveWriter writer(settings.eve.options);
   const StatsContext context{
-      summary.elapsed_us / 1'000'000, settings.flow.memcap_bytes, rules.loaded, rules.failed, rules.skipped,
+      summary.elapsed_us / 1'000'000, settings.flow.memcap_bytes, rules.loaded, rules.failed, rules.skipped, 0,
       settings.eve.stats_null_values};
   port.write(EventKind::stats, writer.stats(now_us, [&](core::JsonWriter& json) {
     write_stats(json, summary.stats, context);

@@ -17,6 +17,7 @@
 #include "hardening/api.h"
 #include "ids/capture/live.h"
 #include "ids/engine/lists.h"
+#include "ids/engine/reload.h"
 #include "ids/engine/run.h"
 #include "ids/engine/shared_monitor.h"
 #include "ids/engine/worker.h"
@@ -34,19 +35,6 @@ class Control {
   std::atomic<bool> stop{false};
   std::atomic<bool> keep_state{false};  // what the detectors know is to be written now
 
-  void publish_engine(std::shared_ptr<const Engine> engine) {
-    const std::lock_guard lock(mutex_);
-    engine_ = std::move(engine);
-    engine_number_.fetch_add(1, std::memory_order_release);
-  }
-  // Null: nothing new since the last call.
-  std::shared_ptr<const Engine> new_engine(std::uint32_t& seen) {
-    const std::uint32_t number = engine_number_.load(std::memory_order_acquire);
-    if (number == seen) return nullptr;
-    const std::lock_guard lock(mutex_);
-    seen = engine_number_.load(std::memory_order_relaxed);
-    return engine_;
-  }
   void publish_stats(std::size_t worker, const StatsSnapshot& stats) {
     const std::lock_guard lock(mutex_);
     if (stats_.size() <= worker) stats_.resize(worker + 1);
@@ -85,8 +73,6 @@ class Control {
 
  private:
   std::mutex mutex_;
-  std::atomic<std::uint32_t> engine_number_{0};
-  std::shared_ptr<const Engine> engine_;
   std::vector<StatsSnapshot> stats_;
   std::optional<core::Error> failure_;
   std::atomic<bool> top_wanted_{false};
@@ -110,8 +96,8 @@ void keep_state(Lane& lane, std::size_t number, Control& control, SharedMonitor*
   }
 }
 
-void run_lane(Lane& lane, std::size_t number, Control& control, SharedMonitor* monitor) {
-  std::uint32_t engine_seen = 0;
+void run_lane(Lane& lane, std::size_t number, Control& control, Handover& handover, SharedMonitor* monitor) {
+  Handover::Lane rules;
   std::int64_t published_us = 0;
   const auto publish = [&] {
     StatsSnapshot stats;
@@ -120,7 +106,9 @@ void run_lane(Lane& lane, std::size_t number, Control& control, SharedMonitor* m
     control.publish_stats(number, stats);
   };
   while (!control.stop) {
-    if (auto engine = control.new_engine(engine_seen)) lane.worker->replace(std::move(engine));
+    rules.look(
+        handover, [&] { return lane.source->counters().kernel_drops; },
+        [&](std::shared_ptr<const Engine> engine) { lane.worker->replace(std::move(engine)); });
     if (monitor == nullptr && control.top_wanted()) control.publish_top(lane.worker->top(kTopRows));
     const core::Result<SourceState> state = lane.source->dispatch(*lane.worker, kBatch);
     if (!state) {
@@ -177,6 +165,9 @@ core::Status enter_sandbox(const LiveRun& run, const Settings& settings, const R
     spec.read_only.push_back(parent.string());
   }
   for (const std::string& directory : list_directories(settings)) spec.read_only.push_back(directory);
+  for (const std::string& file : {settings.classification_file, settings.threshold_file}) {
+    if (!file.empty()) spec.read_only.push_back(std::filesystem::absolute(file).parent_path().string());
+  }
   for (const std::string& directory : rules.engine->rules().resources->datasets.save_directories())
     spec.read_write.push_back(directory);
   if (settings.files.store.enabled)
@@ -202,13 +193,15 @@ class LiveStats {
   LiveStats(const Settings& settings, OutputPort& port)
       : settings_(settings), port_(port), writer_(settings.eve.options) {}
 
-  void write(const StatsSnapshot& stats, const RuleSet& rules) {
+  void write(const StatsSnapshot& stats, const LiveRules& live) {
     if (!settings_.eve.enabled("stats")) return;
+    const RuleSet& rules = live.set();
     const StatsContext context{(core::monotonic_us() - start_us_) / 1'000'000,
                                settings_.flow.memcap_bytes,
                                rules.loaded,
                                rules.failed,
                                rules.skipped,
+                               live.loaded_us(),
                                settings_.eve.stats_null_values};
     port_.write(EventKind::stats, writer_.stats(core::wall_clock_us(), [&](core::JsonWriter& json) {
       write_stats(json, stats, context);
@@ -229,30 +222,8 @@ StatsSnapshot all_stats(Control& control, SharedMonitor* monitor, const triage::
   return stats;
 }
 
-// Compiles beside the running engine; what fails leaves that one in force.
-void reload(const LiveRun& run, const Settings& settings, RuleSet& rules, Control& control,
-            SharedMonitor* monitor) {
-  const std::int64_t start = core::monotonic_us();
-  core::Diagnostics diagnostics;
-  core::Result<RuleSet> fresh = load_rule_set(run.rule_paths, settings, diagnostics);
-  core::print_diagnostics(diagnostics);
-  if (!fresh) {
-    core::log_error("reload failed, the old rules stay in force: {}", fresh.error().to_string());
-    return;
-  }
-  if (fresh->loaded == 0 && fresh->failed != 0) {
-    core::log_error("reload failed, the old rules stay in force: all {} rules are refused", fresh->failed);
-    return;
-  }
-  rules = std::move(*fresh);
-  control.publish_engine(rules.engine);
-  if (monitor != nullptr) monitor->use(rules.engine);
-  core::log_info("reloaded: {} rules, {} refused, in {} ms", rules.loaded, rules.failed,
-                 (core::monotonic_us() - start) / 1000);
-}
-
-void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output& output, std::size_t lanes,
-           Control& control, SharedMonitor* monitor, TopSocket* top, const triage::GuardClient* guard,
+void serve(const Settings& settings, LiveRules& rules, Output& output, std::size_t lanes, Control& control,
+           SharedMonitor* monitor, TopSocket* top, const triage::GuardClient* guard,
            const sigset_t& signals) {
   LiveStats stats(settings, output.port(lanes));
   std::int64_t next_stats_us = core::monotonic_us() + std::int64_t{settings.eve.stats_interval_s} * 1'000'000;
@@ -264,8 +235,9 @@ void serve(const LiveRun& run, const Settings& settings, RuleSet& rules, Output&
     } else if (signal == SIGHUP) {
       output.request_reopen();
       control.keep_state = true;
-      reload(run, settings, rules, control, monitor);
+      if (rules.reload() && monitor != nullptr) monitor->use(rules.set().engine);
     }
+    rules.look();
     if (top != nullptr && top->asked())
       top->answer(monitor != nullptr ? monitor->top(kTopRows) : control.ask_top());
     if (core::monotonic_us() >= next_stats_us) {
@@ -311,7 +283,8 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   if (!run.top_socket.empty()) {
     GH_TRY(top, TopSocket::open(run.top_socket));
   }
-  GH_CHECK(enter_sandbox(run, settings, rules));
+  LiveRules live(run.rule_paths, settings, std::move(rules), lane_count);
+  GH_CHECK(enter_sandbox(run, settings, live.set()));
   // The spool starts a thread of its own, so it comes after the sandbox.
   if (!run.spool.empty()) {
     GH_TRY(std::unique_ptr<EventSink> sink, open_spool_sink(run.spool, run.spool_cap_bytes));
@@ -323,17 +296,17 @@ core::Status run_live(const LiveRun& run, const Settings& settings, RuleSet rule
   Control control;
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < lanes.size(); ++i)
-    threads.emplace_back([&lane = lanes[i], i, &control, shared] { run_lane(lane, i, control, shared); });
+    threads.emplace_back([&, &lane = lanes[i], i] { run_lane(lane, i, control, live.handover(), shared); });
   core::log_info("ready: {} interface(s), {} worker(s) each, {} rules", run.interfaces.size(), run.workers,
-                 rules.loaded);
+                 live.set().loaded);
 
-  serve(run, settings, rules, output, lane_count, control, shared, top.get(), asked, signals);
+  serve(settings, live, output, lane_count, control, shared, top.get(), asked, signals);
   for (std::thread& thread : threads) thread.join();
   if (monitor) monitor->finish(0);
-  LiveStats(settings, output.port(lane_count)).write(all_stats(control, shared, asked), rules);
+  LiveStats(settings, output.port(lane_count)).write(all_stats(control, shared, asked), live);
   output.stop();
   if (store != nullptr) store->stop();
-  const core::Status saved = rules.engine->rules().resources->datasets.save();
+  const core::Status saved = live.set().engine->rules().resources->datasets.save();
   if (const auto failure = control.failure()) return tl::make_unexpected(*failure);
   if (!output.failure().empty()) return core::fail(core::Errc::io, output.failure());
   GH_CHECK(saved);

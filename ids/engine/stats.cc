@@ -188,7 +188,12 @@ void write_stats(core::JsonWriter& out, const StatsSnapshot& s, const StatsConte
   write_tcp(json, s.tcp);
   json.key("detect").begin_object();
   out.key("engines").begin_array().begin_object();
-  out.field("id", 0).field("rules_loaded", context.rules_loaded).field("rules_failed", context.rules_failed);
+  out.field("id", 0);
+  if (context.last_reload_us != 0) {
+    out.put_field("last_reload",
+                  [&](char* to) { return core::put_eve_timestamp(to, context.last_reload_us); });
+  }
+  out.field("rules_loaded", context.rules_loaded).field("rules_failed", context.rules_failed);
   out.field("rules_skipped", context.rules_skipped).end_object().end_array();
   json.field("alert", s.detect.alerts).field("alert_queue_overflow", s.detect.queue_overflow);
   json.field("alerts_suppressed", s.detect.suppressed);

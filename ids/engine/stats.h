@@ -44,7 +44,8 @@ struct StatsContext {
   std::int64_t uptime_s = 0;
   std::uint64_t flow_memcap = 0;
   std::size_t rules_loaded = 0, rules_failed = 0, rules_skipped = 0;
-  bool null_values = true;  // also write counters that are zero
+  std::int64_t last_reload_us = 0;  // epoch, the first load included; 0: not told
+  bool null_values = true;          // also write counters that are zero
 };
 
 // The members of the `stats` object.

@@ -15,6 +15,12 @@ TcpOptions tcp_options(const Settings& settings) {
   return options;
 }
 
+DecoderOptions decoder_options(const Settings& settings, const WorkerOptions& worker) {
+  DecoderOptions options = settings.decoder;
+  options.from_interface = !worker.interface.empty();
+  return options;
+}
+
 FlowTableOptions flow_options(const Settings& settings, std::uint8_t worker) {
   FlowTableOptions options = settings.flow;
   options.worker = worker;
@@ -29,7 +35,7 @@ Worker::Worker(const Settings& settings, std::shared_ptr<const Engine> engine, O
       options_(std::move(options)),
       engine_(std::move(engine)),
       log_(settings, port, options_.interface),
-      path_(settings.decoder, settings.defrag),
+      path_(decoder_options(settings, options_), settings.defrag),
       flows_(flow_options(settings, options_.number), *this),
       tcp_(tcp_options(settings)),
       app_(settings.parsers),

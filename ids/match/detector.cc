@@ -78,7 +78,6 @@ class DetectorImpl : public Detector {
     shared_.candidates.resize(shared_.engine->plans.size());
     shared_.costs.resize(shared_.engine->plans.size());
     shared_.scratch.costs.resize(shared_.engine->slot_names.size() * Prefilter::kinds());
-    shared_.reporter.clear();
   }
 
   std::span<const Capture> packet_captures() const override { return shared_.reporter.packet_captures(); }

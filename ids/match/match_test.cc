@@ -9,7 +9,7 @@
 #include "ids/match/detector.h"
 #include "ids/match/evaluate.h"
 #include "ids/match/plan.h"
-#include "ids/match/threshold_table.h"
+#include "ids/match/thresholds.h"
 #include "ids/parsers/dns_transaction.h"
 #include "ids/parsers/http_transaction.h"
 
@@ -347,15 +347,15 @@ TEST(Thresholds, CountPerTracker) {
 }
 
 TEST(Thresholds, TableStaysBounded) {
-  ThresholdTable table(64);
+  ThresholdCounts counts(64);
   Rule rule;
   Threshold limit;
   Packet packet = udp_packet("");
   for (std::uint32_t i = 0; i < 10'000; ++i) {
     packet.source = IpAddress::v4(i);
-    table.admit(rule, limit, packet, nullptr);
+    admit(counts, rule, limit, packet, nullptr);
   }
-  EXPECT_GT(table.evictions(), 9'000U);
+  EXPECT_GT(counts.evictions(), 9'000U);
 }
 
 // ---- ports and directions

@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "ids/match/rule_header.h"
+#include "ids/match/thresholds.h"
 #include "ids/state/flow_variables.h"
 #include "ids/state/resources.h"
 
@@ -68,7 +69,7 @@ void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow
     // Pass silences what is ordered behind it; what is ordered before it still speaks, on this packet.
     if (rule.action != RuleAction::pass && passed) continue;
     RuleAction action = rule.action;
-    const Outcome outcome = judge(rule, packet, flow, action);
+    const Outcome outcome = judge(engine, rule, packet, flow, action);
     if (outcome != Outcome::tell) ++counters.suppressed;
     if (outcome == Outcome::nothing) continue;
     if (outcome == Outcome::tell && !rule.alert_actions.empty()) {
@@ -99,19 +100,19 @@ void Reporter::report(const EngineImpl& engine, const Packet& packet, Flow* flow
   }
 }
 
-Reporter::Outcome Reporter::judge(const Rule& rule, const Packet& packet, const Flow* flow,
-                                  RuleAction& action) {
+Reporter::Outcome Reporter::judge(const EngineImpl& engine, const Rule& rule, const Packet& packet,
+                                  const Flow* flow, RuleAction& action) {
   if (suppressed(rule, packet)) return Outcome::act;
   const auto one = [&](const Threshold& threshold) {
-    switch (thresholds_.admit(rule, threshold, packet, flow)) {
-      case ThresholdTable::Verdict::changed:
+    switch (admit(engine.rules().resources->thresholds, rule, threshold, packet, flow)) {
+      case Admission::changed:
         action = threshold.new_action;
         break;
-      case ThresholdTable::Verdict::alert:
+      case Admission::alert:
         break;
-      case ThresholdTable::Verdict::quiet:
+      case Admission::quiet:
         return Outcome::act;
-      case ThresholdTable::Verdict::below:
+      case Admission::below:
         return Outcome::nothing;
     }
     return Outcome::tell;

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "ids/match/plan.h"
-#include "ids/match/threshold_table.h"
 
 namespace gatehouse::ids {
 
@@ -32,8 +31,6 @@ class Reporter {
               std::vector<Match>& out);
   // What regexes of accepted rules took for as long as the packet is inspected.
   std::span<const Capture> packet_captures() const { return packet_captures_; }
-  // A new engine: counts start anew.
-  void clear() { thresholds_.clear(); }
 
  private:
   // What suppressions and thresholds leave of a match.
@@ -43,9 +40,9 @@ class Reporter {
     nothing  // as if the rule had not matched
   };
   void keep(const Capture& capture, Flow* flow, Accepted& match);
-  Outcome judge(const Rule& rule, const Packet& packet, const Flow* flow, RuleAction& action);
+  static Outcome judge(const EngineImpl& engine, const Rule& rule, const Packet& packet, const Flow* flow,
+                       RuleAction& action);
 
-  ThresholdTable thresholds_;
   std::vector<Accepted> found_;
   std::vector<Capture> packet_captures_;
 };

@@ -36,6 +36,9 @@ class Rules {
     }
     detector_ = Detector::make(engine(text));
   }
+  Rules(const std::string& text, const Rules& other) : environment_(other.environment_) {
+    detector_ = Detector::make(engine(text));
+  }
   void reload(const std::string& text) { detector_->replace(engine(text)); }
   RuleResources& resources() { return *environment_.resources; }
   const std::vector<Match>& last() const { return matches_; }
@@ -64,6 +67,24 @@ class Rules {
   std::unique_ptr<Detector> detector_;
   std::vector<Match> matches_;
 };
+
+TEST(Thresholds, CountOverAllWorkersAndOverReloads) {
+  const std::string text =
+      "alert udp any any -> any any (content:\"a\"; threshold: type limit, track by_src, count 2, seconds "
+      "60; "
+      "sid:1;)\n"
+      "alert udp any any -> any any (content:\"a\"; detection_filter: track by_src, count 3, seconds 60; "
+      "sid:2;)\n";
+  Rules one(text);
+  Rules two(text, one);  // another worker of the same process
+  EXPECT_EQ(one(packet("a")), Sids{1});
+  EXPECT_EQ(two(packet("a")), Sids{1});
+  EXPECT_EQ(one(packet("a")), Sids{}) << "two were told";
+  one.reload(text);
+  EXPECT_EQ(one(packet("a")), Sids{2}) << "the fourth, after a reload";
+  EXPECT_EQ(two(packet("a")), Sids{2});
+  EXPECT_EQ(two(packet("a", "10.0.0.1", "192.0.2.1", 61'000'000)), Sids{1}) << "a new window";
+}
 
 TEST(Marks, OneFlowSetsWhatAnotherTests) {
   Rules rules(

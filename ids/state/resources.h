@@ -1,5 +1,5 @@
 // Everything rules share and remember beyond one flow: the names of bits, the tables of hosts and
-// pairs, datasets, reputation, countries. One per engine process, shared by its workers, kept over
+// pairs, datasets, reputation, countries, what thresholds counted. One per engine process, shared by its workers, kept over
 // reloads of the rules.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "ids/state/names.h"
 #include "ids/state/reputation.h"
 #include "ids/state/tags.h"
+#include "ids/state/threshold_counts.h"
 
 namespace gatehouse::ids {
 
@@ -35,6 +36,7 @@ class RuleResources {
   NameTable state_names;
   AddressBits host_bits, pair_bits;
   AddressTable<HostTags> host_tags;
+  ThresholdCounts thresholds;
   // Sessions and hosts are looked at for tags only once a tag was set.
   std::atomic<bool> tagged{false};
   DatasetStore datasets;

@@ -51,7 +51,6 @@ Overrides::Overrides(const RuleEnvironment& environment) : environment_(environm
 }
 
 void Overrides::use(const RuleList& list) {
-  counts_.clear();
   const auto classes = anomaly::attack_classes();
   for (std::size_t i = 0; i < kVerdicts; ++i) {
     unwritten_[i] = Rule{};
@@ -77,15 +76,15 @@ bool Overrides::admit(const Detection& d, Told& told) {
   packet.destination = d.target;
   packet.time_us = d.time_us;
   for (const Threshold& threshold : limits.thresholds) {
-    switch (counts_.admit(limits, threshold, packet, nullptr)) {
-      case ThresholdTable::Verdict::alert:
+    switch (ids::admit(counts_, limits, threshold, packet, nullptr)) {
+      case Admission::alert:
         break;
-      case ThresholdTable::Verdict::changed:
+      case Admission::changed:
         if (threshold.new_action == RuleAction::pass) return false;
         told.blocked = threshold.new_action != RuleAction::alert;
         break;
-      case ThresholdTable::Verdict::quiet:
-      case ThresholdTable::Verdict::below:
+      case Admission::quiet:
+      case Admission::below:
         return false;
     }
   }

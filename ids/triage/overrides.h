@@ -8,7 +8,7 @@
 
 #include "ids/anomaly/detection.h"
 #include "ids/keywords/rule.h"
-#include "ids/match/threshold_table.h"
+#include "ids/match/thresholds.h"
 
 namespace gatehouse::ids::triage {
 
@@ -30,7 +30,7 @@ class Overrides {
   // `environment` must outlive it.
   explicit Overrides(const RuleEnvironment& environment);
 
-  // The detection rules of `list`, which must live until the next call. Counts start anew.
+  // The detection rules of `list`, which must live until the next call.
   void use(const RuleList& list);
   // False: it is silenced. Counts for thresholds.
   bool admit(const anomaly::Detection& detection, Told& told);
@@ -43,7 +43,7 @@ class Overrides {
   const RuleEnvironment& environment_;
   std::array<Rule, kVerdicts> unwritten_;         // what threshold files say of those no rule speaks of
   std::array<const Rule*, kVerdicts> written_{};  // null: no rule speaks of it
-  ThresholdTable counts_;
+  ThresholdCounts counts_;
 };
 
 }  // namespace gatehouse::ids::triage

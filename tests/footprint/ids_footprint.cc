@@ -1,13 +1,13 @@
 // Memory over a long time: ids_footprint loops|floods. Exit status 1 when a bound does not hold.
 //   loops   50 times the same capture, an hour apart: the resident memory of the last loop is that of the
-//   tenth floods  a million flows of each flood: resident memory stays within the caps, and the counters add
-//   up
+//           tenth
+//   floods  a million flows of each flood: resident memory stays within the caps, and the counters add up
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <fstream>
 #include <string_view>
 
+#include "core/os.h"
 #include "ids/engine/testing/traffic.h"
 
 namespace {
@@ -21,14 +21,6 @@ void expect(bool holds, std::string_view what) {
   if (holds) return;
   ++failures;
   fmt::print("failed: {}\n", what);
-}
-
-// The second number of /proc/self/statm, in pages (proc(5)).
-std::uint64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t size = 0, resident = 0;
-  file >> size >> resident;
-  return resident * 4096;
 }
 
 void expect_sums(const engine::StatsSnapshot& stats) {
@@ -56,8 +48,8 @@ void loops() {
   std::uint64_t tenth = 0, last = 0;
   for (int loop = 1; loop <= 50; ++loop) {
     sensor.feed(capture, loop * kHour);
-    if (loop == 10) tenth = resident_bytes();
-    last = resident_bytes();
+    if (loop == 10) tenth = gatehouse::core::resident_bytes();
+    last = gatehouse::core::resident_bytes();
   }
   fmt::print("{} packets a loop: {} kB after 10 loops, {} kB after 50\n", capture.size(), tenth / 1024,
              last / 1024);
@@ -70,13 +62,13 @@ void loops() {
 void floods() {
   constexpr unsigned kPackets = 1'000'000;
   for (const char* kind : {"tcp", "udp", "fragments"}) {
-    const std::uint64_t before = resident_bytes();
+    const std::uint64_t before = gatehouse::core::resident_bytes();
     Sensor sensor;
-    const std::uint64_t start = resident_bytes();
+    const std::uint64_t start = gatehouse::core::resident_bytes();
     for (unsigned i = 0; i < kPackets; ++i)
       sensor.feed(kind[0] == 'f' ? lone_fragment(i) : flood_packet(i, kind[0] == 'u'));
     const engine::StatsSnapshot stats = sensor.stats();
-    const std::uint64_t grown = resident_bytes() - start;
+    const std::uint64_t grown = gatehouse::core::resident_bytes() - start;
     fmt::print("{}: {} flows, {} live, {} MB more ({} MB for the worker itself)\n", kind, stats.flow.total,
                stats.flow.active, grown >> 20U, (start - before) >> 20U);
     const engine::Settings& settings = sensor.settings();

@@ -1,7 +1,6 @@
-#include "ids/match/threshold_table.h"
+#include "ids/match/thresholds.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace gatehouse::ids {
 namespace {
@@ -22,9 +21,11 @@ std::uint64_t mix(std::uint64_t h, const IpAddress& address) {
   return h;
 }
 
-std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet& packet, const Flow* flow) {
-  std::uint64_t h =
-      mix(0x5851'f42d'4c95'7f2dULL, static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid);
+using Entry = ThresholdCounts::Entry;
+
+std::uint64_t key_of(std::uint64_t seed, const Rule& rule, const Threshold& threshold, const Packet& packet,
+                     const Flow* flow) {
+  std::uint64_t h = mix(seed, static_cast<std::uint64_t>(rule.meta.gid) << 32U | rule.meta.sid);
   h = mix(h, static_cast<std::uint64_t>(threshold.track) << 8U | static_cast<std::uint64_t>(threshold.kind));
   h = mix(h, static_cast<std::uint64_t>(threshold.count) << 32U | threshold.seconds);
   switch (threshold.track) {
@@ -48,88 +49,70 @@ std::uint64_t key_of(const Rule& rule, const Threshold& threshold, const Packet&
   return h == 0 ? 1 : h;
 }
 
-}  // namespace
-
-ThresholdTable::ThresholdTable(std::size_t entries)
-    : entries_(std::bit_ceil(std::max<std::size_t>(entries, kProbes))) {}
-
-void ThresholdTable::clear() {
-  entries_ = core::LazyArray<Entry>(entries_.size());
-}
-
-ThresholdTable::Entry& ThresholdTable::find(std::uint64_t key, std::int64_t now_us) {
-  Entry* oldest = nullptr;
-  for (std::size_t i = 0; i < kProbes; ++i) {
-    Entry& entry = entries_[(key + i) & (entries_.size() - 1)];
-    if (entry.key == key) return entry;
-    if (oldest == nullptr || (oldest->key != 0 && (entry.key == 0 || entry.start_us < oldest->start_us)))
-      oldest = &entry;
-  }
-  if (oldest->key != 0) ++evictions_;
-  *oldest = Entry{};
-  oldest->key = key;
-  oldest->start_us = now_us;
-  return *oldest;
-}
-
 // The first alert comes with match `count`, each further one after `multiplier` times as many.
-ThresholdTable::Verdict ThresholdTable::backoff(Entry& entry, const Threshold& threshold) {
+Admission backoff(Entry& entry, const Threshold& threshold) {
   if (entry.next == 0) entry.next = threshold.count;
   if (entry.count < UINT32_MAX) ++entry.count;
-  if (entry.count != entry.next) return Verdict::quiet;
+  if (entry.count != entry.next) return Admission::quiet;
   const std::uint64_t next = std::uint64_t{entry.next} * threshold.multiplier;
   entry.next = static_cast<std::uint32_t>(std::min<std::uint64_t>(next, UINT32_MAX));
-  return Verdict::alert;
+  return Admission::alert;
 }
 
 // More than `count` matches within the window: the new action holds for the time-out, then the
 // count starts anew.
-ThresholdTable::Verdict ThresholdTable::rate(Entry& entry, const Threshold& threshold, std::int64_t now_us) {
+Admission rate(Entry& entry, const Threshold& threshold, std::int64_t now_us) {
   if (entry.changed_us != 0) {
     if (now_us - entry.changed_us <= std::int64_t{threshold.timeout_seconds} * 1'000'000)
-      return Verdict::changed;
+      return Admission::changed;
     entry.changed_us = 0;
-    return Verdict::alert;
+    return Admission::alert;
   }
   if (now_us - entry.start_us > std::int64_t{threshold.seconds} * 1'000'000) {
     entry.start_us = now_us;
     entry.count = 0;
   }
-  if (++entry.count <= threshold.count) return Verdict::alert;
+  if (++entry.count <= threshold.count) return Admission::alert;
   entry.changed_us = now_us;
-  return Verdict::changed;
+  return Admission::changed;
 }
 
-ThresholdTable::Verdict ThresholdTable::admit(const Rule& rule, const Threshold& threshold,
-                                              const Packet& packet, const Flow* flow) {
-  Entry& entry = find(key_of(rule, threshold, packet, flow), packet.time_us);
+Admission count(Entry& entry, const Threshold& threshold, std::int64_t now_us) {
   if (threshold.kind == Threshold::Kind::backoff) return backoff(entry, threshold);
-  if (threshold.kind == Threshold::Kind::rate) return rate(entry, threshold, packet.time_us);
+  if (threshold.kind == Threshold::Kind::rate) return rate(entry, threshold, now_us);
   const std::int64_t window_us = static_cast<std::int64_t>(threshold.seconds) * 1'000'000;
   // The last moment of the window belongs to it.
-  if (packet.time_us - entry.start_us > window_us) {
-    entry.start_us = packet.time_us;
+  if (now_us - entry.start_us > window_us) {
+    entry.start_us = now_us;
     entry.count = 0;
   }
   ++entry.count;
   switch (threshold.kind) {
     case Threshold::Kind::limit:
-      return entry.count <= threshold.count ? Verdict::alert : Verdict::quiet;
+      return entry.count <= threshold.count ? Admission::alert : Admission::quiet;
     case Threshold::Kind::threshold:
-      if (entry.count < threshold.count) return Verdict::below;
+      if (entry.count < threshold.count) return Admission::below;
       entry.count = 0;
-      entry.start_us = packet.time_us;
-      return Verdict::alert;
+      entry.start_us = now_us;
+      return Admission::alert;
     case Threshold::Kind::both:
-      if (entry.count < threshold.count) return Verdict::below;
-      return entry.count == threshold.count ? Verdict::alert : Verdict::quiet;
+      if (entry.count < threshold.count) return Admission::below;
+      return entry.count == threshold.count ? Admission::alert : Admission::quiet;
     case Threshold::Kind::detection_filter:
-      return entry.count > threshold.count ? Verdict::alert : Verdict::below;
+      return entry.count > threshold.count ? Admission::alert : Admission::below;
     case Threshold::Kind::backoff:
     case Threshold::Kind::rate:
       break;
   }
-  return Verdict::alert;
+  return Admission::alert;
+}
+
+}  // namespace
+
+Admission admit(ThresholdCounts& counts, const Rule& rule, const Threshold& threshold, const Packet& packet,
+                const Flow* flow) {
+  return counts.update(key_of(counts.seed(), rule, threshold, packet, flow), packet.time_us,
+                       [&](Entry& entry) { return count(entry, threshold, packet.time_us); });
 }
 
 }  // namespace gatehouse::ids
