@@ -4,6 +4,7 @@
 
 #include "fwctl/compile/compile.h"
 #include "fwctl/control/control.h"
+#include "fwctl/control/tracking.h"
 #include "fwctl/model/build.h"
 
 namespace gatehouse::fwctl {
@@ -18,7 +19,9 @@ core::Result<ApplyReport> apply(const site::Site& site, const ApplyOptions& opti
     return fail(Errc::not_found, fmt::format("there is no interface {}", fmt::join(missing, ", ")));
   }
   GH_TRY(Kernel kernel, Kernel::open());
-  GH_TRY(ApplyReport report, apply_table(kernel, compile(ruleset), options));
+  const KernelTable table = compile(ruleset);
+  GH_CHECK(stop_picking_up(table));
+  GH_TRY(ApplyReport report, apply_table(kernel, table, options));
   report.missing_interfaces = missing;
   return report;
 }
@@ -36,9 +39,13 @@ core::Result<StatusReport> status(const site::Site* site) {
   out.generation = live.generation;
   out.other_tables = live.other_tables;
   if (live.table) out.counts = counts_of(*live.table);
+  if (live.table && answers_handshakes(*live.table)) {
+    GH_TRY(const bool loose, picks_up_connections());
+    if (loose) out.obstacles.emplace_back(kPicksUp);
+  }
   if (wanted) {
     const Plan plan = make_plan(live.table ? &*live.table : nullptr, *wanted);
-    out.in_force = !plan.changes_effect();
+    out.in_force = !plan.changes_effect() && out.obstacles.empty();
     out.differences = plan.changes.size();
     out.difference_text = print_plan(plan);
   }

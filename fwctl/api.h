@@ -40,8 +40,10 @@ struct StatusReport {
   bool in_force = false;  // it does what the policy says; comments may differ
   std::uint32_t generation = 0;
   std::size_t differences = 0;
-  std::string difference_text;            // as `fwctl plan` prints it
-  std::vector<RuleCount> counts;          // of every counting rule, in order
+  std::string difference_text;    // as `fwctl plan` prints it
+  std::vector<RuleCount> counts;  // of every counting rule, in order
+  // What keeps it from doing what it says, outside the ruleset; it is not in force then.
+  std::vector<std::string> obstacles;
   std::vector<std::string> other_tables;  // they may drop more; they cannot allow more
 };
 

@@ -15,6 +15,7 @@
 #include "fwctl/control/control.h"
 #include "fwctl/control/end_flows.h"
 #include "fwctl/control/plan_file.h"
+#include "fwctl/control/tracking.h"
 #include "fwctl/control/writer.h"
 #include "fwctl/model/build.h"
 
@@ -242,6 +243,7 @@ Result<int> run_apply(const Args& args) {
   if (options.require_interfaces && !missing.empty())
     return fail(Errc::not_found, fmt::format("there is no interface {}", fmt::join(missing, ", ")));
   if (!args.has("--i-know")) GH_CHECK(keeps_admin_path(writer.kernel, wanted));
+  GH_CHECK(stop_picking_up(wanted.table));
   GH_TRY(const std::optional<Journal> journal, journal_for(confirm_within_us != 0));
   ChangeReport report;
   if (journal) {
@@ -252,6 +254,13 @@ Result<int> run_apply(const Args& args) {
   }
   report.applied.missing_interfaces = missing;
   warn_missing(missing);
+  for (const std::string& n : unchecked_interfaces(wanted.site)) {
+    core::log_warning(
+        "the card of {} does not check TCP checksums (`ethtool -K {} rx on`): over IPv6 the kernel's SYN "
+        "proxy "
+        "then drops what it should answer",
+        n, n);
+  }
   EndedFlows flows;
   if (report.applied.changes != 0 && !args.has("--keep-connections"))
     flows = end_flows(writer.kernel, wanted.site);

@@ -12,6 +12,7 @@
 #include "fwctl/cli/verbs.h"
 #include "fwctl/compile/compile.h"
 #include "fwctl/control/control.h"
+#include "fwctl/control/tracking.h"
 #include "fwctl/control/writer.h"
 #include "fwctl/guard/guard.h"
 
@@ -84,6 +85,7 @@ Result<int> run_guard(const Args& args) {
   options.own = !args.has("--no-owner");
   options.sandbox = policy.site.hardening.sandbox_daemons;
   warn_missing(missing_interfaces(policy.ruleset));
+  GH_CHECK(stop_picking_up(options.table));
   GH_CHECK(fwctl::run_guard(options));
   return core::kExitDone;
 }

@@ -11,6 +11,7 @@
 #include "fwctl/control/admin_path.h"
 #include "fwctl/control/boot.h"
 #include "fwctl/control/change.h"
+#include "fwctl/control/tracking.h"
 #include "fwctl/control/writer.h"
 
 namespace gatehouse::fwctl::cli {
@@ -40,7 +41,9 @@ std::string history_line(const Entry& e) {
 }
 
 core::Status to_force(Kernel& kernel, const Policy& policy) {
-  const auto done = apply_table(kernel, compile(policy.ruleset), {});
+  const KernelTable table = compile(policy.ruleset);
+  GH_CHECK(stop_picking_up(table));
+  const auto done = apply_table(kernel, table, {});
   return done ? core::Status() : tl::make_unexpected(done.error());
 }
 
@@ -72,6 +75,10 @@ Result<int> run_boot(const Args& args) {
   if (journal) {
     const core::Result<bool> last = put_last(kernel, *journal);
     if (last && *last) {
+      // A restart has set it back; without it the table is still better than the base.
+      const core::Result<LiveState> live = kernel.read(std::string(kTableName));
+      const core::Status set = live && live->table ? stop_picking_up(*live->table) : core::Status();
+      if (!set) core::log_error("{}", set.error().to_string());
       return tell_boot(args, "last", "what was last in force is in force", core::kExitDone);
     }
     if (!last) core::log_error("the journal does not help: {}", last.error().to_string());

@@ -11,6 +11,7 @@
 #include "fwctl/control/writer.h"
 #include "fwctl/journal/journal.h"
 #include "fwctl/model/build.h"
+#include "fwctl/replay/ruleset_file.h"
 #include "site/load/load.h"
 
 namespace gatehouse::fwctl::cli {
@@ -81,14 +82,27 @@ prove::Interfaces interfaces_here() {
   return out;
 }
 
-Result<LiveRuleset> ruleset_of(const Policy& policy, bool planned) {
-  if (planned) {
-    LiveRuleset out;
-    out.tables.push_back({NFPROTO_INET, compile(policy.ruleset)});
+Result<Asked> ruleset_asked_for(const core::Args& args, const Policy& policy) {
+  Asked out;
+  out.planned = args.has("--planned");
+  if (out.planned && args.has("--ruleset"))
+    return fail(Errc::invalid_input, "--planned and --ruleset are two different rulesets");
+  if (out.planned) {
+    out.ruleset.tables.push_back({NFPROTO_INET, compile(policy.ruleset)});
     return out;
   }
+  if (args.has("--ruleset")) {
+    std::vector<std::string> names;
+    for (const site::Zone& z : policy.site.zones) names.push_back(z.interface);
+    GH_TRY(RulesetFile file, load_ruleset_file(args.value("--ruleset"), names));
+    out.ruleset = std::move(file.ruleset);
+    out.interfaces = std::move(file.interfaces);
+    return out;
+  }
+  out.interfaces = interfaces_here();
   GH_TRY(Kernel kernel, Kernel::open());
-  return kernel.read_all();
+  GH_TRY(out.ruleset, kernel.read_all());
+  return out;
 }
 
 }  // namespace gatehouse::fwctl::cli

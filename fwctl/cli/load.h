@@ -26,7 +26,13 @@ std::string run_directory();
 
 void warn_missing(const std::vector<std::string>& interfaces);
 prove::Interfaces interfaces_here();
-// The ruleset in the kernel, or the one that `apply` would put there.
-core::Result<LiveRuleset> ruleset_of(const Policy& policy, bool planned);
+// The ruleset that a question is about.
+struct Asked {
+  LiveRuleset ruleset;
+  prove::Interfaces interfaces;
+  bool planned = false;  // what `apply` would put into force; else what is, here or in a namespace of a file
+};
+// Of the options --planned and --ruleset FILE; without them, the one in the kernel.
+core::Result<Asked> ruleset_asked_for(const core::Args& args, const Policy& policy);
 
 }  // namespace gatehouse::fwctl::cli

@@ -31,11 +31,14 @@ std::string status_text(const StatusReport& s, bool with_site) {
   std::string out = s.present ? "the gatehouse table is present"
                               : "the gatehouse table is absent: nothing is filtered by it";
   if (with_site && s.present)
-    out = s.in_force ? "in force" : "NOT in force: the live table differs from the policy";
+    out = s.in_force            ? "in force"
+          : s.obstacles.empty() ? "NOT in force: the live table differs from the policy"
+                                : "NOT in force";
   out += fmt::format(" (generation {})\n", s.generation);
   if (with_site && s.in_force && s.differences != 0)
     out += "only comments differ; `fwctl apply` refreshes them\n";
-  if (with_site && !s.in_force) out += s.difference_text;
+  if (with_site && !s.in_force && s.differences != 0) out += s.difference_text;
+  for (const std::string& o : s.obstacles) out += "obstacle: " + o + "; `fwctl apply` sets it to 0\n";
   for (const std::string& t : s.other_tables) out += "other table: " + t + '\n';
   for (const RuleCount& c : s.counts) {
     if (c.packets != 0)
@@ -49,7 +52,9 @@ std::string status_json(const StatusReport& s, bool with_site) {
   JsonWriter json(out);
   json.begin_object().field("present", s.present).field("generation", s.generation);
   if (with_site) json.field("in_force", s.in_force).field("differences", s.differences);
-  json.key("other_tables").begin_array();
+  json.key("obstacles").begin_array();
+  for (const std::string& o : s.obstacles) json.string(o);
+  json.end_array().key("other_tables").begin_array();
   for (const std::string& t : s.other_tables) json.string(t);
   json.end_array().key("counters").begin_array();
   for (const RuleCount& c : s.counts) {

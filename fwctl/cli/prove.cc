@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
 
@@ -6,6 +7,7 @@
 #include "fwctl/cli/load.h"
 #include "fwctl/cli/verbs.h"
 #include "fwctl/compile/compile.h"
+#include "fwctl/control/tracking.h"
 #include "fwctl/prove/decide.h"
 #include "fwctl/prove/lint.h"
 #include "fwctl/replay/replay.h"
@@ -21,13 +23,13 @@ using core::Result;
 namespace {
 
 // The kernel's path of the packet through a copy of the ruleset, in a namespace that ends with this process.
-Result<KernelTrace> ask_kernel(const Policy& policy, bool planned, const prove::Packet& packet) {
+Result<KernelTrace> ask_kernel(const Policy& policy, const Asked& asked, const prove::Packet& packet) {
   RulesetCopy copy;
-  if (!planned) {
+  if (!asked.planned) {
     GH_TRY(Kernel kernel, Kernel::open());
     GH_TRY(copy, kernel.copy());
   }
-  prove::Interfaces devices = planned ? prove::Interfaces{} : interfaces_here();
+  prove::Interfaces devices = asked.interfaces;
   for (const auto kind : {prove::ByteKey::Kind::iifname, prove::ByteKey::Kind::oifname}) {
     const std::string name = packet.interface(kind);
     const bool known =
@@ -36,7 +38,7 @@ Result<KernelTrace> ask_kernel(const Policy& policy, bool planned, const prove::
   }
   GH_CHECK(Replay::enter_namespace());
   GH_TRY(Replay replay, Replay::make(devices));
-  GH_CHECK(planned ? replay.load(compile(policy.ruleset)) : replay.load(copy));
+  GH_CHECK(asked.planned ? replay.load(compile(policy.ruleset)) : replay.load(copy));
   return replay.send(packet);
 }
 
@@ -53,6 +55,20 @@ bool is_banned_in(const LiveRuleset& ruleset, const prove::Packet& packet) {
     }
   }
   return false;
+}
+
+// Rules may compare the index of an interface, which belongs to its name.
+void set_indexes(prove::Packet& packet, const prove::Interfaces& interfaces) {
+  using Kind = prove::ByteKey::Kind;
+  for (const auto& [kind, key] : {std::pair{Kind::iifname, NFT_META_IIF}, {Kind::oifname, NFT_META_OIF}}) {
+    const std::string name = packet.interface(kind);
+    const auto at = std::find_if(interfaces.begin(), interfaces.end(),
+                                 [&](const auto& i) { return !name.empty() && i.first == name; });
+    if (at == interfaces.end()) continue;
+    const Bytes index = host_order(at->second);
+    for (std::uint32_t b = 0; b < index.size(); ++b)
+      packet.set({Kind::meta, static_cast<std::uint32_t>(key), b}, index[b]);
+  }
 }
 
 // As far as the kernel let the packet go.
@@ -74,10 +90,15 @@ std::string kernel_text(const KernelTrace& kernel, const std::vector<std::string
 
 Result<int> run_prove(const Args& args) {
   GH_TRY(const Policy policy, load_policy(args));
-  const bool planned = args.has("--planned");
-  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, planned));
-  const prove::Interfaces interfaces = planned ? prove::Interfaces{} : interfaces_here();
-  const prove::Proof proof = prove::decide(policy.site, ruleset, interfaces);
+  GH_TRY(const Asked asked, ruleset_asked_for(args, policy));
+  prove::Proof proof = prove::decide(policy.site, asked.ruleset, asked.interfaces);
+  const bool in_force = !asked.planned && !args.has("--ruleset");
+  if (in_force && answers_handshakes(asked.ruleset)) {
+    // The proof supposes that connection tracking calls such an ACK invalid.
+    GH_TRY(const bool loose, picks_up_connections());
+    if (loose) proof.reasons.emplace_back(kPicksUp);
+    if (loose && proof.answer == prove::Answer::holds) proof.answer = prove::Answer::cannot_decide;
+  }
   std::string out;
   if (args.json()) {
     prove::append_proof_json(out, proof);
@@ -91,19 +112,19 @@ Result<int> run_prove(const Args& args) {
 
 Result<int> run_explain(const Args& args) {
   GH_TRY(const Policy policy, load_policy(args));
-  const bool planned = args.has("--planned");
   std::string text;
   for (std::size_t i = 1; i < args.positional().size(); ++i) text += args.positional()[i] + ' ';
   GH_TRY(prove::Packet packet, prove::parse_packet(text, [&](const std::string& name) {
            const site::Zone* zone = policy.site.find_zone(name);
            return zone != nullptr ? zone->interface : name;
          }));
-  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, planned));
-  if (is_banned_in(ruleset, packet)) packet.set({prove::ByteKey::Kind::banned}, 1);
-  const prove::Example example = prove::explain(policy.site, ruleset, packet);
+  GH_TRY(const Asked asked, ruleset_asked_for(args, policy));
+  if (is_banned_in(asked.ruleset, packet)) packet.set({prove::ByteKey::Kind::banned}, 1);
+  set_indexes(packet, asked.interfaces);
+  const prove::Example example = prove::explain(policy.site, asked.ruleset, packet);
   std::optional<KernelTrace> kernel;
   if (args.has("--trace")) {
-    GH_TRY(kernel, ask_kernel(policy, planned, packet));
+    GH_TRY(kernel, ask_kernel(policy, asked, packet));
   }
   const std::vector<std::string> ours = steps_of(example.live);
   std::string out;
@@ -132,9 +153,9 @@ Result<int> run_explain(const Args& args) {
 
 Result<int> run_lint(const Args& args) {
   GH_TRY(const Policy policy, load_policy(args));
-  GH_TRY(const LiveRuleset ruleset, ruleset_of(policy, args.has("--planned")));
+  GH_TRY(const Asked asked, ruleset_asked_for(args, policy));
   std::vector<prove::Finding> findings = prove::lint_site(policy.site);
-  for (prove::Finding& f : prove::lint_ruleset(policy.site, ruleset)) findings.push_back(std::move(f));
+  for (prove::Finding& f : prove::lint_ruleset(policy.site, asked.ruleset)) findings.push_back(std::move(f));
   std::string out;
   if (args.json()) {
     JsonWriter json(out);

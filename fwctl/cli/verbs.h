@@ -26,5 +26,7 @@ core::Result<int> run_bans(const core::Args& args);
 core::Result<int> run_prove(const core::Args& args);
 core::Result<int> run_explain(const core::Args& args);
 core::Result<int> run_lint(const core::Args& args);
+// import.cc: a policy for what is in force
+core::Result<int> run_import(const core::Args& args);
 
 }  // namespace gatehouse::fwctl::cli

@@ -1,6 +1,7 @@
 #include "fwctl/compile/compile.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
@@ -76,6 +77,8 @@ KernelVerdict kernel_verdict(const Verdict& verdict) {
       return {NF_ACCEPT, {}};
     case VerdictKind::drop:
       return {NF_DROP, {}};
+    case VerdictKind::give_back:
+      return {NFT_RETURN, {}};
     case VerdictKind::jump:
       return {NFT_JUMP, verdict.chain};
     case VerdictKind::go_to:
@@ -100,6 +103,7 @@ class RuleCompiler {
     if (rule.connections) add(meter(*rule.connections));
     if (rule.log) add(Log{rule.log->group, rule.log->prefix});
     if (rule.counter) add(Counter{});
+    if (rule.leave_untracked) add(NoTrack{});
     if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) add(SetVerdict{kernel_verdict(*verdict)});
     if (const auto* map = std::get_if<VerdictMap>(&rule.outcome)) {
       load_key(map->key);
@@ -107,6 +111,7 @@ class RuleCompiler {
     }
     if (const auto* to = std::get_if<ForwardTo>(&rule.outcome)) translate(*to);
     if (std::holds_alternative<HideSource>(rule.outcome)) hide_source();
+    if (const auto* proxy = std::get_if<AnswerFor>(&rule.outcome)) answer(*proxy);
     out_.comment = rule.origin.text;
     out_.where = rule.origin.where;
     return std::move(out_);
@@ -174,6 +179,16 @@ class RuleCompiler {
     add(out);
   }
   void hide_source() { add(MasqueradeSource{}); }
+  void answer(const AnswerFor& proxy) {
+    SynProxying out;
+    out.mss = proxy.mss;
+    out.window_scale = proxy.window_scale;
+    // nft sets the two that belong to the numbers, whatever they are.
+    out.flags = NF_SYNPROXY_OPT_MSS | NF_SYNPROXY_OPT_WSCALE;
+    if (proxy.timestamps) out.flags |= NF_SYNPROXY_OPT_TIMESTAMP;
+    if (proxy.sack) out.flags |= NF_SYNPROXY_OPT_SACK_PERM;
+    add(out);
+  }
 
   void match(const FieldIs& m) {
     load_key({m.field});
@@ -188,12 +203,19 @@ class RuleCompiler {
     add(Mask{0, 0, host_order(static_cast<std::uint32_t>(m.state)), host_order(0)});
     add(Compare{0, NFT_CMP_NEQ, host_order(0)});
   }
-  void match(const NotOpeningSyn&) {
+  void match(const FlagsAre& m) {
     constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;  // RFC 9293 3.1
     need_protocol(kProtocolTcp);
     add(LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0});
     add(Mask{0, 0, {kFin | kSyn | kRst | kAck}, {0}});
-    add(Compare{0, NFT_CMP_NEQ, {kSyn}});
+    add(Compare{0,
+                m.negated ? std::uint32_t{NFT_CMP_NEQ} : std::uint32_t{NFT_CMP_EQ},
+                {static_cast<std::uint8_t>(m.flags)}});
+  }
+  // The load fails where there is no user, and -1 is nobody's number.
+  void match(const HasUser&) {
+    add(LoadMeta{NFT_META_SKUID, 0});
+    add(Compare{0, NFT_CMP_NEQ, host_order(~std::uint32_t{0})});
   }
   void match(const IsForwarded&) {
     constexpr std::uint32_t kDestinationTranslated = 1U << 5U;  // IPS_DST_NAT
@@ -295,6 +317,8 @@ Expression load_field(Field field, Slot to) {
       return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 24, 16, to};
     case Field::ip6_hoplimit:
       return LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 7, 1, to};
+    case Field::sport:
+      return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, to};
     case Field::dport:
       return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, to};
     case Field::skuid:

@@ -89,7 +89,7 @@ TEST(Describe, ReadsLikeTheRule) {
   const Row rows[] = {
       {matching({StateIs{CtState::established}}), "ct state & established != 0x0 accept"},
       {matching({NoRouteBack{}}), "fib saddr . iif oif present 0x0 accept"},
-      {matching({NotOpeningSyn{}}), "meta l4proto tcp tcp flags & 0x17 != 0x02 accept"},
+      {matching({FlagsAre{TcpFlags::syn, true}}), "meta l4proto tcp tcp flags & 0x17 != 0x02 accept"},
       {matching({InSet{{Field::iifname, Field::ip_saddr}, "s", true}}),
        "meta nfproto ipv4 iifname . ip saddr != @s accept"},
       {limited, "meta l4proto tcp limit rate over 10/second burst 5 packets counter goto refuse"},

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
@@ -39,13 +40,16 @@ std::string host_order_text(const Bytes& bytes, bool states) {
   std::uint32_t value = 0;
   if (bytes.size() != sizeof value) return hex(bytes);
   std::memcpy(&value, bytes.data(), sizeof value);
-  static constexpr std::array<std::string_view, 4> kStates = {"invalid", "established", "related", "new"};
+  // NF_CT_STATE_BIT of each, and what no state has.
+  static constexpr std::array<std::pair<std::uint32_t, std::string_view>, 5> kStates = {
+      {{1, "invalid"}, {2, "established"}, {4, "related"}, {8, "new"}, {64, "untracked"}}};
   std::string out;
-  for (std::size_t i = 0; states && i < kStates.size(); ++i) {
-    if ((value >> i & 1U) != 0) out += (out.empty() ? "" : "|") + std::string(kStates[i]);
+  std::uint32_t rest = value;
+  for (const auto& [bit, name] : kStates) {
+    if (states && (value & bit) != 0) out += (out.empty() ? "" : "|") + std::string(name);
+    rest &= ~bit;
   }
-  const bool named = value != 0 && value < 1U << kStates.size() && states;
-  return named ? out : fmt::format("{:#x}", value);
+  return states && value != 0 && rest == 0 ? out : fmt::format("{:#x}", value);
 }
 
 // What stands in a register, told from the expressions before.
@@ -56,10 +60,10 @@ struct Held {
   bool host_order = false;  // a number as the CPU keeps it
 };
 
-constexpr std::array<Field, 12> kAllFields = {Field::iifname,   Field::oifname,      Field::l4proto,
-                                              Field::ip_saddr,  Field::ip_daddr,     Field::ip6_saddr,
-                                              Field::ip6_daddr, Field::ip6_hoplimit, Field::dport,
-                                              Field::icmp_type, Field::icmpv6_type,  Field::skuid};
+constexpr std::array<Field, 13> kAllFields = {
+    Field::iifname,   Field::oifname,     Field::l4proto,      Field::ip_saddr, Field::ip_daddr,
+    Field::ip6_saddr, Field::ip6_daddr,   Field::ip6_hoplimit, Field::sport,    Field::dport,
+    Field::icmp_type, Field::icmpv6_type, Field::skuid};
 
 class Describer {
  public:
@@ -202,6 +206,17 @@ class Describer {
   void step(const MasqueradeSource& e) {
     word(e.flags != 0 ? fmt::format("masquerade flags {:#x}", e.flags) : "masquerade");
   }
+  void step(const SynProxying& e) {
+    constexpr std::uint32_t kAlways = NF_SYNPROXY_OPT_MSS | NF_SYNPROXY_OPT_WSCALE;
+    constexpr std::uint32_t kNamed = kAlways | NF_SYNPROXY_OPT_TIMESTAMP | NF_SYNPROXY_OPT_SACK_PERM;
+    word(fmt::format("synproxy mss {} wscale {}{}{}{}", e.mss, e.window_scale,
+                     (e.flags & NF_SYNPROXY_OPT_TIMESTAMP) != 0 ? " timestamp" : "",
+                     (e.flags & NF_SYNPROXY_OPT_SACK_PERM) != 0 ? " sack-perm" : "",
+                     (e.flags & ~kNamed) != 0 || (e.flags & kAlways) != kAlways
+                         ? fmt::format(" flags {:#x}", e.flags)
+                         : ""));
+  }
+  void step(const NoTrack&) { word("notrack"); }
   void step(const Log& e) { word(fmt::format("log prefix \"{}\" group {}", e.prefix, e.group)); }
   void step(const Counter&) { word("counter"); }
   void step(const SetVerdict& e) { word(e.verdict.to_string()); }

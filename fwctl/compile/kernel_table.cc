@@ -31,6 +31,8 @@ std::string KernelVerdict::to_string() const {
       return "return";
     case NFT_CONTINUE:
       return "continue";
+    case NF_STOLEN:
+      return "stolen";
     default:
       return "verdict " + std::to_string(code);
   }

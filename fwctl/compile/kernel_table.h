@@ -103,6 +103,17 @@ struct MasqueradeSource {
   std::uint32_t flags = 0;
   friend bool operator==(const MasqueradeSource&, const MasqueradeSource&) = default;
 };
+// Answers TCP handshakes in the place of the destination.
+struct SynProxying {
+  std::uint16_t mss = 0;
+  std::uint8_t window_scale = 0;
+  std::uint32_t flags = 0;  // NF_SYNPROXY_OPT_*
+  friend bool operator==(const SynProxying&, const SynProxying&) = default;
+};
+// The packet leaves connection tracking.
+struct NoTrack {
+  friend bool operator==(const NoTrack&, const NoTrack&) = default;
+};
 struct Log {
   std::uint16_t group = 0;
   std::string prefix;
@@ -128,7 +139,6 @@ enum class Meaning : std::uint8_t {
   unknown_value,  // to = something this version cannot know
   map_value,      // to = what the map `set` has for the register; no entry: no match
   write,          // changes a field of the packet or of its metadata, see `target`
-  not_tracked,    // the packet leaves connection tracking
   reject,         // dropped, and the sender is told
 };
 // What a Meaning::write changes.
@@ -150,9 +160,9 @@ struct Foreign {
   std::uint32_t offset = 0;  // write to payload
   friend bool operator==(const Foreign&, const Foreign&) = default;
 };
-using Expression =
-    std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit, ConnectionCount,
-                 Remember, Constant, Translate, MasqueradeSource, Log, Counter, SetVerdict, Foreign>;
+using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit,
+                                ConnectionCount, Remember, Constant, Translate, MasqueradeSource, SynProxying,
+                                NoTrack, Log, Counter, SetVerdict, Foreign>;
 
 struct KernelRule {
   std::vector<Expression> expressions;

@@ -32,6 +32,7 @@ std::uint32_t TableKeeper::flags() const {
 void TableKeeper::want(KernelTable table, std::string name) {
   desired_ = std::move(table);
   desired_name_ = std::move(name);
+  forget();
 }
 
 core::Status TableKeeper::reload() {
@@ -48,6 +49,7 @@ core::Status TableKeeper::reload() {
   if (standing_ && standing_->id == now->id && standing_->image == now->image) return {};
   GH_TRY(const std::string bytes, journal_.image(now->id, now->image));
   GH_TRY(const RulesetCopy image, parse_image(bytes));
+  forget();
   GH_TRY(desired_, decode_image(image));
   desired_name_ =
       fmt::format("change {}{}", now->id, now->image == Journal::Image::before ? " taken back" : "");
@@ -55,13 +57,36 @@ core::Status TableKeeper::reload() {
   return {};
 }
 
-core::Result<TableKeeper::Drift> TableKeeper::look(const std::optional<std::set<std::string>>& touched) {
+void TableKeeper::told(const Commit& c, bool own) {
+  if (c.lost) told_.reset();
+  // Wraps around.
+  if (!told_ || static_cast<std::int32_t>(c.generation - told_->generation) <= 0) return;
+  if (c.generation != told_->generation + 1 || (c.remade && !own)) return told_.reset();
+  told_->generation = c.generation;
+  if (own) return;
+  for (const auto& [name, events] : c.changed_sets) told_->sets[name].append(events);
+}
+
+core::Result<std::optional<TableKeeper::Drift>> TableKeeper::look(Reading reading,
+                                                                  std::function<bool()> give_up) {
   Known known;
-  if (touched && desired_) known = {&*desired_, *touched};
+  if (reading == Reading::told && told_ && desired_) known = {&*desired_, told_->sets};
   Drift out;
-  GH_TRY(out.live, reader_.read(kTable, known));
+  out.all_was_read = known.table == nullptr;
+  bool given_up = false;
+  if (give_up) known.give_up = [&] { return given_up = give_up(); };
+  auto live = reader_.read(kTable, known);
+  if (given_up) {
+    GH_TRY(reader_, Kernel::open());
+    return std::nullopt;
+  }
+  if (!live) return tl::make_unexpected(std::move(live.error()));
+  out.live = std::move(*live);
+  if (!out.all_was_read && out.live.generation != told_->generation) return std::nullopt;
   if (desired_) out.plan = make_plan(out.live.table ? &*out.live.table : nullptr, *desired_);
   out.plan.transaction.table_flags = flags();
+  told_.reset();
+  if (desired_ && !out.plan.changes_effect()) told_ = {out.live.generation};
   // One that is gone is new when it comes again.
   const std::set<std::string> there(out.live.other_tables.begin(), out.live.other_tables.end());
   std::erase_if(known_tables_, [&](const std::string& t) { return there.count(t) == 0; });
@@ -71,12 +96,23 @@ core::Result<TableKeeper::Drift> TableKeeper::look(const std::optional<std::set<
   return out;
 }
 
+core::Result<TableKeeper::Drift> TableKeeper::look_at_all() {
+  GH_TRY(std::optional<Drift> out, look(Reading::all));
+  return std::move(*out);
+}
+
+core::Status TableKeeper::repair(const Drift& drift) {
+  GH_CHECK(writer_.commit(drift.plan.transaction, drift.live.generation));
+  told_ = {drift.live.generation + 1};
+  return {};
+}
+
 core::Status TableKeeper::repair() {
   core::Status done;
   for (int i = 0; i < kAttempts; ++i) {
-    GH_TRY(Drift now, look(std::nullopt));
+    GH_TRY(const Drift now, look_at_all());
     if (now.plan.empty()) return {};
-    done = writer_.commit(now.plan.transaction, now.live.generation);
+    done = repair(now);
     if (done || done.error().code != Errc::conflict) return done;
   }
   return done;
@@ -85,7 +121,7 @@ core::Status TableKeeper::repair() {
 core::Status TableKeeper::claim() {
   if (!own_ || !desired_) return {};
   for (int i = 0;; ++i) {
-    GH_TRY(const Drift now, look(std::nullopt));
+    GH_TRY(const Drift now, look_at_all());
     if (now.live.owner_port == writer_.port()) return {};
     Transaction all = now.plan.transaction;
     const bool orphan = (now.live.ownership & kTablePersists) != 0 && now.live.owner_port == 0;

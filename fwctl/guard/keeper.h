@@ -1,6 +1,8 @@
 // The table as it shall be, and the table as it is.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,13 +31,27 @@ class TableKeeper {
   // When the journal has nothing: this.
   void want(KernelTable table, std::string name);
 
-  // What is not as it shall be. `touched` are the sets whose elements may have changed; none: read all.
+  // What somebody committed, each commit in its turn. Of our own we know what they did.
+  void told(const Commit& commit, bool own);
+  // Of what comes next nothing is known: the next look reads all.
+  void forget() { told_.reset(); }
+
+  // What is not as it shall be.
   struct Drift {
     LiveState live;
     Plan plan;                            // empty when nothing is desired
     std::vector<std::string> new_tables;  // not there when we began
+    bool all_was_read = false;
   };
-  core::Result<Drift> look(const std::optional<std::set<std::string>>& touched);
+  enum class Reading : std::uint8_t {
+    told,  // takes the elements of sets from what is desired and what was told since all was as desired
+    all,
+  };
+  // With Reading::told nothing when somebody committed of whom we have not been told yet; with Reading::all
+  // nothing when `give_up` said so meanwhile.
+  core::Result<std::optional<Drift>> look(Reading reading, std::function<bool()> give_up = {});
+  // Commits the way from what was seen to what is desired.
+  core::Status repair(const Drift& drift);
   // Makes it as it shall be; again when somebody comes between.
   core::Status repair();
   // Makes the table ours, in place where that can be.
@@ -50,6 +66,7 @@ class TableKeeper {
   TableKeeper(Journal journal, Kernel writer, Kernel reader, bool own)
       : journal_(std::move(journal)), writer_(std::move(writer)), reader_(std::move(reader)), own_(own) {}
   std::uint32_t flags() const;
+  core::Result<Drift> look_at_all();
 
   Journal journal_;
   Kernel writer_;  // owns the table; read by nobody else while it is lent
@@ -59,6 +76,13 @@ class TableKeeper {
   std::string desired_name_ = "nothing";
   std::optional<Standing> standing_;
   std::set<std::string> known_tables_;
+  // Since the table was as desired: every commit up to this generation, and what they did to sets. Nothing:
+  // it was not, or something was not told.
+  struct Told {
+    std::uint32_t generation = 0;
+    std::map<std::string, SetEvents> sets{};
+  };
+  std::optional<Told> told_;
 };
 
 }  // namespace gatehouse::fwctl

@@ -19,7 +19,7 @@ struct GuardCounters {
   std::uint32_t generation = 0;
   std::uint64_t drifts = 0, repairs = 0, failed_repairs = 0, commits_of_others = 0, lost_events = 0;
   std::uint64_t new_tables = 0, bans = 0, refused_bans = 0, active_bans = 0, loans = 0;
-  std::uint64_t last_repair_us = 0;  // from the first event read to the table read back
+  std::uint64_t last_repair_us = 0;  // from the first event read to the commit that made it right
 };
 
 // Prometheus text format, version 0.0.4.

@@ -4,9 +4,10 @@
 
 #include <set>
 
-#include "fwctl/model/bogons.h"
+#include "fwctl/model/common_sets.h"
 #include "fwctl/model/dispatch.h"
 #include "fwctl/model/origin.h"
+#include "fwctl/model/syn_proxy.h"
 #include "fwctl/model/translate.h"
 
 namespace gatehouse::fwctl {
@@ -16,22 +17,10 @@ using core::Errc;
 using core::fail;
 using core::IpPrefix;
 
-constexpr const char* kZoneNetworks4 = "zone-networks-v4";
-constexpr const char* kZoneNetworks6 = "zone-networks-v6";
-constexpr const char* kUntrusted = "untrusted-interfaces";
-constexpr const char* kNeverOutside4 = "never-outside-v4";
-constexpr const char* kNeverOutside6 = "never-outside-v6";
-constexpr const char* kOnLink = "on-link-sources";
-constexpr const char* kNdTypes = "nd-types";
-constexpr const char* kNdInput = "nd-input";
-constexpr const char* kMldReports = "mld-reports";
-constexpr const char* kErrors4 = "icmp-errors";
-constexpr const char* kErrors6 = "icmpv6-errors";
 constexpr const char* kPing4 = "ping-from-v4";
 constexpr const char* kPing6 = "ping-from-v6";
 
 constexpr std::uint8_t kMldQuery = 130;
-constexpr std::uint8_t kRouterAdvert = 134;
 constexpr std::uint8_t kEchoRequest4 = 8;
 constexpr std::uint8_t kEchoRequest6 = 128;
 constexpr std::size_t kMaxNameBytes = 64;
@@ -68,9 +57,9 @@ class Builder {
 
   core::Result<Ruleset> build() {
     GH_CHECK(check_zones());
-    GH_CHECK(add_zone_sets());
-    add_icmp_sets();
-    add_ban_sets();
+    GH_CHECK(add_zone_sets(site_, out_));
+    GH_CHECK(add_icmp_sets(site_, out_));
+    add_ban_sets(out_);
     add_blocked_sets();
     GH_CHECK(add_ping_sets());
     out_.chains.push_back(refuse_chain());
@@ -82,6 +71,9 @@ class Builder {
     for (Set& s : translation.sets) out_.sets.push_back(std::move(s));
     forwarded_ = std::move(translation.forwarded);
     for (Chain& c : translation.chains) out_.chains.push_back(std::move(c));
+    GH_TRY(proxies_, build_syn_proxies(site_));
+    for (Set& s : proxies_.sets) out_.sets.push_back(std::move(s));
+    for (Chain& c : proxies_.chains) out_.chains.push_back(std::move(c));
     GH_CHECK(check_names());
     out_.chains.push_back(prerouting());
     out_.chains.push_back(input());
@@ -123,92 +115,6 @@ class Builder {
     for (const Set& s : out_.sets) GH_CHECK(check("set " + s.name));
     for (const Chain& c : out_.chains) GH_CHECK(check("chain " + c.name));
     return {};
-  }
-
-  core::Status add_zone_sets() {
-    SetBuilder networks4(kZoneNetworks4, {ValueType::ifname, ValueType::ipv4}, true, false,
-                         "the sources each trusted interface may send");
-    SetBuilder networks6(kZoneNetworks6, {ValueType::ifname, ValueType::ipv6}, true, false,
-                         "the sources each trusted interface may send");
-    SetBuilder never4(kNeverOutside4, {ValueType::ipv4}, true, false, "addresses that do not exist outside");
-    SetBuilder never6(kNeverOutside6, {ValueType::ipv6}, true, false, "addresses that do not exist outside");
-    SetBuilder untrusted(kUntrusted, {ValueType::ifname}, false, false,
-                         "interfaces that lead to any network");
-    for (const site::Zone& z : site_.zones) {
-      const Origin origin = make_origin(z.where, "zone " + z.name);
-      const Interval interface = Interval::one(Value::of_interface(z.interface));
-      if (z.untrusted) GH_CHECK(untrusted.add({interface}, {}, origin));
-      for (const IpPrefix& n : z.networks) {
-        const bool v4 = n.address.is_v4();
-        GH_CHECK((v4 ? networks4 : networks6).add({interface, Interval::of_prefix(n)}, {}, origin));
-        GH_CHECK((v4 ? never4 : never6).add({Interval::of_prefix(n)}, {}, origin));
-      }
-    }
-    std::vector<Bogon> bogons(impossible_bogons().begin(), impossible_bogons().end());
-    if (site_.firewall.registry_bogons)
-      bogons.insert(bogons.end(), registry_bogons().begin(), registry_bogons().end());
-    for (const Bogon& bogon : bogons) {
-      const auto prefix = IpPrefix::parse(bogon.prefix);
-      if (!prefix) return fail(Errc::invalid_input, "built-in prefix " + std::string(bogon.prefix));
-      SetBuilder& set = prefix->address.is_v4() ? never4 : never6;
-      GH_CHECK(set.add({Interval::of_prefix(*prefix)}, {}, built_in(bogon.what)));
-    }
-    for (SetBuilder* b : {&networks4, &networks6, &untrusted, &never4, &never6})
-      out_.sets.push_back(b->take());
-    return {};
-  }
-
-  void add_types(const char* name, ValueType type, std::initializer_list<std::uint8_t> values,
-                 const char* about) {
-    Set set;
-    set.name = name;
-    set.key = {type};
-    set.about = about;
-    for (const std::uint8_t v : values) {
-      set.elements.push_back({{Interval::one(Value::of_u8(v))}, {}, built_in(about)});
-    }
-    out_.sets.push_back(std::move(set));
-  }
-
-  void add_icmp_sets() {
-    add_types(kErrors4, ValueType::icmp_type, {3, 11, 12}, "ICMP errors");
-    add_types(kErrors6, ValueType::icmpv6_type, {1, 2, 3, 4}, "RFC 4890 errors");
-    add_types(kNdTypes, ValueType::icmpv6_type, {133, 134, 135, 136}, "RFC 4861 neighbour discovery");
-    add_types(kMldReports, ValueType::icmpv6_type, {131, 132, 143}, "RFC 3810 reports");
-    Set on_link;
-    on_link.name = kOnLink;
-    on_link.key = {ValueType::ipv6};
-    on_link.intervals = true;
-    on_link.about = "sources of a host on this link: unspecified and link-local";
-    const Value zero = Value::lowest(16);
-    on_link.elements.push_back({{Interval::one(zero)}, {}, built_in("RFC 4862 duplicate address detection")});
-    on_link.elements.push_back(
-        {{Interval::of_prefix(*IpPrefix::parse("fe80::/10"))}, {}, built_in("link-local")});
-    out_.sets.push_back(std::move(on_link));
-
-    // Who may send which neighbour discovery message to the gatehouse: a router advertisement comes
-    // only from where the upstream router is; towards its own zones the gatehouse is the router.
-    SetBuilder nd(kNdInput, {ValueType::ifname, ValueType::icmpv6_type}, false, false,
-                  "neighbour discovery the gatehouse listens to");
-    for (const site::Zone& z : site_.zones) {
-      for (const std::uint8_t type : {133, 134, 135, 136}) {
-        if (type == kRouterAdvert && !z.untrusted) continue;
-        const Box key = {Interval::one(Value::of_interface(z.interface)), Interval::one(Value::of_u8(type))};
-        (void)nd.add(key, {}, make_origin(z.where, "zone " + z.name));  // single values cannot exceed the cap
-      }
-    }
-    out_.sets.push_back(nd.take());
-  }
-
-  void add_ban_sets() {
-    for (const bool v4 : {true, false}) {
-      Set set;
-      set.name = v4 ? kBanned4 : kBanned6;
-      set.key = {v4 ? ValueType::ipv4 : ValueType::ipv6};
-      set.timeouts = true;
-      set.about = "sources that the guard refuses for a time";
-      out_.sets.push_back(std::move(set));
-    }
   }
 
   // Single addresses in a hash, which costs the kernel a third of what ranges do; the rest as ranges. The
@@ -319,23 +225,27 @@ class Builder {
                      built_in("source in its zone")));
     r.push_back(rule({in({Field::iifname, Field::ip6_saddr}, kZoneNetworks6)}, accept(),
                      built_in("source in its zone")));
-    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip_saddr}, kNeverOutside4)}, accept(),
+    const Verdict outside = proxies_.from_outside.value_or(accept());
+    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip_saddr}, kNeverOutside4)}, outside,
                      built_in("source that may be outside")));
-    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip6_saddr}, kNeverOutside6)}, accept(),
+    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip6_saddr}, kNeverOutside6)}, outside,
                      built_in("source that may be outside")));
     refuse_rest(chain, "spoofed");
     return chain;
   }
 
-  static void tracked(Chain& chain) {
+  // `stateless`: what is not refused although no connection is known.
+  static void tracked(Chain& chain, const std::vector<Rule>& stateless = {}) {
     auto& r = chain.rules;
     r.push_back(rule({StateIs{CtState::established}}, accept(), built_in("established")));
     r.push_back(rule({StateIs{CtState::related}, in({Field::icmp_type}, kErrors4)}, accept(),
                      built_in("errors of known connections")));
     r.push_back(rule({StateIs{CtState::related}, in({Field::icmpv6_type}, kErrors6)}, accept(),
                      built_in("errors of known connections, RFC 4890 4.3.1")));
+    r.insert(r.end(), stateless.begin(), stateless.end());
     r.push_back(rule({StateIs{CtState::invalid}}, refuse(), built_in("no valid state")));
-    r.push_back(rule({StateIs{CtState::fresh}, NotOpeningSyn{}}, refuse(), built_in("new TCP without SYN")));
+    r.push_back(rule({StateIs{CtState::fresh}, FlagsAre{TcpFlags::syn, true}}, refuse(),
+                     built_in("new TCP without SYN")));
   }
 
   Rule dispatch(std::vector<Field> key, const char* map) const {
@@ -363,7 +273,7 @@ class Builder {
   Chain forward() const {
     Chain chain = base(Hook::forward, 0, "through the gatehouse");
     auto& r = chain.rules;
-    tracked(chain);
+    tracked(chain, proxies_.forward);
     // A zone whose interface is down must not find its way out by the default route.
     r.push_back(rule({in({Field::oifname}, kUntrusted), in({Field::ip_daddr}, kNeverOutside4)}, refuse(),
                      built_in("destination that is not outside")));
@@ -380,7 +290,7 @@ class Builder {
     Chain chain = base(Hook::output, 0, "from the gatehouse itself");
     auto& r = chain.rules;
     r.push_back(rule({FieldIs{Field::oifname, Value::of_interface("lo")}}, accept(), built_in("loopback")));
-    tracked(chain);
+    tracked(chain, proxies_.answers);
     r.push_back(rule({is(Field::ip6_hoplimit, 255), in({Field::icmpv6_type}, kNdTypes)}, accept(),
                      built_in("neighbour discovery, RFC 4890 4.4.1")));
     r.push_back(rule({is(Field::ip6_hoplimit, 1), in({Field::icmpv6_type}, kMldReports)}, accept(),
@@ -389,6 +299,7 @@ class Builder {
       r.push_back(rule({is(Field::icmp_type, kEchoRequest4)}, accept(), *gatehouse_pings_));
       r.push_back(rule({is(Field::icmpv6_type, kEchoRequest6)}, accept(), *gatehouse_pings_));
     }
+    if (proxies_.to_host) r.push_back(*proxies_.to_host);
     r.push_back(dispatch({Field::oifname}, Dispatcher::kOutputZones));
     refuse_rest(chain, "output");
     return chain;
@@ -405,8 +316,9 @@ class Builder {
 
   const site::Site& site_;
   Ruleset out_;
-  std::vector<Rule> blocks_;               // sources of the blocklists
-  std::vector<Rule> forwarded_;            // connections of forwarded ports
+  std::vector<Rule> blocks_;     // sources of the blocklists
+  std::vector<Rule> forwarded_;  // connections of forwarded ports
+  SynProxies proxies_;
   std::vector<Rule> pings_;                // the same for input and forward
   std::optional<Origin> gatehouse_pings_;  // set when the gatehouse itself may ping
 };

@@ -4,6 +4,7 @@
 
 #include "fwctl/model/limit.h"
 #include "fwctl/model/origin.h"
+#include "fwctl/model/syn_proxy.h"
 #include "fwctl/model/translate.h"
 
 namespace gatehouse::fwctl {
@@ -67,7 +68,10 @@ core::Status Dispatcher::add_service(const site::Service& service) {
   std::move(own.rules.begin(), own.rules.end(), std::back_inserter(chain.rules));
   chain.rules.push_back(counted({VerdictKind::accept, {}}, make_origin(service.where, label)));
   for (const site::Endpoint& from : service.exposed_to) {
-    GH_CHECK(grant(from, service.host, service.ports, std::nullopt, chain.name, service.name, service.where));
+    std::vector<site::PortRange> ports = service.ports;
+    std::erase_if(ports,
+                  [&](const site::PortRange& p) { return is_answered(site_, service, from, p.transport); });
+    GH_CHECK(grant(from, service.host, ports, std::nullopt, chain.name, service.name, service.where));
   }
   targets_.push_back(std::move(chain));
   return {};

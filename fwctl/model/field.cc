@@ -8,7 +8,7 @@
 namespace gatehouse::fwctl {
 namespace {
 
-constexpr std::array<FieldInfo, 12> kFields = {{
+constexpr std::array<FieldInfo, 13> kFields = {{
     {"iifname", ValueType::ifname, 16, 0, 0},
     {"oifname", ValueType::ifname, 16, 0, 0},
     {"meta l4proto", ValueType::protocol, 1, 0, 0},
@@ -17,6 +17,7 @@ constexpr std::array<FieldInfo, 12> kFields = {{
     {"ip6 saddr", ValueType::ipv6, 16, 6, 0},
     {"ip6 daddr", ValueType::ipv6, 16, 6, 0},
     {"ip6 hoplimit", ValueType::number, 1, 6, 0},
+    {"th sport", ValueType::port, 2, 0, 0},
     {"th dport", ValueType::port, 2, 0, 0},
     {"icmp type", ValueType::icmp_type, 1, 4, kProtocolIcmp},
     {"icmpv6 type", ValueType::icmpv6_type, 1, 6, kProtocolIcmpv6},

@@ -34,6 +34,7 @@ enum class Field : std::uint8_t {
   ip6_saddr,
   ip6_daddr,
   ip6_hoplimit,
+  sport,
   dport,
   icmp_type,
   icmpv6_type,

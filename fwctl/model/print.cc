@@ -55,12 +55,20 @@ struct MatchText {
         return "ct state established";
       case CtState::related:
         return "ct state related";
+      case CtState::untracked:
+        return "ct state untracked";
       case CtState::fresh:
         break;
     }
     return "ct state new";
   }
-  std::string operator()(const NotOpeningSyn&) const { return "tcp flags & (fin | syn | rst | ack) != syn"; }
+  std::string operator()(const FlagsAre& m) const {
+    return fmt::format("tcp flags & (fin | syn | rst | ack) {} {}", m.negated ? "!=" : "==",
+                       m.flags == TcpFlags::syn   ? "syn"
+                       : m.flags == TcpFlags::ack ? "ack"
+                                                  : "syn | ack");
+  }
+  std::string operator()(const HasUser&) const { return "meta skuid != 4294967295"; }
   std::string operator()(const NoRouteBack&) const { return "fib saddr . iif oif missing"; }
   std::string operator()(const IsForwarded&) const { return "ct status dnat"; }
 };
@@ -103,6 +111,7 @@ std::string rule_text(const Rule& rule) {
   if (rule.connections) word(count_text(*rule.connections));
   if (rule.log) word(fmt::format("log prefix \"{}\" group {}", rule.log->prefix, rule.log->group));
   if (rule.counter) word("counter");
+  if (rule.leave_untracked) word("notrack");
   if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) word(verdict->to_string());
   if (const auto* map = std::get_if<VerdictMap>(&rule.outcome)) {
     word(fmt::format("{} vmap @{}", key_text(map->key), map->map));
@@ -116,6 +125,10 @@ std::string rule_text(const Rule& rule) {
                                    : fmt::format("[{}]:{}", address, to->port)));
   }
   if (std::holds_alternative<HideSource>(rule.outcome)) word("masquerade");
+  if (const auto* proxy = std::get_if<AnswerFor>(&rule.outcome)) {
+    word(fmt::format("synproxy mss {} wscale {}{}{}", proxy->mss, proxy->window_scale,
+                     proxy->timestamps ? " timestamp" : "", proxy->sack ? " sack-perm" : ""));
+  }
   return out;
 }
 

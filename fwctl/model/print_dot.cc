@@ -29,6 +29,7 @@ std::string conditions_of(const Rule& rule) {
 }
 
 void lead(Arrows& out, const Verdict& verdict, const std::string& by) {
+  if (verdict.kind == VerdictKind::give_back) return;  // to where the arrow to this chain comes from
   const bool ends = verdict.kind == VerdictKind::accept || verdict.kind == VerdictKind::drop;
   out[ends ? verdict.to_string() : verdict.chain].push_back(by.empty() ? "the rest" : by);
 }
@@ -41,6 +42,7 @@ Arrows arrows_of(const Ruleset& ruleset, const Chain& chain) {
     if (const auto* to = std::get_if<ForwardTo>(&r.outcome))
       out["to " + to->address.to_string()].push_back(by);
     if (std::holds_alternative<HideSource>(r.outcome)) out["masquerade"].push_back(by);
+    if (std::holds_alternative<AnswerFor>(r.outcome)) out["synproxy"].push_back(by);
     const auto* map = std::get_if<VerdictMap>(&r.outcome);
     const Set* set = map == nullptr ? nullptr : ruleset.find_set(map->map);
     if (set == nullptr) continue;

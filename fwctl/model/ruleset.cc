@@ -20,6 +20,8 @@ std::string Verdict::to_string() const {
       return "accept";
     case VerdictKind::drop:
       return "drop";
+    case VerdictKind::give_back:
+      return "return";
     case VerdictKind::jump:
       return "jump " + chain;
     case VerdictKind::go_to:

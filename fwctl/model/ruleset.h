@@ -29,7 +29,7 @@ inline constexpr std::size_t kMaxCommentBytes = 120;  // nft's own cap is 128 wi
 
 // --- verdicts -----------------------------------------------------------------------------------
 
-enum class VerdictKind : std::uint8_t { accept, drop, jump, go_to };
+enum class VerdictKind : std::uint8_t { accept, drop, jump, go_to, give_back };
 
 struct Verdict {
   VerdictKind kind = VerdictKind::drop;
@@ -52,12 +52,18 @@ struct InSet {
   bool negated = false;
 };
 // Connection tracking state; bits as in the kernel's NF_CT_STATE_BIT.
-enum class CtState : std::uint8_t { invalid = 1, established = 2, related = 4, fresh = 8 };
+enum class CtState : std::uint8_t { invalid = 1, established = 2, related = 4, fresh = 8, untracked = 64 };
 struct StateIs {
   CtState state;
 };
-// A TCP segment that could not open a connection: SYN, and none of FIN, RST, ACK, is not what it has.
-struct NotOpeningSyn {};
+// Which of FIN, SYN, RST and ACK a TCP segment has.
+enum class TcpFlags : std::uint8_t { syn = 2, ack = 16, syn_ack = 18 };
+struct FlagsAre {
+  TcpFlags flags;
+  bool negated = false;
+};
+// A socket of a program stands behind the packet.
+struct HasUser {};
 // The route back to the source does not leave through the interface the packet came in by
 // (RFC 3704 strict reverse path forwarding; also true for the gatehouse's own addresses).
 struct NoRouteBack {};
@@ -65,7 +71,7 @@ struct NoRouteBack {};
 // The destination of its connection was translated.
 struct IsForwarded {};
 
-using Match = std::variant<FieldIs, InSet, StateIs, NotOpeningSyn, NoRouteBack, IsForwarded>;
+using Match = std::variant<FieldIs, InSet, StateIs, FlagsAre, HasUser, NoRouteBack, IsForwarded>;
 
 // --- statements -------------------------------------------------------------------------------------
 
@@ -106,6 +112,13 @@ struct ForwardTo {
 };
 // The source becomes an address of the interface the packet leaves by.
 struct HideSource {};
+// The kernel answers in the host's place, and connects to it for who completes the handshake.
+struct AnswerFor {
+  std::uint16_t mss = 0;
+  std::uint8_t window_scale = 0;
+  bool timestamps = false;
+  bool sack = false;
+};
 
 // Evaluated in the order of the members.
 struct Rule {
@@ -115,7 +128,8 @@ struct Rule {
   std::optional<ConnectionsOver> connections;
   std::optional<LogTo> log;
   bool counter = false;
-  std::variant<std::monostate, Verdict, VerdictMap, ForwardTo, HideSource> outcome;
+  bool leave_untracked = false;  // connection tracking does not see the packet
+  std::variant<std::monostate, Verdict, VerdictMap, ForwardTo, HideSource, AnswerFor> outcome;
   Origin origin;
 };
 

@@ -232,10 +232,9 @@ Expression decode_other(const nftnl_expr* e, const std::string& name) {
     std::string_view name;
     Meaning meaning;
   };
-  static constexpr std::array<Row, 5> kRows = {{{"quota", Meaning::chance},
+  static constexpr std::array<Row, 4> kRows = {{{"quota", Meaning::chance},
                                                 {"last", Meaning::neutral},
                                                 {"dup", Meaning::neutral},
-                                                {"notrack", Meaning::not_tracked},
                                                 {"reject", Meaning::reject}}};
   for (const Row& r : kRows) {
     if (name == r.name) return foreign(e, r.meaning);
@@ -272,6 +271,11 @@ Expression decode_expression(const nftnl_expr* e) {
   if (name == "dynset") return decode_remember(e);
   if (name == "log") return decode_log(e);
   if (name == "immediate") return decode_immediate(e);
+  if (name == "notrack") return NoTrack{};
+  if (name == "synproxy") {
+    return SynProxying{nftnl_expr_get_u16(e, NFTNL_EXPR_SYNPROXY_MSS),
+                       nftnl_expr_get_u8(e, NFTNL_EXPR_SYNPROXY_WSCALE), u32(e, NFTNL_EXPR_SYNPROXY_FLAGS)};
+  }
   if (name == "fib") {
     return LoadFib{u32(e, NFTNL_EXPR_FIB_RESULT), u32(e, NFTNL_EXPR_FIB_FLAGS),
                    slot_of(u32(e, NFTNL_EXPR_FIB_DREG))};

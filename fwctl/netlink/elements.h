@@ -26,6 +26,13 @@ Bytes comment_userdata(std::uint8_t type, const std::string& comment);
 // The comment among the TLVs of nft's userdata; whatever else is there is not ours to judge.
 std::string comment_of(core::ByteView userdata, std::uint8_t type);
 
+// Disjoint ranges as the kernel keeps them: starts and ends, each with a byte behind its key, 0 an end, 1 a
+// start.
+PlainKeys bounds_of(const PlainKeys& ranges);
+// The ranges that sorted bounds make; false when one begins without the one before having ended, or ends
+// without having begun.
+bool ranges_between(const PlainKeys& bounds, PlainKeys& out);
+
 // Collects the elements that messages hold.
 class ElementReader {
  public:
@@ -34,6 +41,9 @@ class ElementReader {
 
   // False when the message makes no sense.
   bool add(const nlmsghdr* h);
+  // The keys, or in a set of ranges their bounds, in the order of the messages; null when an element has
+  // more.
+  const Bytes* plain() const { return is_plain_ ? &plain_ : nullptr; }
   // Sorted; starts and ends become ranges. `out` is the set with its definition.
   void finish(KernelSet& out);
 
@@ -48,7 +58,7 @@ class ElementReader {
   void finish_plain(KernelSet& out);
 
   const KernelSet& set_;
-  // Keys, in a set of ranges each with a byte behind it: 0 an end, 1 a start. As long as no element has more.
+  // As long as no element has more than a key.
   Bytes plain_;
   std::vector<Raw> raw_;
   bool is_plain_ = true;

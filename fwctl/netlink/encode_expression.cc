@@ -134,6 +134,15 @@ struct ExpressionEncoder {
     if (x.flags != 0) nftnl_expr_set_u32(e, NFTNL_EXPR_MASQ_FLAGS, x.flags);
     return true;
   }
+  bool operator()(const SynProxying& x) const {
+    nftnl_expr* e = add("synproxy");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u16(e, NFTNL_EXPR_SYNPROXY_MSS, x.mss);
+    nftnl_expr_set_u8(e, NFTNL_EXPR_SYNPROXY_WSCALE, x.window_scale);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_SYNPROXY_FLAGS, x.flags);
+    return true;
+  }
+  bool operator()(const NoTrack&) const { return add("notrack") != nullptr; }
   bool operator()(const Log& x) const {
     nftnl_expr* e = add("log");
     if (e == nullptr) return false;

@@ -21,10 +21,6 @@ namespace {
 
 constexpr int kReadAttempts = 20;
 
-int visit_message(const nlmsghdr* h, void* visitor) {
-  return (*static_cast<MessageVisitor*>(visitor))(h) ? MNL_CB_OK : MNL_CB_ERROR;
-}
-
 // Every kind of message names its table in the attribute of the same number.
 bool names_table(const nlmsghdr* h, const std::string& table) {
   static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
@@ -46,34 +42,6 @@ std::uint16_t family_of(const LiveTable& table) {
 }
 
 }  // namespace
-
-tl::expected<void, int> Kernel::State::exchange(const nlmsghdr* h, MessageVisitor visitor) {
-  const std::uint32_t expected = sequence++;
-  if (mnl_socket_sendto(socket.get(), h, h->nlmsg_len) < 0) return tl::make_unexpected(errno);
-  for (;;) {
-    const ssize_t got = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
-    if (got < 0) return tl::make_unexpected(errno);
-    errno = 0;
-    const int more =
-        mnl_cb_run(buffer.data(), static_cast<std::size_t>(got), expected, port, visit_message, &visitor);
-    if (more < 0) return tl::make_unexpected(errno == 0 ? EPROTO : errno);
-    if (more == MNL_CB_STOP) return {};
-  }
-}
-
-tl::expected<std::uint32_t, int> Kernel::State::generation() {
-  std::uint32_t out = 0;
-  const auto done = exchange(request(NFT_MSG_GETGEN, NFPROTO_UNSPEC, NLM_F_ACK), [&](const nlmsghdr* h) {
-    nftnl_gen* gen = nftnl_gen_alloc();
-    if (gen == nullptr) return false;
-    const bool ok = nftnl_gen_nlmsg_parse(h, gen) == 0;
-    if (ok) out = nftnl_gen_get_u32(gen, NFTNL_GEN_ID);
-    nftnl_gen_free(gen);
-    return ok;
-  });
-  if (!done) return tl::make_unexpected(done.error());
-  return out;
-}
 
 // Reads dumps of the ruleset: into our form, or as they come.
 class Kernel::Reader {
@@ -148,28 +116,38 @@ class Kernel::Reader {
     if (!done) return done;
     for (KernelSet& s : table.sets) {
       const KernelSet* before = known.table == nullptr ? nullptr : known.table->find_set(s.name);
-      if (before != nullptr && before->same_definition(s) && is_known(known, *before, s)) {
-        s.elements = before->elements;
-        continue;
-      }
-      if (const auto elements = read_elements(live, s); !elements) return elements;
+      if (before != nullptr && before->same_definition(s) && take_known(known, *before, s)) continue;
+      if (const auto elements = read_elements(live, s, known); !elements) return elements;
     }
     return {};
   }
 
-  // A count that does not fit shows that somebody changed the set after all.
-  static bool is_known(const Known& known, const KernelSet& before, const KernelSet& now) {
-    if (known.changed_sets.count(now.name) != 0) return false;
+  // Its elements without reading them. A count that does not fit shows that somebody changed the set after
+  // all.
+  static bool take_known(const Known& known, const KernelSet& before, KernelSet& now) {
+    const auto events = known.changed_sets.find(now.name);
+    if (before.holds_state() || events == known.changed_sets.end()) {
+      now.elements = before.elements;
+    } else if (auto elements = events->second.after(before)) {
+      now.elements = std::move(*elements);
+    } else {
+      return false;
+    }
     if (before.holds_state()) return true;
-    return now.counted ? *now.counted == before.count() : !known.only_counted;
+    return now.counted ? *now.counted == now.count() : !known.only_counted;
   }
 
-  tl::expected<void, int> read_elements(const LiveTable& live, KernelSet& set) {
+  tl::expected<void, int> read_elements(const LiveTable& live, KernelSet& set, const Known& known) {
     nlmsghdr* h = s_.request(NFT_MSG_GETSETELEM, family_of(live), NLM_F_DUMP);
     mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, live.table.name.c_str());
     mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set.name.c_str());
     ElementReader reader(set);
-    const auto done = s_.exchange(h, [&](const nlmsghdr* answer) { return reader.add(answer); });
+    bool given_up = false;
+    const auto done = s_.exchange(h, [&](const nlmsghdr* answer) {
+      given_up = known.give_up && known.give_up();
+      return !given_up && reader.add(answer);
+    });
+    if (given_up) return tl::make_unexpected(ECANCELED);
     if (!done) return done;
     reader.finish(set);
     return {};
@@ -247,6 +225,8 @@ class Kernel::Reader {
       LiveRuleset out;
       const auto whole = read_once(out, wanted, known);
       if (whole && *whole) return out;
+      if (!whole && whole.error() == ECANCELED)
+        return fail(Errc::conflict, "reading " + what + " was given up");
       const bool overtaken = whole ? true : whole.error() == EINTR || whole.error() == ENOENT;
       if (!overtaken) return core::fail_errno(whole.error(), "read " + what);
       usleep(1000U << std::min(i, 6));
@@ -282,15 +262,6 @@ core::Result<Kernel> Kernel::adopt(core::UniqueFd socket) {
   // Numbers that the owner cannot have used lately: answers to it are not taken for answers to us.
   state->sequence = static_cast<std::uint32_t>(core::monotonic_us()) | 0x8000'0000U;
   return Kernel(std::move(state));
-}
-
-void Kernel::State::prepare() {
-  port = mnl_socket_get_portid(socket.get());
-  const timeval patience{10, 0};  // the kernel answers at once; this only bounds a bug
-  setsockopt(fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  const int receive = 4 << 20;
-  if (setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof receive) < 0)
-    setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &receive, sizeof receive);
 }
 
 std::uint32_t Kernel::port() const {

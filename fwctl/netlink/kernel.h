@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "core/result.h"
 #include "fwctl/compile/kernel_table.h"
 #include "fwctl/compile/transaction.h"
+#include "fwctl/netlink/set_events.h"
 
 namespace gatehouse::fwctl {
 
@@ -33,9 +35,13 @@ inline constexpr std::uint32_t kTablePersists = 4;
 // Spares reading what cannot have changed.
 struct Known {
   const KernelTable* table = nullptr;
-  std::set<std::string> changed_sets{};  // the elements of the others are those of `table`
+  // What was done since; the elements of the others are those of `table`.
+  std::map<std::string, SetEvents> changed_sets{};
   // Only where the kernel says how many there are, and there are as many.
   bool only_counted = false;
+  // Asked while elements are read; true ends the reading (Errc::conflict), and this object with it: what it
+  // asked for is still on its way.
+  std::function<bool()> give_up{};
 };
 
 // A whole ruleset as the kernel's own messages, to be made again in another network namespace, also with

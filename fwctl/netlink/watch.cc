@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -70,6 +71,11 @@ std::vector<Commit> RulesetWatch::drain() {
   return out;
 }
 
+bool RulesetWatch::wait(int time_ms) const {
+  pollfd p{fd_.get(), POLLIN, 0};
+  return poll(&p, 1, time_ms) > 0;
+}
+
 void RulesetWatch::take(const std::uint8_t* bytes, int length, std::vector<Commit>& out) {
   const auto* h = reinterpret_cast<const nlmsghdr*>(bytes);
   for (; mnl_nlmsg_ok(h, length); h = mnl_nlmsg_next(h, &length)) {
@@ -87,19 +93,40 @@ void RulesetWatch::take(const std::uint8_t* bytes, int length, std::vector<Commi
       open_ = {};
       continue;
     }
-    ++open_.objects;
-    if (mnl_nlmsg_get_payload_len(h) < sizeof(nfgenmsg)) continue;
-    const auto* general = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(h));
-    std::string table;
-    std::string set;
-    const bool elements = type == NFT_MSG_NEWSETELEM || type == NFT_MSG_DELSETELEM;
-    each_attribute(h, [&](const nlattr* a) {
-      // The table's name is attribute 1 of every kind of message.
-      if (mnl_attr_get_type(a) == NFTA_TABLE_NAME) table = text_of(a);
-      if (elements && mnl_attr_get_type(a) == NFTA_SET_ELEM_LIST_SET) set = text_of(a);
-    });
-    if (elements && general->nfgen_family == NFPROTO_INET && table == table_) open_.changed_sets.insert(set);
-    open_.tables.insert(std::string(family_name(general->nfgen_family)) + " " + table);
+    take_object(h, type);
+  }
+}
+
+void RulesetWatch::take_object(const nlmsghdr* h, unsigned type) {
+  ++open_.objects;
+  if (mnl_nlmsg_get_payload_len(h) < sizeof(nfgenmsg)) return;
+  const auto* general = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(h));
+  // The table's name is attribute 1 of every kind of message, the set's 2 of those that have one.
+  static_assert(NFTA_SET_NAME == 2 && NFTA_SET_ELEM_LIST_SET == 2);
+  std::string table;
+  std::string second;
+  each_attribute(h, [&](const nlattr* a) {
+    if (mnl_attr_get_type(a) == NFTA_TABLE_NAME) table = text_of(a);
+    if (mnl_attr_get_type(a) == NFTA_SET_NAME) second = text_of(a);
+  });
+  open_.tables.insert(std::string(family_name(general->nfgen_family)) + " " + table);
+  if (general->nfgen_family != NFPROTO_INET || table != table_) return;
+  switch (type) {
+    case NFT_MSG_NEWSETELEM:
+    case NFT_MSG_DELSETELEM:
+      open_.changed_sets[second].note(type == NFT_MSG_NEWSETELEM,
+                                      {reinterpret_cast<const std::uint8_t*>(h), h->nlmsg_len});
+      break;
+    case NFT_MSG_NEWSET:
+    case NFT_MSG_DELSET:
+      open_.changed_sets[second].lose();
+      break;
+    case NFT_MSG_NEWTABLE:
+    case NFT_MSG_DELTABLE:
+      open_.remade = true;
+      break;
+    default:
+      break;
   }
 }
 

@@ -17,22 +17,6 @@ using Sort = Shift::Kind;
 
 constexpr std::size_t kMostAddresses = 4;  // named one by one
 
-std::string address_text(Wide first, Wide last, std::uint8_t family) {
-  const std::size_t size = family == 4 ? 4 : 16;
-  const auto address = [&](Wide value) {
-    std::array<std::uint8_t, 16> bytes{};
-    for (std::size_t i = size; i-- > 0; value >>= 8U) bytes[i] = static_cast<std::uint8_t>(value & 0xffU);
-    return core::IpAddress::from_bytes(core::ByteView(bytes).first(size));
-  };
-  if (first == last) return address(first).to_string();
-  const Wide span = first ^ last;
-  const bool aligned = (span & (span + 1)) == 0 && (first & span) == 0;
-  if (!aligned) return address(first).to_string() + "-" + address(last).to_string();
-  std::size_t length = size * 8;
-  for (Wide rest = span; rest != 0; rest >>= 1U) --length;
-  return fmt::format("{}/{}", address(first).to_string(), length);
-}
-
 // Everything about the packets of one family.
 class Half {
  public:
@@ -53,7 +37,10 @@ class Half {
       const Node before = old_.path(path);
       const Node after = new_.path(path);
       if (before == after) continue;
-      const Node possible = search_.possible(path);
+      Node possible = search_.possible(path);
+      // What is answered before it is tracked has no state: once is enough to tell of it.
+      if (writes_of(before_).answers || writes_of(after_).answers)
+        possible = d_.both(possible, d_.negate(policy_.syn_of_known_connection()));
       const Node differ = d_.both(d_.differ(before, after), possible);
       if (differ == d_.no()) continue;
       for (const Sort sort : {Sort::opened, Sort::closed, Sort::limited, Sort::answered, Sort::undecided}) {

@@ -67,6 +67,7 @@ class Half {
         look_for(sort, path, wanted, live, care);
     }
     for (const Path path : {Path::through, Path::from_gatehouse}) compare_sources(path);
+    for (const Path path : {Path::through, Path::to_gatehouse}) compare_answers(path);
   }
 
   void check(const site::Assertion& assertion, AssertionResult& out) {
@@ -125,6 +126,29 @@ class Half {
       } else {
         proof_.differences.push_back(std::move(*found));
       }
+    }
+  }
+
+  // What the SYN proxy takes, and what it says.
+  void compare_answers(Path path) {
+    const Node live = symbolic_.answered(path);
+    const Node wanted = policy_.answered(path);
+    if (live == wanted) return;
+    const Node care = search_.possible(path);
+    for (const Outcomes seen : {Outcomes{kTranslate}, Outcomes{kNo}, Outcomes{kYes | kNo}}) {
+      const auto is = [&](const Leaf& p, const Leaf& l) { return !(p == l) && l.outcomes == seen; };
+      std::optional<Example> found;
+      if (!example(path, wanted, live, care, is, found)) continue;
+      if (seen == (kYes | kNo)) {
+        found->what = "whether the SYN proxy takes it cannot be decided";
+        reason("a SYN proxy that takes some packets only");
+        proof_.undecided.push_back(std::move(*found));
+        continue;
+      }
+      found->what = seen == kNo
+                        ? "the policy has the SYN proxy take it, the ruleset does not"
+                        : "the SYN proxy takes it, which the policy does not say, or not with these words";
+      proof_.differences.push_back(std::move(*found));
     }
   }
 

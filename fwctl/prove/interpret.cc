@@ -19,7 +19,7 @@ using Kind = ByteKey::Kind;
 constexpr std::size_t kRegisterBytes = kSlots * 4;
 constexpr std::size_t kMostSteps = 100'000;  // a loop cannot be; the kernel checks
 
-enum class Flow : std::uint8_t { go_on, returned, accepted, dropped, rejected };
+enum class Flow : std::uint8_t { go_on, returned, accepted, dropped, rejected, answered };
 
 class Interpreter {
  public:
@@ -27,12 +27,29 @@ class Interpreter {
       : ruleset_(ruleset), packet_(packet), choices_(choices), writes_(writes_of(ruleset)) {}
 
   Trace run() {
+    if (pass() == Flow::answered) {
+      if (packet_.path == Path::through) {
+        become_handshake();
+        (void)pass();
+      } else {
+        // The SYN goes through here a second time, by loopback.
+        out_.verdict = doubt("a SYN proxy before the gatehouse's own ports") ? kAccept : kDrop;
+      }
+    }
+    out_.destination = packet_.address(Kind::destination);
+    return std::move(out_);
+  }
+
+ private:
+  // The packet's path, to its end or to the SYN proxy.
+  Flow pass() {
     std::optional<std::uint8_t> translated_at;
+    Flow flow = Flow::accepted;
     for (const BaseStep& step : steps_of(ruleset_, packet_.path, packet_.family)) {
       if (!on_device(step) || !asked(step)) continue;
       if (step.translates && translated_at == step.stage) continue;
       place_ = step.place;
-      const Flow flow = base_chain(step);
+      flow = base_chain(step);
       if (flow == Flow::dropped) out_.verdict = kDrop;
       if (flow == Flow::rejected) out_.verdict = kReject;
       if (flow != Flow::accepted) break;
@@ -41,11 +58,18 @@ class Interpreter {
         put(*std::exchange(rewrite_, std::nullopt));
       }
     }
-    out_.destination = packet_.address(Kind::destination);
-    return std::move(out_);
+    return flow;
   }
-
- private:
+  // The SYN that the proxy sends to the host for the client.
+  void become_handshake() {
+    constexpr std::uint8_t kSyn = 2;
+    packet_.path = Path::from_gatehouse;
+    packet_.set({Kind::ct_state}, kStateNew);
+    packet_.set({Kind::transport, 0, kTcpFlags}, kSyn);
+    packet_.set(has_user(), 0);
+    for (std::uint32_t i = 0; i < 4; ++i) packet_.set({Kind::ct, NFT_CT_STATUS, i}, 0);
+    taken_out_ = false;
+  }
   // The packet behind a translation of its destination.
   void put(const Rewrite& rewrite) {
     if (!rewrite.destination) return;
@@ -99,10 +123,10 @@ class Interpreter {
     return std::any_of(rule.expressions.begin(), rule.expressions.end(), [](const Expression& e) {
       if (const auto* lookup = std::get_if<Lookup>(&e)) return lookup->verdict;
       if (const auto* other = std::get_if<Foreign>(&e)) {
-        return other->meaning == Meaning::nothing_known || other->meaning == Meaning::reject ||
-               other->meaning == Meaning::not_tracked;
+        return other->meaning == Meaning::nothing_known || other->meaning == Meaning::reject;
       }
-      return std::holds_alternative<SetVerdict>(e) || std::holds_alternative<Translate>(e) ||
+      return std::holds_alternative<NoTrack>(e) || std::holds_alternative<SynProxying>(e) ||
+             std::holds_alternative<SetVerdict>(e) || std::holds_alternative<Translate>(e) ||
              std::holds_alternative<MasqueradeSource>(e);
     });
   }
@@ -130,6 +154,8 @@ class Interpreter {
     switch (verdict.code) {
       case NF_ACCEPT:
         return Flow::accepted;
+      case NF_STOLEN:
+        return Flow::answered;
       case NFT_RETURN:
         return Flow::returned;
       case NFT_JUMP:
@@ -317,6 +343,18 @@ class Interpreter {
         },
         e.meter);
   }
+  Step eval(const NoTrack&) {
+    taken_out_ = true;
+    return Step::match;
+  }
+  Step eval(const SynProxying&) {
+    constexpr std::uint8_t kSyn = 2, kAck = 16;
+    const std::uint8_t flags = packet_.byte({Kind::transport, 0, kTcpFlags});
+    if (packet_.protocol() != kProtocolTcp) return Step::no_match;
+    if ((flags & kSyn) != 0) return decide({NF_STOLEN, {}});
+    if ((flags & kAck) == 0) return Step::match;
+    return decide({doubt(std::string(kHandshake)) ? NF_STOLEN : NF_DROP, {}});
+  }
   Step eval(const Log&) { return Step::match; }
   Step eval(const Counter&) { return Step::match; }
   Step eval(const SetVerdict& e) { return decide(e.verdict); }
@@ -370,9 +408,6 @@ class Interpreter {
           return Step::no_match;
         return store_unknown(e.to, e.length, e.text);
       }
-      case Meaning::not_tracked:
-        taken_out_ = true;
-        return Step::match;
       case Meaning::reject:
         rejected_ = true;
         return decide({NF_DROP, {}});

@@ -127,7 +127,16 @@ void judge_family(const site::Site& site, const LiveRuleset& ruleset, std::uint8
   Symbolic symbolic(d, fields, ruleset, large);
   Policy policy(d, fields, site, large);
   for (const Path path : {Path::through, Path::to_gatehouse, Path::from_gatehouse}) {
-    const Node care = policy.possible(path);
+    Node care = policy.possible(path);
+    if (writes_of(ruleset).untracks) {
+      // What a rule has taken out of tracking comes to the chains behind it in that state.
+      Word state;
+      fields.append(state, {ByteKey::Kind::ct_state});
+      const Node in_any = d.some(care, [&](Variable v) {
+        return std::none_of(state.begin(), state.end(), [&](Bit b) { return b.variable() == v; });
+      });
+      care = d.either(care, d.both(in_any, in_range(d, state, kStateUntracked, kStateUntracked)));
+    }
     for (const BaseStep& step : steps_of(ruleset, path, family)) {
       std::vector<const KernelChain*> chains;
       collect(step.table->table, *step.chain, chains);

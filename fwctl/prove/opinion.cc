@@ -72,7 +72,9 @@ class OnePacket {
         destination_(packet.address(Kind::destination)),
         in_(packet.interface(Kind::iifname)),
         out_(packet.interface(Kind::oifname)) {
-    if (p_.path != Path::from_gatehouse) translate();
+    untracked_ = p_.path != Path::from_gatehouse && is_untrusted(in_) && has_flags(kSyn) &&
+                 answered(p_.port(kDestinationPort), destination_) != nullptr;
+    if (p_.path != Path::from_gatehouse && !untracked_) translate();
   }
 
   Opinion decide() {
@@ -83,17 +85,69 @@ class OnePacket {
       return no("the source does not belong to the interface (docs/fwctl.md, prerouting)");
     if (p_.path == Path::to_gatehouse && in_ == "lo") return yes("loopback");
     if (p_.path == Path::from_gatehouse && out_ == "lo") return yes("loopback");
-    const std::uint8_t state = p_.byte({Kind::ct_state});
+    std::uint8_t state = p_.byte({Kind::ct_state});
+    if (untracked_) state = kStateUntracked;
     if (state == kStateEstablished) return yes("an established connection");
     if (state == kStateRelated && error()) return yes("an error of a known connection");
+    if (const auto out = proxied(state)) return *out;
     if (state == kStateInvalid) return no("no valid connection state");
-    constexpr std::uint8_t kSyn = 2, kFinSynRstAck = 23;
-    if (state == kStateNew && p_.protocol() == kTcp && (type(kTcpFlags) & kFinSynRstAck) != kSyn)
+    if (state == kStateNew && p_.protocol() == kTcp && !has_flags(kSyn))
       return no("new TCP that does not begin with SYN alone");
     return kept_by_path();
   }
 
  private:
+  // FIN, SYN, RST and ACK as they are in `flags`.
+  bool has_flags(std::uint8_t flags) const {
+    constexpr std::uint8_t kFinSynRstAck = 23;
+    return p_.protocol() == kTcp && (type(kTcpFlags) & kFinSynRstAck) == flags;
+  }
+  bool is_untrusted(const std::string& interface) const {
+    const site::Zone* zone = zone_of(interface);
+    return zone != nullptr && zone->untrusted;
+  }
+  // The service at this address and port that the gatehouse answers for.
+  const site::Service* answered(std::uint16_t port, const IpAddress& address) const {
+    if (p_.protocol() != kTcp) return nullptr;
+    for (const site::Service& s : site_.services) {
+      const bool for_it = std::any_of(s.exposed_to.begin(), s.exposed_to.end(), [&](const site::Endpoint& e) {
+        return answered_for(site_, s, e, site::Transport::tcp);
+      });
+      const bool its_port = std::any_of(s.ports.begin(), s.ports.end(), [&](const site::PortRange& r) {
+        return r.covers(site::Transport::tcp, port);
+      });
+      if (for_it && its_port && inside(site_.networks_of(s.host), address)) return &s;
+    }
+    return nullptr;
+  }
+  Opinion within_limits(const site::Service& s, const std::string& what) const {
+    Opinion out = yes(at(s.syn_proxy->where, "syn-proxy of service " + s.name + what));
+    out.limited = !limits_on(site_, s, site::Transport::tcp, p_.family).empty();
+    return out;
+  }
+  // What has no state, or none that counts, because the gatehouse answers for a service.
+  std::optional<Opinion> proxied(std::uint8_t state) const {
+    if (p_.path == Path::to_gatehouse) return std::nullopt;
+    const bool leaves = p_.path == Path::from_gatehouse;
+    if (leaves && state == kStateInvalid && has_flags(kSyn | kAck) && is_untrusted(out_)) {
+      const site::Service* s = answered(p_.port(kSourcePort), source_);
+      if (s != nullptr) return yes(at(s->syn_proxy->where, "the answer for service " + s->name));
+    }
+    const site::Service* s = answered(p_.port(kDestinationPort), destination_);
+    const site::Zone* zone = s == nullptr ? nullptr : site_.find_zone(s->host.zone);
+    if (zone == nullptr || zone->interface != out_) return std::nullopt;
+    if (leaves) {
+      const bool handshake = state == kStateNew && has_flags(kSyn) && !p_.user() && !never_outside(source_);
+      return handshake ? std::optional(within_limits(*s, ", for who completed the handshake")) : std::nullopt;
+    }
+    if (!is_untrusted(in_)) return std::nullopt;
+    if (untracked_) return within_limits(*s, "");
+    if (state == kStateInvalid && has_flags(kAck))
+      return within_limits(*s, ", if it completes the handshake");
+    if (state == kStateNew && has_flags(kAck))
+      return yes(at(s->syn_proxy->where, "a connection to service " + s->name + " that waits for the host"));
+    return std::nullopt;
+  }
   bool translation_asked() const {
     const std::uint8_t state = p_.byte({Kind::ct_state});
     const bool icmp = p_.protocol() == (p_.family == 4 ? kIcmp : kIcmpv6);
@@ -249,6 +303,7 @@ class OnePacket {
       if (!covers(s.ports, where)) continue;
       for (const site::Endpoint& from : s.exposed_to) {
         if (from.is_gatehouse() && s.host.is_gatehouse()) continue;
+        if (p_.protocol() == kTcp && answered_for(site_, s, from, site::Transport::tcp)) continue;
         if (!covers(from, in_, source_, true) || !covers(s.host, out_, destination_, false)) continue;
         Opinion out = yes(at(where.line != 0 ? where : s.where, "service " + s.name));
         const auto transport = p_.protocol() == kTcp ? site::Transport::tcp : site::Transport::udp;
@@ -273,6 +328,7 @@ class OnePacket {
   const IpAddress source_;
   IpAddress destination_;
   bool translated_ = false;
+  bool untracked_ = false;
   const std::string in_, out_;
 };
 

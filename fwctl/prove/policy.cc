@@ -114,19 +114,29 @@ Node Policy::source_belongs() {
   return any({interface_is(Kind::iifname, "lo"), on_link, d_.both(route_back, any(zones))});
 }
 
+// Of FIN, SYN, RST and ACK these alone.
+Node Policy::flags_are(std::uint8_t flags) {
+  Word word;
+  f_.append(word, {Kind::transport, 0, kTcpFlags});
+  Node out = d_.yes();
+  for (const unsigned bit : {0U, 1U, 2U, 4U}) {
+    const Wide value = flags >> bit & 1U;
+    out = d_.both(in_range(d_, {word[7 - bit]}, value, value), out);
+  }
+  return out;
+}
+
 // The rows common to input, forward and output.
-Node Policy::tracked(Node rest) {
+Node Policy::tracked(Node rest, const Stateless& stateless) {
   const Node tcp = is(Kind::protocol, kTcp);
-  Word flags;
-  f_.append(flags, {Kind::transport, 0, kTcpFlags});
-  // FIN, SYN, RST, ACK: bits 0, 1, 2 and 4, so places 7, 6, 5 and 3.
-  const Word looked_at = {flags[3], flags[5], flags[6], flags[7]};
-  const Node opens = in_range(d_, looked_at, 0b0010, 0b0010);
+  const Node opens = flags_are(kSyn);
   const Node error = f_.family() == 4
                          ? d_.both(is(Kind::protocol, kIcmp), among(Kind::transport, {3, 11, 12}))
                          : d_.both(is(Kind::protocol, kIcmpv6), among(Kind::transport, {1, 2, 3, 4}));
   Node out = refuse(all({state(kStateNew), tcp, d_.negate(opens)}), rest);
   out = refuse(state(kStateInvalid), out);
+  for (auto at = stateless.rbegin(); at != stateless.rend(); ++at)
+    out = d_.choose(at->first, at->second, out);
   out = decide(d_.both(state(kStateRelated), error), out);
   return decide(state(kStateEstablished), out);
 }
@@ -145,6 +155,7 @@ Node Policy::pings() {
 
 Node Policy::behind_translation(Path path) {
   Node out = grants(path);
+  if (path == Path::from_gatehouse) out = handshakes(out);
   if (path == Path::through) out = forwarded(out);
   if (path == Path::from_gatehouse) {
     for (const site::Endpoint& e : site_.firewall.ping_from) {
@@ -156,7 +167,7 @@ Node Policy::behind_translation(Path path) {
           out);
     }
     out = decide(neighbour_discovery(), out);
-    return decide(interface_is(Kind::oifname, "lo"), tracked(out));
+    return decide(interface_is(Kind::oifname, "lo"), tracked(out, answers()));
   }
   out = decide(pings(), out);
   if (path == Path::through) {
@@ -164,7 +175,7 @@ Node Policy::behind_translation(Path path) {
     for (const site::Zone& z : site_.zones) {
       if (z.untrusted) strays.push_back(interface_is(Kind::oifname, z.interface));
     }
-    out = tracked(refuse(d_.both(any(strays), never_outside(Kind::destination)), out));
+    out = tracked(refuse(d_.both(any(strays), never_outside(Kind::destination)), out), answered_through());
   } else {
     if (f_.family() == 6) {
       out = decide(all({is(Kind::protocol, kIcmpv6), is(Kind::transport, 130), is(Kind::hop_limit, 1)}), out);
@@ -183,7 +194,13 @@ Node Policy::behind_translation(Path path) {
 Node Policy::path(Path path) {
   Node out = behind_translation(path);
   if (path == Path::from_gatehouse) return out;
-  return d_.choose(admitted(), translated(out), d_.leaf(kDrop));
+  // SYNs that the gatehouse answers are in no state, and nothing translates them.
+  Node untracked = out;
+  Word state;
+  f_.append(state, {Kind::ct_state});
+  for (std::size_t i = 0; i < 8; ++i)
+    untracked = d_.fix(untracked, state[i].variable(), (kStateUntracked >> (7 - i) & 1) != 0);
+  return d_.choose(admitted(), d_.choose(taken_from_tracking(), untracked, translated(out)), d_.leaf(kDrop));
 }
 
 // What prerouting lets in, by its source alone.
@@ -201,11 +218,7 @@ Node Policy::admitted() {
 // of one (nf_conntrack_proto_tcp.c: tcp_valid_flags, and the row of a connection that is not there), of ICMP
 // and ICMPv6 a question. Anything else of these is invalid or belongs to a connection.
 Node Policy::first_packets() {
-  Word flags;
-  f_.append(flags, {Kind::transport, 0, kTcpFlags});
-  const Word looked_at = {flags[3], flags[5], flags[6], flags[7]};  // ACK, RST, SYN, FIN
-  const Node begins =
-      d_.either(in_range(d_, looked_at, 0b0010, 0b0010), in_range(d_, looked_at, 0b1000, 0b1000));
+  const Node begins = d_.either(flags_are(kSyn), flags_are(kAck));
   const Node question =
       f_.family() == 4 ? among(Kind::transport, {8, 13, 15, 17}) : among(Kind::transport, {128, 139});
   const Node icmp_here = is(Kind::protocol, f_.family() == 4 ? kIcmp : kIcmpv6);
@@ -222,6 +235,10 @@ Node Policy::possible(Path path) {
   f_.append(status, {Kind::ct, NFT_CT_STATUS, 0});
   const Node none = d_.either(in_range(d_, status, 0, 0), in_range(d_, status, kConfirmed, kConfirmed));
   return d_.both(possible_behind(path), d_.choose(state(kStateNew), none, d_.yes()));
+}
+
+Node Policy::syn_of_known_connection() {
+  return all({is(Kind::protocol, kTcp), flags_are(kSyn), d_.negate(state(kStateNew))});
 }
 
 Node Policy::possible_behind(Path path) {
@@ -253,90 +270,6 @@ Node Policy::possible_behind(Path path) {
     out = d_.both(out, valid);
     if (path == Path::through) out = d_.both(out, d_.negate(interface_is(kind, "lo")));
   }
-  return out;
-}
-
-std::vector<Node> Policy::wishes(Path path) {
-  std::vector<Node> out;
-  if (path != Path::from_gatehouse) out.push_back(d_.negate(banned()));
-  for (const Kind kind : {Kind::iifname, Kind::oifname}) {
-    const bool there = kind == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
-    if (!there) continue;
-    std::vector<Node> zones;
-    for (const site::Zone& z : site_.zones) zones.push_back(interface_is(kind, z.interface));
-    out.push_back(any(zones));
-  }
-  if (path == Path::through) {
-    std::vector<Node> turning;  // out where it came in
-    for (const site::Zone& z : site_.zones)
-      turning.push_back(
-          d_.both(interface_is(Kind::iifname, z.interface), interface_is(Kind::oifname, z.interface)));
-    out.push_back(d_.negate(any(turning)));
-  }
-  for (const site::Zone& z : site_.zones) {
-    if (z.untrusted && path != Path::from_gatehouse) out.push_back(interface_is(Kind::iifname, z.interface));
-  }
-  out.push_back(state(kStateNew));
-  Word answer;
-  f_.append(answer, {Kind::fib, route_back_question(), 0});
-  if (path != Path::from_gatehouse) out.push_back(in_range(d_, {answer.back()}, 1, 1));
-  const Node tcp_syn = d_.both(is(Kind::protocol, kTcp), is(Kind::transport, 2, kTcpFlags));
-  const Node udp = is(Kind::protocol, kUdp);
-  out.push_back(any({tcp_syn, udp, icmp(f_.family() == 4 ? 8 : 128)}));
-  out.push_back(d_.either(tcp_syn, udp));
-  // Two different hosts, told apart by the last byte of their addresses.
-  Word from_byte;
-  Word to_byte;
-  f_.append(from_byte, {Kind::source, 0, f_.family() == 4 ? 3U : 15U});
-  f_.append(to_byte, {Kind::destination, 0, f_.family() == 4 ? 3U : 15U});
-  Node differ = d_.no();
-  for (std::size_t i = 0; i < 8; ++i) {
-    const Node a = in_range(d_, {from_byte[i]}, 1, 1);
-    const Node b = in_range(d_, {to_byte[i]}, 1, 1);
-    differ = d_.either(differ, d_.choose(a, d_.negate(b), b));
-  }
-  out.push_back(differ);
-  // Addresses that hosts have: first any ordinary one, then a host of the site, then the nearest guess.
-  for (const Kind kind : {Kind::source, Kind::destination})
-    out.push_back(d_.negate(address_in(kind, nobodys_outside())));
-  for (const bool known_only : {false, true}) {
-    for (const Kind kind : {Kind::source, Kind::destination}) {
-      // The gatehouse has an address in each of its networks.
-      Kind side = kind == Kind::source ? Kind::iifname : Kind::oifname;
-      if (path == Path::to_gatehouse) side = Kind::iifname;
-      if (path == Path::from_gatehouse) side = Kind::oifname;
-      const bool own = path == (kind == Kind::source ? Path::from_gatehouse : Path::to_gatehouse);
-      std::vector<Node> places;
-      for (const site::Zone& z : site_.zones) {
-        std::vector<IpPrefix> networks = z.networks;
-        if (z.untrusted) networks = outside_examples(site_);
-        if (known_only && !own && !z.hosts.empty()) {
-          networks.clear();
-          for (const site::Host& h : z.hosts) {
-            for (const core::IpAddress& a : h.addresses)
-              networks.push_back({a, static_cast<std::uint8_t>(a.size() * 8)});
-          }
-        }
-        places.push_back(d_.both(interface_is(side, z.interface), address_in(kind, networks)));
-      }
-      out.push_back(any(places));
-    }
-  }
-  Word source_port;
-  f_.append(source_port, {Kind::transport, 0, 0});
-  f_.append(source_port, {Kind::transport, 0, 1});
-  out.push_back(in_range(d_, source_port, 1024, 65535));
-  out.push_back(is(Kind::hop_limit, 64));
-  // Not a network's first address, and a port that is one.
-  Word last_byte;
-  for (const Kind kind : {Kind::source, Kind::destination}) {
-    last_byte.clear();
-    f_.append(last_byte, {kind, 0, f_.family() == 4 ? 3U : 15U});
-    out.push_back(in_range(d_, last_byte, 2, 250));
-  }
-  Word port;
-  f_.append(port, {Kind::transport, 0, 3});
-  out.push_back(in_range(d_, port, 1, 255));
   return out;
 }
 

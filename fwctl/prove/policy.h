@@ -39,11 +39,15 @@ class Policy {
   Node admitted();
   // New connections whose source the policy hides, of the packets as they leave.
   Node hidden(Path path);
+  // Which packets the SYN proxy takes, and what it says.
+  Node answered(Path path);
 
   // The packets that can exist on this path, as far as headers and connection tracking say.
   // `notrack` rules do not change it: the state is the one that tracking alone would give.
   Node possible(Path path);
-  // The same of packets behind the translation of destinations.
+  // A SYN alone, in a state that is not a first packet's.
+  Node syn_of_known_connection();
+  // The same as possible() of packets behind the translation of destinations.
   Node possible_behind(Path path);
   // Narrower and narrower choices of an example, the most wished for first.
   std::vector<Node> wishes(Path path);
@@ -74,7 +78,19 @@ class Policy {
   Node ports_are(site::Transport transport, std::uint16_t first, std::uint16_t last);
   Node limited(const site::Service& service, site::Transport transport);
   Node first_packets();
-  Node tracked(Node rest);
+  // What becomes of packets that belong to no connection although they are not refused.
+  using Stateless = std::vector<std::pair<Node, Node>>;
+  Node tracked(Node rest, const Stateless& stateless = {});
+  Node flags_are(std::uint8_t flags);
+  Node by_a_program();
+  Node at_answered(const site::Service& service, bool as_source);
+  Node way_to(const site::Service& service);
+  template <class Each>
+  void for_each_answered(Each each);
+  Node taken_from_tracking();
+  Stateless answered_through();
+  Node handshakes(Node rest);
+  Stateless answers();
   Node decide(Node condition, Node rest) { return d_.choose(condition, d_.leaf(kAccept), rest); }
   Node refuse(Node condition, Node rest) { return d_.choose(condition, d_.leaf(kDrop), rest); }
 

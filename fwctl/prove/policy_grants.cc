@@ -177,8 +177,10 @@ Node Policy::grants(Path path) {
   Grants out(*this, path);
   for (const site::Service& s : site_.services) {
     for (const site::Endpoint& from : s.exposed_to) {
-      for (const site::PortRange& p : s.ports)
-        out.add(from, s.host, p, limits_on(site_, s, p.transport, f_.family()));
+      for (const site::PortRange& p : s.ports) {
+        if (!answered_for(site_, s, from, p.transport))
+          out.add(from, s.host, p, limits_on(site_, s, p.transport, f_.family()));
+      }
     }
   }
   for (const site::Flow& flow : site_.flows) {

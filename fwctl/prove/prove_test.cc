@@ -236,7 +236,7 @@ const Mutation kMutations[] = {
     {"taken out of tracking",
      [](LiveRuleset& r) {
        auto& rules = chain_of(r, "prerouting").rules;
-       rules.insert(rules.begin(), rule({foreign(Meaning::not_tracked, "notrack")}));
+       rules.insert(rules.begin(), rule({NoTrack{}}));
      },
      Answer::differs, "accepts it, the ruleset drops it"},
     {"a set that packets fill", [](LiveRuleset& r) { set_of(r, "ping-from-v4").flags |= NFT_SET_EVAL; },

@@ -1,6 +1,11 @@
 #include "fwctl/prove/ranges.h"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <functional>
+
+#include "core/ip.h"
 
 namespace gatehouse::fwctl::prove {
 
@@ -51,6 +56,22 @@ Ranges ranges_of(Diagrams& d, Node f, const Word& word) {
   };
   walk(f, 0, 0);
   return out;
+}
+
+std::string address_text(Wide first, Wide last, std::uint8_t family) {
+  const std::size_t size = family == 4 ? 4 : 16;
+  const auto address = [&](Wide value) {
+    std::array<std::uint8_t, 16> bytes{};
+    for (std::size_t i = size; i-- > 0; value >>= 8U) bytes[i] = static_cast<std::uint8_t>(value & 0xffU);
+    return core::IpAddress::from_bytes(core::ByteView(bytes).first(size));
+  };
+  if (first == last) return address(first).to_string();
+  const Wide span = first ^ last;
+  const bool aligned = (span & (span + 1)) == 0 && (first & span) == 0;
+  if (!aligned) return address(first).to_string() + "-" + address(last).to_string();
+  std::size_t length = size * 8;
+  for (Wide rest = span; rest != 0; rest >>= 1U) --length;
+  return fmt::format("{}/{}", address(first).to_string(), length);
 }
 
 }  // namespace gatehouse::fwctl::prove

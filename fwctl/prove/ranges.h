@@ -24,4 +24,7 @@ struct Ranges {
 inline constexpr std::size_t kMostRanges = 1024;
 Ranges ranges_of(Diagrams& d, Node f, const Word& word);
 
+// Of addresses: "10.0.0.1", "10.0.0.0/8", "10.0.0.1-10.0.0.9".
+std::string address_text(Wide first, Wide last, std::uint8_t family);
+
 }  // namespace gatehouse::fwctl::prove

@@ -1,6 +1,7 @@
 // The order in which a packet meets base chains.
 #include <fmt/format.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
@@ -147,6 +148,15 @@ std::string meter_text(const ConnectionCount& count, int source_bits) {
                      of_source(source_bits));
 }
 
+std::string answer_text(const SynProxying& e) {
+  const auto has = [&](std::uint32_t flag) { return (e.flags & flag) != 0; };
+  return fmt::format(
+      "answers of the SYN proxy:{}{}{}{}{}", has(NF_SYNPROXY_OPT_MSS) ? fmt::format(" mss {}", e.mss) : "",
+      has(NF_SYNPROXY_OPT_WSCALE) ? fmt::format(" wscale {}", e.window_scale) : "",
+      has(NF_SYNPROXY_OPT_TIMESTAMP) ? " timestamp" : "", has(NF_SYNPROXY_OPT_SACK_PERM) ? " sack-perm" : "",
+      has(NF_SYNPROXY_OPT_ECN) ? " ecn" : "");
+}
+
 Writes writes_of(const LiveRuleset& ruleset) {
   Writes out;
   for (const LiveTable& t : ruleset.tables) {
@@ -155,9 +165,10 @@ Writes writes_of(const LiveRuleset& ruleset) {
         for (const Expression& e : r.expressions) {
           if (const auto* fib = std::get_if<LoadFib>(&e))
             out.asks_route_to_destination |= (fib->flags & NFTA_FIB_F_DADDR) != 0;
+          out.untracks |= std::holds_alternative<NoTrack>(e);
+          out.answers |= std::holds_alternative<SynProxying>(e);
           const auto* x = std::get_if<Foreign>(&e);
           if (x == nullptr) continue;
-          out.untracks |= x->meaning == Meaning::not_tracked;
           if (x->meaning != Meaning::write) continue;
           if (x->target == WriteTarget::meta) out.meta.insert(x->key);
           if (x->target == WriteTarget::ct) out.ct.insert(x->key);

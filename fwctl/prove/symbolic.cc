@@ -122,7 +122,7 @@ Symbolic::Flow Symbolic::base_flow(const BaseStep& step) {
   return out;
 }
 
-Node Symbolic::path(Path path) {
+Node Symbolic::on_the_way(Path path) {
   const std::vector<BaseStep> steps = steps_of(ruleset_, path, f_.family());
   Flow rest{d_.leaf(kAccept), d_.leaf(kAccept)};
   Node translated = rest.tracked;  // what comes behind all translation at this hook

@@ -49,12 +49,19 @@ struct Writes {
   std::set<std::uint32_t> meta, ct;
   std::set<std::pair<std::uint32_t, std::uint32_t>> payload;  // base, offset of each byte
   bool untracks = false;
+  bool answers = false;                    // a SYN proxy
   bool asks_route_to_destination = false;  // `fib daddr`
 };
 Writes writes_of(const LiveRuleset& ruleset);
 
 // The words of a translation that the policy asks for.
 inline constexpr std::string_view kMasquerade = "masquerade";
+
+// What the SYN proxy says in the host's place, and why it may say nothing.
+std::string answer_text(const SynProxying& e);
+inline constexpr std::string_view kHandshake = "it completes a handshake that the SYN proxy began";
+// What the SYN that the proxy sends for a client has of its own; the rest is the client's.
+std::map<Variable, bool> handshake_bits(Fields& fields);
 
 // Whether the destination of the packet's connection was translated, and the variables that a new destination
 // decides, with their values.
@@ -87,8 +94,11 @@ class Symbolic {
   // What is given must outlive this.
   Symbolic(Diagrams& diagrams, Fields& fields, const LiveRuleset& ruleset, LargeSets& large);
 
-  // Leaves: accept, drop, reject and mixtures.
+  // Leaves: accept, drop, reject and mixtures. What becomes of a packet that the SYN proxy takes is what
+  // becomes of the SYN that it sends for it.
   Node path(Path path);
+  // Which packets it takes, and what it says.
+  Node answered(Path path);
   // What `after` says about packets behind the translation of destinations, said about packets as they come.
   Node before_translation(Path path, Node after);
   // New connections whose source is hidden by masquerading, of the packets as they leave.
@@ -123,7 +133,9 @@ class Symbolic {
   Node resolve(Node here, Node bound, Node rest);
   Node only(Node here, Reason which);
   Node rewritten(const Rewrite& rewrite, Node rest);
-  Node substituted(const Rewrite& rewrite, Node rest);
+  Node substituted(const std::map<Variable, bool>& fixed, Node rest);
+  Node on_the_way(Path path);
+  Node handshake(Path path);
   Node inside_after(const LargeSet& large, const std::map<Variable, bool>& fixed);
   Node verdict_node(const LiveTable& table, const KernelVerdict& verdict, const Place& place, bool untracked);
 

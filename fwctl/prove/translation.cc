@@ -1,12 +1,12 @@
 // Translated addresses: what lies behind a translation is asked of the packet as it is then.
+#include <fmt/format.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
 #include <functional>
 
-#include "fwctl/prove/load.h"
-#include "fwctl/prove/relation_rows.h"
-#include "fwctl/prove/symbolic.h"
+#include "fwctl/prove/rule_reader.h"
 
 namespace gatehouse::fwctl::prove {
 
@@ -30,6 +30,47 @@ Bit destination_translated(Fields& f) {
   Word status;
   f.append(status, {Kind::ct, NFT_CT_STATUS, 0});
   return status[2];  // IPS_DST_NAT, bit 5
+}
+
+std::optional<Bytes> Symbolic::RuleReader::constant_in(Slot slot, std::size_t bytes) {
+  const Word word = fetch(slot, bytes);
+  Bytes out(bytes, 0);
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (!word[i].is_constant()) return std::nullopt;
+    if (word[i].is_set()) out[i / 8] = static_cast<std::uint8_t>(out[i / 8] | 0x80U >> i % 8);
+  }
+  return out;
+}
+
+void Symbolic::RuleReader::step(const Translate& e) {
+  const std::uint8_t family = e.family == NFPROTO_IPV4 ? 4 : e.family == NFPROTO_IPV6 ? 6 : 0;
+  if (family != 0 && family != place_.family) return;
+  Rewrite rewrite;
+  rewrite.destination = e.type == NFT_NAT_DNAT;
+  const auto take = [&](std::optional<Slot> slot, std::size_t bytes, Bytes& to) {
+    if (!slot) return true;
+    const auto value = constant_in(*slot, bytes);
+    if (value) to = *value;
+    return value.has_value();
+  };
+  if (!take(e.address, place_.family == 4 ? 4 : 16, rewrite.address) || !take(e.port, 2, rewrite.port))
+    return done_ ? void() : give_up("a translation to an address that the packet decides");
+  std::string text = rewrite.destination ? "dnat" : "snat";
+  for (const Bytes* part : {&rewrite.address, &rewrite.port}) {
+    text += " ";
+    for (const std::uint8_t b : *part) text += fmt::format("{:02x}", b);
+  }
+  translate(std::move(rewrite), text);
+}
+
+void Symbolic::RuleReader::step(const MasqueradeSource& e) {
+  translate({}, e.flags == 0 ? std::string(kMasquerade) : fmt::format("masquerade flags {:#x}", e.flags));
+}
+
+void Symbolic::RuleReader::translate(Rewrite rewrite, const std::string& text) {
+  const Reason which = d_.reason(ReasonKind::translation, text);
+  s_.rewrites_[which] = std::move(rewrite);
+  finish(d_.leaf(Leaf{kTranslate, {which}}));
 }
 
 std::vector<Reason> Symbolic::translations_in(Node f) {
@@ -76,11 +117,10 @@ Node Symbolic::rewritten(const Rewrite& rewrite, Node rest) {
   };
   if (!rewrite.destination) return unknown("rules that come after the translation of the source");
   if (writes_.asks_route_to_destination) return unknown("fib daddr after the translation of the destination");
-  return substituted(rewrite, rest);
+  return substituted(rewritten_bits(f_, rewrite.address, rewrite.port), rest);
 }
 
-Node Symbolic::substituted(const Rewrite& rewrite, Node rest) {
-  const std::map<Variable, bool> fixed = rewritten_bits(f_, rewrite.address, rewrite.port);
+Node Symbolic::substituted(const std::map<Variable, bool>& fixed, Node rest) {
   for (const LargeSet& l : large_) {
     const bool concerned = std::any_of(l.key.begin(), l.key.end(), [&](const Word& w) {
       return std::any_of(w.begin(), w.end(),
@@ -121,7 +161,8 @@ Node Symbolic::before_translation(Path path, Node after) {
     for (const Reason which : translations_in(here)) {
       const Rewrite& rewrite = rewrites_.at(which);
       if (!rewrite.destination) continue;
-      out = d_.choose(only(here, which), substituted(rewrite, translated), out);
+      const auto fixed = rewritten_bits(f_, rewrite.address, rewrite.port);
+      out = d_.choose(only(here, which), substituted(fixed, translated), out);
     }
   }
   return out;

@@ -10,6 +10,7 @@
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,17 @@ using core::fail;
 using prove::Packet;
 using prove::Path;
 using Kind = prove::ByteKey::Kind;
+
+// struct virtio_net_hdr, whose own header is no C++.
+struct WireHeader {
+  std::uint8_t flags = 0;
+  std::uint8_t segmentation = 0;
+  std::uint16_t header_length = 0;
+  std::uint16_t segment_size = 0;
+  std::uint16_t checksum_start = 0;
+  std::uint16_t checksum_offset = 0;
+};
+static_assert(sizeof(WireHeader) == 10);
 
 constexpr std::uint16_t kRelatedPort = 40'999;
 constexpr std::int32_t kNfDrop = 0;  // linux/netfilter.h, which cannot stand beside netinet/in.h
@@ -129,7 +141,7 @@ core::Status Replay::open_device(const std::string& name, std::uint32_t index) {
     (void)ioctl(d.fd.get(), TUNSETIFINDEX, &wanted);  // a rule that asks for it will show if it failed
   }
   ifreq request{};
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
   name.copy(request.ifr_name, IFNAMSIZ - 1);
   if (ioctl(d.fd.get(), TUNSETIFF, &request) != 0) return core::fail_errno(errno, "make the device " + name);
   GH_CHECK(network_.link_up(name));
@@ -154,10 +166,16 @@ core::Status Replay::load(const RulesetCopy& copy) {
   GH_CHECK(kernel_.paste(copy));
   GH_TRY(loaded_, kernel_.read_all());
   GH_CHECK(kernel_.add_trace_table());
+  asks_user_ = false;
   for (const LiveTable& t : loaded_.tables) {
     for (const KernelChain& c : t.table.chains) {
-      for (std::size_t i = 0; i < c.rules.size(); ++i)
+      for (std::size_t i = 0; i < c.rules.size(); ++i) {
         rules_[c.rules[i].handle][t.name() + ' ' + c.name] = i + 1;
+        for (const Expression& e : c.rules[i].expressions) {
+          const auto* load = std::get_if<LoadMeta>(&e);
+          asks_user_ = asks_user_ || (load != nullptr && load->key == NFT_META_SKUID);
+        }
+      }
     }
   }
   return {};
@@ -201,12 +219,29 @@ core::Status Replay::prepare(const Packet& p, bool set_up) {
   return {};
 }
 
-core::Status Replay::put_on_path(const Packet& p, const std::vector<std::uint8_t>& bytes) {
-  if (p.path != Path::from_gatehouse) {
-    if (::write(device(p.interface(Kind::iifname))->fd.get(), bytes.data(), bytes.size()) < 0)
-      return core::fail_errno(errno, "send the packet");
-    return {};
+// As a card that checks checksums gives it: the kernel's SYN proxy judges those of IPv6 as if they were of
+// IPv4 (nft_synproxy.c: nft_synproxy_do_eval) unless somebody has checked them.
+core::Status Replay::receive_on(const Device& device, std::vector<std::uint8_t> bytes, bool checked) {
+  constexpr std::size_t kVersion6Header = 40;
+  constexpr std::uint16_t kTcpChecksum = 16;
+  constexpr std::uint8_t kChecksummed = 1;  // VIRTIO_NET_HDR_F_NEEDS_CSUM
+  WireHeader header;
+  const bool tcp6 = bytes.size() > kVersion6Header && bytes[0] >> 4U == 6 && bytes[6] == kProtocolTcp;
+  if (checked && tcp6) {
+    header.flags = kChecksummed;
+    header.checksum_start = kVersion6Header;
+    header.checksum_offset = kTcpChecksum;
   }
+  const std::array<iovec, 2> parts = {{{&header, sizeof header}, {bytes.data(), bytes.size()}}};
+  if (::writev(device.fd.get(), parts.data(), parts.size()) < 0)
+    return core::fail_errno(errno, "send the packet");
+  return {};
+}
+
+core::Status Replay::put_on_path(const Packet& p, const std::vector<std::uint8_t>& bytes) {
+  if (p.path != Path::from_gatehouse)
+    return receive_on(*device(p.interface(Kind::iifname)), bytes,
+                      p.byte({Kind::ct_state}) != prove::kStateInvalid);
   const core::IpAddress to = p.address(Kind::destination);
   sockaddr_storage address{};
   socklen_t length = sizeof(sockaddr_in);
@@ -243,6 +278,10 @@ core::Result<KernelTrace> Replay::send(const Packet& p) {
   if (inbound && device(in) == nullptr) return fail(Errc::unsupported, "no device for the interface " + in);
   if (p.path != Path::to_gatehouse && device(out) == nullptr)
     return fail(Errc::unsupported, "no device for the interface " + out);
+  // The socket that it would be sent by is root's.
+  if (!inbound && asks_user_ && !p.user())
+    return fail(Errc::unsupported,
+                "what no program sends cannot be sent here; add `user 0`, or another number");
   if (source == destination) return fail(Errc::unsupported, "the source is the destination");
   if (!ordinary(destination)) return fail(Errc::unsupported, "no route leads to " + destination.to_string());
   const bool back = (p.byte({Kind::fib, prove::route_back_question(), 0}) & 1) != 0;

@@ -48,6 +48,7 @@ class Replay {
   const Device* device(const std::string& name) const;
   core::Status ban(const prove::Packet& packet, bool set_up);
   core::Status prepare(const prove::Packet& packet, bool set_up);
+  static core::Status receive_on(const Device& device, std::vector<std::uint8_t> bytes, bool checked);
   core::Status put_on_path(const prove::Packet& packet, const std::vector<std::uint8_t>& bytes);
   core::Result<KernelTrace> collect(const prove::Packet& packet);
   std::string place_of(const TraceEvent& e) const;
@@ -58,6 +59,7 @@ class Replay {
   std::vector<Device> devices_;
   core::UniqueFd raw4_, raw6_;
   LiveRuleset loaded_;
+  bool asks_user_ = false;  // a rule asks whose program sends a packet
   std::map<std::uint64_t, std::map<std::string, std::size_t>> rules_;  // handle, "family table chain": number
 };
 

@@ -182,6 +182,7 @@ class Checker {
       unknown("domain", service.domain, service.where, site_.mac.domains);
     }
     check_ssh(service);
+    check_syn_proxy(site_, service, diagnostics_);
     for (const Service& other : site_.services) {
       if (&other == &service) break;
       if (!(other.host.zone == service.host.zone && other.host.host == service.host.host)) continue;

@@ -56,6 +56,61 @@ std::string with_limit(const std::string& limit) {
          "}\nmac:\n  objects: {p: {ports: [tcp/80]}}\n  domains: {web: {exec: /bin/w, allow: [{bind: p}]}}\n";
 }
 
+std::string with_syn_proxy(const std::string& host, const std::string& ports, const std::string& expose,
+                           const std::string& proxy) {
+  return "site: a\nzones:\n  out: {interface: e0, networks: any, hosts: {friend: [192.0.2.9]}}\n"
+         "  dmz: {interface: e1, networks: [10.1.0.0/16], hosts: {web: [10.1.0.5]}}\n"
+         "services:\n  web: {host: " +
+         host + ", exec: /bin/w, ports: [" + ports + "], expose: [" + expose +
+         "], domain: web, syn-proxy: " + proxy +
+         "}\nmac:\n  objects: {p: {ports: [" +
+         ports +
+         "]}}\n"
+         "  domains: {web: {exec: /bin/w, allow: [{bind: p}]}}\n";
+}
+
+TEST(SynProxies, AreRead) {
+  core::Diagnostics diagnostics;
+  const auto plain = load(with_syn_proxy("dmz/web", "tcp/80", "out", "true"), diagnostics);
+  ASSERT_TRUE(plain && plain->services[0].syn_proxy) << diagnostics.render_all();
+  EXPECT_EQ(plain->services[0].syn_proxy->mss_of(4), 1460);
+  EXPECT_EQ(plain->services[0].syn_proxy->mss_of(6), 1440);
+  const auto none = load(with_syn_proxy("dmz/web", "tcp/80", "out", "false"), diagnostics);
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(none->services[0].syn_proxy);
+  const auto said = load(with_syn_proxy("dmz/web", "tcp/80, udp/80", "dmz, out",
+                                        "{mss: 8960, window-scale: 10, timestamps: false, sack: false}"),
+                         diagnostics);
+  ASSERT_TRUE(said && said->services[0].syn_proxy) << diagnostics.render_all();
+  const SynProxy& p = *said->services[0].syn_proxy;
+  EXPECT_EQ(p.mss, 8960);
+  EXPECT_EQ(p.window_scale, 10);
+  EXPECT_FALSE(p.timestamps || p.sack);
+}
+
+TEST(SynProxies, WhatCouldNotWorkIsRefused) {
+  struct Row {
+    const char *host, *ports, *expose, *proxy, *message;
+  };
+  const Row rows[] = {
+      {"gatehouse", "tcp/80", "out", "true", "not before its own ports"},
+      {"out/friend", "tcp/80", "out", "true", "before hosts of trusted zones"},
+      {"dmz/web", "udp/80", "out", "true", "has no TCP port to answer for"},
+      {"dmz/web", "tcp/80", "dmz", "true", "is not exposed to the untrusted zone"},
+      {"dmz/web", "tcp/80", "out/friend", "true", "before it knows who may connect"},
+      {"dmz/web", "tcp/80", "out", "[]", "expected `true`, `false` or a mapping"},
+      {"dmz/web", "tcp/80", "out", "{mss: 535}", "535"},
+      {"dmz/web", "tcp/80", "out", "{scale: 7}", "scale"},
+  };
+  for (const Row& row : rows) {
+    core::Diagnostics diagnostics;
+    EXPECT_FALSE(load(with_syn_proxy(row.host, row.ports, row.expose, row.proxy), diagnostics))
+        << row.message;
+    EXPECT_NE(diagnostics.render_all().find(row.message), std::string::npos)
+        << row.message << diagnostics.render_all();
+  }
+}
+
 TEST(Limits, AreRead) {
   core::Diagnostics diagnostics;
   const auto site = load(with_limit("{new: 200/second, burst: 7, new-per-source: 30/minute, open: 9, "

@@ -74,6 +74,7 @@ Service read_service(const YamlNode& key, const YamlNode& node, Diagnostics& dia
   service.ports = read_ports(map, "ports");
   service.exposed_to = read_endpoints(map, "expose");
   service.limit = read_limit(map.optional("limit"), "limit of service `" + key.text + "`", true, diagnostics);
+  service.syn_proxy = read_syn_proxy(map.optional("syn-proxy"), diagnostics);
   service.domain = map.string("domain");
   service.seccomp = map.string("seccomp");
   service.ssh = map.boolean("remote-administration", false);

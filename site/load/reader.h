@@ -29,6 +29,10 @@ bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 std::optional<ConnectionLimit> read_limit(const YamlNode* node, const std::string& what, bool by_source,
                                           Diagnostics& diagnostics);
 
+// A `syn-proxy` of a service: `true`, or a mapping of what it says; null or `false`: none.
+std::optional<SynProxy> read_syn_proxy(const YamlNode* node, Diagnostics& diagnostics);
+void check_syn_proxy(const Site& site, const Service& service, Diagnostics& diagnostics);
+
 // The `nat` section, and what needs the whole model.
 Nat read_nat(const YamlNode* node, Diagnostics& diagnostics);
 void check_nat(const Site& site, Diagnostics& diagnostics);

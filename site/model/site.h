@@ -84,6 +84,20 @@ struct ConnectionLimit {
   bool by_source() const { return opened_by_source.count != 0 || open_by_source != 0; }
 };
 
+// The gatehouse completes the handshake of a TCP connection from outside before the host hears of it. What it
+// says in the host's place must be what the host would say.
+struct SynProxy {
+  std::uint16_t mss = 1460;  // over IPv4; over IPv6 20 less, which is what its header is longer
+  std::uint8_t window_scale = 7;
+  bool timestamps = true;
+  bool sack = true;
+  SourcePos where;
+
+  std::uint16_t mss_of(std::uint8_t version) const {
+    return static_cast<std::uint16_t>(version == 4 ? mss : mss - 20);
+  }
+};
+
 // A program that serves ports on one host.
 struct Service {
   std::string name;
@@ -93,6 +107,7 @@ struct Service {
   std::vector<PortRange> ports;      // what it binds; may be empty
   std::vector<Endpoint> exposed_to;  // who may connect to `ports`
   std::optional<ConnectionLimit> limit;
+  std::optional<SynProxy> syn_proxy;  // for connections from the untrusted zone
   std::string domain;   // MAC domain it runs in
   std::string seccomp;  // seccomp profile name; empty: none
   bool ssh = false;     // this is remote administration: only the admin host may reach it

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "tests/netns/fwctl_machine.h"
+#include "tests/netns/fwctl_network.h"
 
 namespace gatehouse::test {
 namespace {
@@ -97,6 +98,33 @@ TEST_F(FwctlBlocklist, GarbageIsRefusedWithItsLineAndChangesNothing) {
   ASSERT_EQ(m_->run("rm " + m_->directory() + "/list.txt").status, 0);
   EXPECT_EQ(m_->fwctl("apply " + site_).status, 2);
   EXPECT_EQ(m_->ruleset(), before);
+}
+
+class FwctlBlocked : public FwctlNetwork {};
+
+TEST_F(FwctlBlocked, AListedSourceIsDroppedAndItsNeighbourPasses) {
+  ASSERT_TRUE(
+      topology_->outside.run("ip addr add 198.51.100.3/24 dev eth0; ip addr add 198.51.100.4/24 dev eth0\n"
+                             "ip -6 addr add 2001:db8:ff::3/64 dev eth0 nodad"));
+  const Listener web(topology_->servers, 80);
+  site::Site site = full_site();
+  const auto range = [&](const char* first, const char* last) {
+    site.firewall.blocked.push_back({*core::IpAddress::parse(first), *core::IpAddress::parse(last)});
+  };
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    const core::IpAddress host = core::IpAddress::v4(0x2d000000U + i * 3);
+    site.firewall.blocked.push_back({host, host});
+  }
+  range("198.51.100.3", "198.51.100.3");
+  range("198.51.100.4", "198.51.100.7");
+  range("2001:db8:ff::3", "2001:db8:ff::3");
+  put(site);
+  EXPECT_EQ(proof(site), "holds");
+  EXPECT_TRUE(dial(topology_->outside, "198.51.100.2", "10.66.1.10", 80, 2000));
+  EXPECT_TRUE(dial(topology_->outside, "2001:db8:ff::2", "fd66:1::10", 80, 2000));
+  EXPECT_FALSE(dial(topology_->outside, "198.51.100.3", "10.66.1.10", 80));
+  EXPECT_FALSE(dial(topology_->outside, "198.51.100.4", "10.66.1.10", 80));
+  EXPECT_FALSE(dial(topology_->outside, "2001:db8:ff::3", "fd66:1::10", 80));
 }
 
 }  // namespace

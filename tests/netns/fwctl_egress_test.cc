@@ -73,7 +73,7 @@ TEST_F(FwctlEgress, TheKernelAgrees) {
     for (const char* text : {"out wan0 tcp 198.51.100.1:4000 > 9.9.9.9:443 user 4711",
                              "out wan0 tcp 198.51.100.1:4000 > 9.9.9.9:443 user 4712",
                              "out wan0 udp [2001:db8:ff::1]:4000 > [2a00::1]:53 user 4711",
-                             "out wan0 tcp 198.51.100.1:4000 > 9.9.9.9:443"}) {
+                             "out wan0 tcp 198.51.100.1:4000 > 9.9.9.9:443 user 0"}) {
       const auto packet = fwctl::prove::parse_packet(text, [](const std::string& name) { return name; });
       ASSERT_TRUE(packet) << packet.error().to_string();
       const auto kernel = replay->send(*packet);
@@ -81,6 +81,12 @@ TEST_F(FwctlEgress, TheKernelAgrees) {
       EXPECT_EQ(kernel->steps, fwctl::steps_of(fwctl::prove::interpret(*live, *packet))) << text;
       EXPECT_EQ(kernel->dropped, std::string(text).find("4711") == std::string::npos) << text;
     }
+    // What is sent there is somebody's: a packet of nobody is refused, not taken for root's.
+    const auto nobodys = fwctl::prove::parse_packet("out wan0 tcp 198.51.100.1:4000 > 9.9.9.9:443",
+                                                    [](const std::string& name) { return name; });
+    ASSERT_TRUE(nobodys);
+    const auto refused = replay->send(*nobodys);
+    EXPECT_FALSE(refused);
   }).join();
 }
 

@@ -118,5 +118,24 @@ TEST_F(FwctlFlows, WhatIsNotCertainStays) {
   EXPECT_THAT(end(full_site()).ended, ElementsAre(HasSubstr("> 10.66.1.10:80")));
 }
 
+// The first packet of an answered connection goes by way of the gatehouse's own SYN.
+TEST_F(FwctlFlows, AnsweredConnectionsAreJudgedByWhatIsSentForThem) {
+  ASSERT_TRUE(topology_->gatehouse.run("echo 0 >/proc/sys/net/netfilter/nf_conntrack_tcp_loose"));
+  site::Site site = full_site();
+  site.services[0].syn_proxy.emplace();
+  put(site);
+  auto web = Pair::open(topology_->outside, "198.51.100.2", topology_->servers, "10.66.1.10", 80);
+  auto web6 = Pair::open(topology_->outside, "2001:db8:ff::2", topology_->servers, "fd66:1::10", 443);
+  ASSERT_TRUE(web && web6);
+  ASSERT_TRUE(web->works() && web6->works());
+  EXPECT_EQ(end(site).ended.size(), 0U);
+  EXPECT_TRUE(web->works() && web6->works());
+  std::erase_if(site.services[0].ports, [](const site::PortRange& p) { return p.first == 443; });
+  put(site);
+  EXPECT_EQ(end(site).ended.size(), 1U);
+  EXPECT_TRUE(web->works());
+  EXPECT_FALSE(web6->works());
+}
+
 }  // namespace
 }  // namespace gatehouse::test

@@ -8,7 +8,9 @@
 
 #include <array>
 #include <csignal>
+#include <optional>
 #include <random>
+#include <utility>
 
 #include "core/os.h"
 #include "tests/netns/fwctl_machine.h"
@@ -54,19 +56,31 @@ class FwctlKill : public OnMachine {
     }
     FAIL() << "the guard did not start";
   }
-  void kill_in_the_middle(Trial& t, unsigned after_us) const {
+  // How long an apply takes depends on the machine and on what else it does.
+  static void wait_until_in_force(const Trial& t) {
+    for (int i = 0; i < 400 && t.ruleset() == t.before; ++i) usleep(5'000);
+  }
+  // After so long, or if nothing is said once the change is in force.
+  void kill_in_the_middle(Trial& t, std::optional<unsigned> after_us) const {
+    const auto wait = [&] {
+      if (after_us) {
+        usleep(*after_us);
+      } else {
+        wait_until_in_force(t);
+      }
+    };
     const std::string apply = "apply --confirm-within 2s " + large_;
     if (t.victim == Victim::init) {
       // The shell is the init: with it everything in its namespace ends.
       const pid_t child = t.machine.start_command(fmt::format(
           "unshare --pid --fork --kill-child=KILL sh -c '{} {}; sleep 9'", GATEHOUSE_FWCTL, apply));
-      usleep(after_us);
+      wait();
       end(child);
       start_guard(t);  // as whatever starts the namespace again would
       return;
     }
     const pid_t child = t.machine.start(apply);
-    usleep(after_us);
+    wait();
     if (t.victim == Victim::guard) {
       end(t.guard);
       t.guard = -1;
@@ -86,6 +100,7 @@ TEST_F(FwctlKill, TheRulesetIsTheOldOrTheNewOneAndGoesBackInTime) {
   const std::string changed = m_->ruleset();
   std::mt19937 random(7);
   std::array<int, 3> in_force{};
+  std::array<bool, 3> killed_late{};
   std::size_t done = 0;
   while (done < trials) {
     std::vector<Trial> all;
@@ -97,7 +112,10 @@ TEST_F(FwctlKill, TheRulesetIsTheOldOrTheNewOneAndGoesBackInTime) {
     }
     for (Trial& t : all) {
       const unsigned extra = t.victim == Victim::init ? 20'000 : 0;  // until the namespace is there
-      kill_in_the_middle(t, extra + static_cast<unsigned>(random() % kLongestApply_us));
+      const unsigned after_us = extra + static_cast<unsigned>(random() % kLongestApply_us);
+      // One of each is killed late for certain, all others at any moment.
+      const bool late = !std::exchange(killed_late[static_cast<std::size_t>(t.victim)], true);
+      kill_in_the_middle(t, late ? std::nullopt : std::optional(after_us));
       const std::string now = t.ruleset();
       EXPECT_TRUE(now == t.before || now == changed) << now;
       in_force[static_cast<std::size_t>(t.victim)] += now == changed ? 1 : 0;

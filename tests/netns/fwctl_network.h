@@ -82,6 +82,11 @@ class Listener {
     }
   }
   void close_accepted() { accepted_.clear(); }
+  // The sockets of all connections there are now.
+  std::vector<core::UniqueFd> take_all() {
+    (void)accept_all();
+    return std::exchange(accepted_, {});
+  }
 
  private:
   core::UniqueFd fd_;

@@ -13,6 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Key;
 using ::testing::Not;
 
 class FwctlPlan : public CommandInNamespace {
@@ -77,7 +78,7 @@ TEST_F(FwctlPlan, WhoeverCommitsIsNamed) {
   EXPECT_NE(commits[1].pid, 0U);
   EXPECT_EQ(commits[1].generation, commits[0].generation + 1);
   EXPECT_THAT(commits[1].tables, Contains("inet gatehouse"));
-  EXPECT_THAT(commits[1].changed_sets, Contains("never-outside-v4"));
+  EXPECT_THAT(commits[1].changed_sets, Contains(Key("never-outside-v4")));
   EXPECT_FALSE(commits[0].lost || commits[1].lost);
 }
 

@@ -33,7 +33,7 @@ Diagrams::Diagrams(std::size_t most_nodes)
 }
 
 Node Diagrams::leaf(Leaf leaf) {
-  if (leaf.outcomes == kTranslate) {
+  if (leaf.outcomes == kTranslate || leaf.outcomes == kAnswer) {
     std::erase_if(leaf.reasons, [&](Reason r) { return reason_kind(r) != ReasonKind::translation; });
   } else if (single(leaf.outcomes)) {
     leaf.reasons.clear();

@@ -27,6 +27,7 @@ enum Outcome : std::uint16_t {
   kContinueUntracked = 256,
   kReturnUntracked = 512,
   kTranslate = 1024,  // accepted, with another address; the leaf's one reason says which
+  kAnswer = 2048,     // given to the SYN proxy; a reason says what that says
 };
 using Outcomes = std::uint16_t;
 // The marked outcome that belongs to a plain one.
@@ -42,7 +43,7 @@ enum class ReasonKind : std::uint8_t { rate, unknown, translation };
 
 struct Leaf {
   Outcomes outcomes = 0;
-  std::vector<Reason> reasons;  // sorted; empty when there is one outcome, unless that is a translation
+  std::vector<Reason> reasons;  // sorted; empty when there is one outcome, unless that has a reason
   friend bool operator==(const Leaf&, const Leaf&) = default;
 };
 
