@@ -7,6 +7,8 @@
 #include "fwctl/model/common_sets.h"
 #include "fwctl/model/dispatch.h"
 #include "fwctl/model/origin.h"
+#include "fwctl/model/rule_parts.h"
+#include "fwctl/model/shared_chains.h"
 #include "fwctl/model/syn_proxy.h"
 #include "fwctl/model/translate.h"
 
@@ -20,36 +22,9 @@ using core::IpPrefix;
 constexpr const char* kPing4 = "ping-from-v4";
 constexpr const char* kPing6 = "ping-from-v6";
 
-constexpr std::uint8_t kMldQuery = 130;
 constexpr std::uint8_t kEchoRequest4 = 8;
 constexpr std::uint8_t kEchoRequest6 = 128;
 constexpr std::size_t kMaxNameBytes = 64;
-
-Verdict accept() {
-  return {VerdictKind::accept, {}};
-}
-Verdict refuse() {
-  return {VerdictKind::go_to, std::string(kRefuseChain)};
-}
-
-Rule rule(std::vector<Match> matches, Verdict verdict, Origin origin) {
-  Rule out;
-  out.matches = std::move(matches);
-  out.counter = true;
-  out.outcome = std::move(verdict);
-  out.origin = std::move(origin);
-  return out;
-}
-
-Match is(Field field, std::uint8_t value) {
-  return FieldIs{field, Value::of_u8(value)};
-}
-Match in(std::vector<Field> key, const char* set) {
-  return InSet{std::move(key), set, false};
-}
-Match not_in(std::vector<Field> key, const char* set) {
-  return InSet{std::move(key), set, true};
-}
 
 class Builder {
  public:
@@ -63,6 +38,7 @@ class Builder {
     add_blocked_sets();
     GH_CHECK(add_ping_sets());
     out_.chains.push_back(refuse_chain());
+    add_shared_chains(out_);
     Dispatcher dispatcher(site_);
     for (const site::Service& s : site_.services) GH_CHECK(dispatcher.add_service(s));
     for (std::size_t i = 0; i < site_.flows.size(); ++i) GH_CHECK(dispatcher.add_flow(site_.flows[i], i + 1));
@@ -132,7 +108,7 @@ class Builder {
         }
         if (set.listed.empty()) continue;
         Rule block =
-            rule({in({Field::iifname}, kUntrusted),
+            rule({is_untrusted(site_, Field::iifname),
                   InSet{{v4 ? Field::ip_saddr : Field::ip6_saddr}, set.name, false}},
                  {VerdictKind::drop, {}},
                  make_origin(site_.firewall.blocklists.empty() ? core::SourcePos{}
@@ -214,22 +190,18 @@ class Builder {
                        built_in("banned for a time")));
     }
     r.insert(r.end(), blocks_.begin(), blocks_.end());
-    r.push_back(rule(
-        {in({Field::ip6_saddr}, kOnLink), is(Field::ip6_hoplimit, 255), in({Field::icmpv6_type}, kNdTypes)},
-        accept(), built_in("neighbour discovery on the link")));
-    r.push_back(
-        rule({in({Field::ip6_saddr}, kOnLink), is(Field::ip6_hoplimit, 1), is(Field::icmpv6_type, kMldQuery)},
-             accept(), built_in("multicast listener query on the link")));
+    r.push_back(leads({in({Field::ip6_saddr}, kOnLink)}, kOnLinkChain, "source on the link"));
     r.push_back(rule({NoRouteBack{}}, refuse(), built_in("no route back through this interface")));
+    // First those from outside: concatenated ranges, as the zones have, are the dearest lookup here.
+    const Verdict outside = proxies_.from_outside.value_or(accept());
+    r.push_back(rule({is_untrusted(site_, Field::iifname), not_in({Field::ip_saddr}, kNeverOutside4)},
+                     outside, built_in("source that may be outside")));
+    r.push_back(rule({is_untrusted(site_, Field::iifname), not_in({Field::ip6_saddr}, kNeverOutside6)},
+                     outside, built_in("source that may be outside")));
     r.push_back(rule({in({Field::iifname, Field::ip_saddr}, kZoneNetworks4)}, accept(),
                      built_in("source in its zone")));
     r.push_back(rule({in({Field::iifname, Field::ip6_saddr}, kZoneNetworks6)}, accept(),
                      built_in("source in its zone")));
-    const Verdict outside = proxies_.from_outside.value_or(accept());
-    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip_saddr}, kNeverOutside4)}, outside,
-                     built_in("source that may be outside")));
-    r.push_back(rule({in({Field::iifname}, kUntrusted), not_in({Field::ip6_saddr}, kNeverOutside6)}, outside,
-                     built_in("source that may be outside")));
     refuse_rest(chain, "spoofed");
     return chain;
   }
@@ -238,10 +210,7 @@ class Builder {
   static void tracked(Chain& chain, const std::vector<Rule>& stateless = {}) {
     auto& r = chain.rules;
     r.push_back(rule({StateIs{CtState::established}}, accept(), built_in("established")));
-    r.push_back(rule({StateIs{CtState::related}, in({Field::icmp_type}, kErrors4)}, accept(),
-                     built_in("errors of known connections")));
-    r.push_back(rule({StateIs{CtState::related}, in({Field::icmpv6_type}, kErrors6)}, accept(),
-                     built_in("errors of known connections, RFC 4890 4.3.1")));
+    r.push_back(leads({StateIs{CtState::related}}, kErrorsChain, "of a known connection"));
     r.insert(r.end(), stateless.begin(), stateless.end());
     r.push_back(rule({StateIs{CtState::invalid}}, refuse(), built_in("no valid state")));
     r.push_back(rule({StateIs{CtState::fresh}, FlagsAre{TcpFlags::syn, true}}, refuse(),
@@ -275,10 +244,7 @@ class Builder {
     auto& r = chain.rules;
     tracked(chain, proxies_.forward);
     // A zone whose interface is down must not find its way out by the default route.
-    r.push_back(rule({in({Field::oifname}, kUntrusted), in({Field::ip_daddr}, kNeverOutside4)}, refuse(),
-                     built_in("destination that is not outside")));
-    r.push_back(rule({in({Field::oifname}, kUntrusted), in({Field::ip6_daddr}, kNeverOutside6)}, refuse(),
-                     built_in("destination that is not outside")));
+    r.push_back(leads({is_untrusted(site_, Field::oifname)}, kLeavesChain, "leaves for the outside"));
     r.insert(r.end(), forwarded_.begin(), forwarded_.end());
     r.insert(r.end(), pings_.begin(), pings_.end());
     r.push_back(dispatch({Field::iifname, Field::oifname}, Dispatcher::kForwardPairs));

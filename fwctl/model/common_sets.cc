@@ -26,7 +26,23 @@ void add_types(Ruleset& out, const char* name, ValueType type, std::initializer_
   out.sets.push_back(std::move(set));
 }
 
+const site::Zone* only_untrusted(const site::Site& site) {
+  const site::Zone* found = nullptr;
+  for (const site::Zone& z : site.zones) {
+    if (!z.untrusted) continue;
+    if (found != nullptr) return nullptr;
+    found = &z;
+  }
+  return found;
+}
+
 }  // namespace
+
+Match is_untrusted(const site::Site& site, Field interface) {
+  if (const site::Zone* zone = only_untrusted(site))
+    return FieldIs{interface, Value::of_interface(zone->interface)};
+  return InSet{{interface}, kUntrusted, false};
+}
 
 core::Status add_zone_sets(const site::Site& site, Ruleset& out) {
   SetBuilder networks4(kZoneNetworks4, {ValueType::ifname, ValueType::ipv4}, true, false,
@@ -55,7 +71,10 @@ core::Status add_zone_sets(const site::Site& site, Ruleset& out) {
     SetBuilder& set = prefix->address.is_v4() ? never4 : never6;
     GH_CHECK(set.add({Interval::of_prefix(*prefix)}, {}, built_in(bogon.what)));
   }
-  for (SetBuilder* b : {&networks4, &networks6, &untrusted, &never4, &never6}) out.sets.push_back(b->take());
+  for (SetBuilder* b : {&networks4, &networks6, &untrusted, &never4, &never6}) {
+    if (b == &untrusted && only_untrusted(site) != nullptr) continue;
+    out.sets.push_back(b->take());
+  }
   return {};
 }
 

@@ -21,6 +21,9 @@ inline constexpr const char* kErrors6 = "icmpv6-errors";
 
 // Which sources belong to which interface, and which addresses are nobody's outside.
 core::Status add_zone_sets(const site::Site& site, Ruleset& out);
+// The interface leads to any network. One such interface, which is the rule, is compared; several are a set,
+// which costs the kernel a hash for each packet and rule.
+Match is_untrusted(const site::Site& site, Field interface);
 // Types of ICMP, and who may send which message of neighbour discovery.
 core::Status add_icmp_sets(const site::Site& site, Ruleset& out);
 // Sources that are refused for a time.
