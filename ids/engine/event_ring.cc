@@ -7,42 +7,38 @@
 namespace gatehouse::ids::engine {
 
 EventRing::EventRing(std::size_t capacity_bytes)
-    : capacity_(std::bit_ceil(std::max<std::size_t>(capacity_bytes, 4096))), bytes_(new char[capacity_]) {}
-
-void EventRing::copy_in(std::uint64_t at, const void* from, std::size_t size) {
-  const std::size_t start = place(at);
-  const std::size_t first = std::min(size, capacity_ - start);
-  std::memcpy(bytes_.get() + start, from, first);
-  std::memcpy(bytes_.get(), static_cast<const char*>(from) + first, size - first);
-}
-
-void EventRing::copy_out(std::uint64_t at, void* to, std::size_t size) const {
-  const std::size_t start = place(at);
-  const std::size_t first = std::min(size, capacity_ - start);
-  std::memcpy(to, bytes_.get() + start, first);
-  std::memcpy(static_cast<char*>(to) + first, bytes_.get(), size - first);
-}
+    : capacity_(std::bit_ceil(std::clamp<std::size_t>(capacity_bytes, 4096, 1U << 28U))),
+      line_mask_(capacity_ / kLineBytes - 1),
+      bytes_(new char[capacity_]),
+      lines_(new std::uint32_t[capacity_ / kLineBytes]) {}
 
 bool EventRing::push(EventKind kind, std::string_view line, std::size_t reserve) {
   const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-  const std::size_t need = line.size() + kHeader;
-  if (need + reserve > capacity_ - (tail - head_seen_)) {
+  if (!has_room(tail, line.size() + reserve)) {
     head_seen_ = head_.load(std::memory_order_acquire);
-    if (need + reserve > capacity_ - (tail - head_seen_)) return false;
+    head_bytes_seen_ = head_bytes_.load(std::memory_order_acquire);
+    if (!has_room(tail, line.size() + reserve)) return false;
   }
-  const auto length = static_cast<std::uint32_t>(line.size());
-  copy_in(tail, &length, sizeof length);
-  copy_in(tail + 4, &kind, 1);
-  copy_in(tail + kHeader, line.data(), line.size());
-  tail_.store(tail + need, std::memory_order_release);
+  const std::size_t start = place(tail_bytes_), first = std::min(line.size(), capacity_ - start);
+  std::memcpy(bytes_.get() + start, line.data(), first);
+  std::memcpy(bytes_.get(), line.data() + first, line.size() - first);
+  lines_[tail & line_mask_] =
+      static_cast<std::uint32_t>(line.size()) << kKindBits | static_cast<std::uint32_t>(kind);
+  tail_bytes_ += line.size();
+  tail_.store(tail + 1, std::memory_order_release);
   return true;
+}
+
+void EventRing::release() {
+  head_bytes_.store(read_bytes_, std::memory_order_release);
+  head_.store(read_, std::memory_order_release);
 }
 
 std::string_view EventRing::line_at(std::uint64_t at, std::size_t size, std::string& room) const {
   const std::size_t start = place(at);
   if (size <= capacity_ - start) return {bytes_.get() + start, size};
-  room.resize(size);
-  copy_out(at, room.data(), size);
+  room.assign(bytes_.get() + start, capacity_ - start);
+  room.append(bytes_.get(), size - (capacity_ - start));
   return room;
 }
 

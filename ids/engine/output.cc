@@ -1,10 +1,12 @@
 #include "ids/engine/output.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace gatehouse::ids::engine {
 
 namespace {
+// A line seldom comes alone, and to wake or write for each costs more than the line does.
 constexpr std::chrono::milliseconds kGather{2};
 // Until a full ring is looked at again: the writer empties a good part of it meanwhile, and who asked all the
 // time would take the processor away from it.
@@ -32,15 +34,14 @@ void OutputPort::write(EventKind kind, std::string_view line) {
       dropped_[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
       return;
     }
-    signal_.fetch_add(1, std::memory_order_release);
-    signal_.notify_one();
     std::this_thread::sleep_for(kWait);
   }
+  if (when_full_ == WhenFull::wait) return;  // the writer looks by itself
   signal_.fetch_add(1, std::memory_order_release);
   signal_.notify_one();
 }
 
-Output::Output(std::size_t ports, WhenFull when_full, std::size_t ring_bytes) {
+Output::Output(std::size_t ports, WhenFull when_full, std::size_t ring_bytes) : when_full_(when_full) {
   for (std::size_t i = 0; i < ports; ++i)
     ports_.push_back(std::unique_ptr<OutputPort>(new OutputPort(ring_bytes, when_full, signal_)));
 }
@@ -67,21 +68,26 @@ void Output::request_reopen() {
   signal_.notify_one();
 }
 
-bool Output::take(EventRing& ring) {
-  // Bounded, so that one busy worker does not keep the others waiting, nor mass events alerts.
-  constexpr int kBatch = 256;
-  return ring.take(kBatch, room_, [&](EventKind kind, std::string_view line) {
+Output::Found Output::take(EventRing& ring) {
+  // Bounded, so that one busy worker does not keep the others waiting, nor mass events alerts; and the
+  // producer has the room back while there is still some left.
+  constexpr int kBatch = 512;
+  const int taken = ring.read(kBatch, room_, [&](EventKind kind, std::string_view line) {
     for (const auto& sink : sinks_) sink->write(kind, line);
-  }) != 0;
+  });
+  if (taken == 0) return Found::nothing;
+  for (const auto& sink : sinks_) sink->flush();
+  ring.release();
+  return taken == kBatch ? Found::more : Found::some;
 }
 
-bool Output::drain() {
-  bool any = false;
+Output::Found Output::drain() {
+  Found found = Found::nothing;
   for (const auto& port : ports_) {
-    if (port->urgent_) any = take(*port->urgent_) || any;
+    if (port->urgent_) found = std::max(found, take(*port->urgent_));
   }
-  for (const auto& port : ports_) any = take(port->ring_) || any;
-  return any;
+  for (const auto& port : ports_) found = std::max(found, take(port->ring_));
+  return found;
 }
 
 void Output::run() {
@@ -93,11 +99,16 @@ void Output::run() {
     if (reopen_.exchange(false)) {
       for (const auto& sink : sinks_) sink->reopen();
     }
-    if (drain()) continue;
-    for (const auto& sink : sinks_) sink->flush();
-    if (stopping) return;
-    signal_.wait(seen, std::memory_order_acquire);
-    // A line seldom comes alone, and to wake for each costs more than to write it.
+    const Found found = drain();
+    if (stopping) {
+      if (found == Found::nothing) return;
+      continue;
+    }
+    if (found == Found::more) continue;
+    // Live there may be nothing for hours. Over a capture there always is: to be told of each line would
+    // cost the worker more than these looks do.
+    if (found == Found::nothing && when_full_ == WhenFull::drop)
+      signal_.wait(seen, std::memory_order_acquire);
     if (!stopping_) std::this_thread::sleep_for(kGather);
   }
 }

@@ -23,9 +23,10 @@ namespace gatehouse::ids::engine {
 class EventSink {
  public:
   virtual ~EventSink() = default;
-  // One line with its LF.
+  // One line with its LF. It stays where it is until flush() has returned; those of one batch mostly lie one
+  // behind the other.
   virtual void write(EventKind kind, std::string_view line) = 0;
-  // The rings are empty for now: whatever is buffered goes out.
+  // The end of a batch: what was handed over goes out.
   virtual void flush() = 0;
   // Opens the destination anew (log rotation).
   virtual void reopen() {}
@@ -65,7 +66,7 @@ class OutputPort {
   EventRing ring_;
   std::optional<EventRing> urgent_;
   WhenFull when_full_;
-  std::atomic<std::uint32_t>& signal_;  // bumped to wake the writer
+  std::atomic<std::uint32_t>& signal_;  // bumped to wake the writer, live
   std::array<std::atomic<std::uint64_t>, kEventKinds> dropped_{};
 };
 
@@ -93,12 +94,14 @@ class Output {
 
  private:
   static constexpr std::size_t kRingBytes = 4U << 20U;
-  bool drain();
-  // A batch of lines of one ring. True: there were some.
-  bool take(EventRing& ring);
+  // What a look at the rings found. `more`: at least one held a whole batch.
+  enum class Found : std::uint8_t { nothing, some, more };
+  Found drain();
+  Found take(EventRing& ring);
   void run();
 
   std::vector<std::unique_ptr<EventSink>> sinks_;
+  WhenFull when_full_;
   std::atomic<std::uint32_t> signal_{0};
   std::vector<std::unique_ptr<OutputPort>> ports_;
   std::atomic<bool> stopping_{false};

@@ -12,8 +12,6 @@
 namespace gatehouse::ids::engine {
 namespace {
 
-constexpr std::size_t kWriteBytes = 256U << 10U;  // one write() for so many waiting bytes
-
 core::Result<core::UniqueFd> open_log(const std::string& path) {
   core::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
   if (!fd.valid()) return core::fail_errno(errno, "open " + path);
@@ -59,33 +57,35 @@ class WriteBehind {
 class FileSink : public EventSink {
  public:
   FileSink(std::string path, core::UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {
-    buffer_.reserve(kWriteBytes + (64U << 10U));
     behind_.follow(fd_.get());
   }
-  ~FileSink() override { flush(); }
 
+  // Lines that lie one behind the other are one write().
   void write(EventKind, std::string_view line) override {
-    buffer_ += line;
-    ++waiting_;
-    if (buffer_.size() >= kWriteBytes) flush();
+    if (waiting_.data() + waiting_.size() == line.data()) {
+      waiting_ = {waiting_.data(), waiting_.size() + line.size()};
+    } else {
+      flush();
+      waiting_ = line;
+    }
+    ++lines_;
   }
 
   void flush() override {
-    if (buffer_.empty()) return;
-    const core::Status status = core::write_all(fd_.get(), buffer_, path_);
+    if (lines_ == 0) return;
+    const core::Status status = core::write_all(fd_.get(), waiting_, path_);
     if (status) {
-      behind_.wrote(buffer_.size());
+      behind_.wrote(waiting_.size());
     } else {
-      lost_ += waiting_;
+      lost_ += lines_;
       if (failure_.empty()) failure_ = status.error().text;
     }
-    buffer_.clear();
-    waiting_ = 0;
+    waiting_ = {};
+    lines_ = 0;
   }
 
   void reopen() override {
     if (path_ == "-") return;
-    flush();
     auto fd = open_log(path_);
     if (fd) {
       fd_ = std::move(*fd);
@@ -102,8 +102,8 @@ class FileSink : public EventSink {
   std::string path_;
   core::UniqueFd fd_;
   WriteBehind behind_;
-  std::string buffer_;
-  std::uint64_t waiting_ = 0;  // lines in buffer_
+  std::string_view waiting_;  // where the writer was handed it
+  std::uint64_t lines_ = 0;   // in waiting_
   std::uint64_t lost_ = 0;
   std::string failure_;
 };
