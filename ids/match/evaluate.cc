@@ -87,9 +87,9 @@ class Evaluation {
     const Needle& needle = plan.content.needle;
     const std::size_t size = needle.size();
     // An explanation shall show the content where the regex fails.
-    if (!kTraced && plan.joint) {
+    if (!kTraced && plan.extra && plan.extra->joint) {
       last = std::min(last, buffer_.size());
-      return last < size ? kNone : plan.joint->find(buffer_, first, last - size);
+      return last < size ? kNone : plan.extra->joint->find(buffer_, first, last - size);
     }
     if (plan.content.endswith) {
       if (last != buffer_.size() || size > last || last - size < first) return kNone;
@@ -112,7 +112,8 @@ class Evaluation {
       const std::size_t found = find(plan, first, last);
       if (found == kNone) return failed(plan);
       const std::size_t end = found + c.needle.size();
-      const bool possible_next = plan.followed_by == nullptr || plan.followed_by->may_begin_at(buffer_, end);
+      const CompiledRegex* next = plan.extra ? plan.extra->followed_by : nullptr;
+      const bool possible_next = next == nullptr || next->may_begin_at(buffer_, end);
       const Outcome rest = possible_next ? from(at + 1, end) : Outcome::no;
       if (rest != Outcome::no || !plan.relative_next) return rest;
       first = found + 1;
@@ -164,7 +165,8 @@ class Evaluation {
   Outcome nested(const OpPlan& plan, std::size_t at, std::size_t cursor) {
     std::vector<std::uint8_t> decoded;
     if (!plan.op->nested().decoder->decode(context_, buffer_, cursor, decoded)) return Outcome::fatal;
-    return Evaluation<false>(*plan.inner, context_, decoded, 0).run() ? from(at + 1, cursor) : Outcome::fatal;
+    return Evaluation<false>(*plan.extra->inner, context_, decoded, 0).run() ? from(at + 1, cursor)
+                                                                             : Outcome::fatal;
   }
 
   const ListPlan& list_;
@@ -234,13 +236,16 @@ ListPlan plan_ops(std::span<const BufferOp> ops) {
     next.relative = is_relative(op);
     next.kind = op.kind();
     if (op.kind() == BufferOp::Kind::content) next.content = plan_content(op.content);
-    if (op.kind() == BufferOp::Kind::nested)
-      next.inner = std::make_unique<const ListPlan>(plan_ops(op.nested().ops));
+    if (op.kind() == BufferOp::Kind::nested) {
+      next.extra = std::make_unique<OpExtra>();
+      next.extra->inner = std::make_unique<const ListPlan>(plan_ops(op.nested().ops));
+    }
     if (!plan.ops.empty()) plan.ops.back().relative_next = next.relative;
     if (!plan.ops.empty() && op.kind() == BufferOp::Kind::pcre && op.pcre().relative && !op.pcre().negated) {
       OpPlan& before = plan.ops.back();
-      before.followed_by = op.pcre().regex.get();
-      if (before.kind == BufferOp::Kind::content) before.joint = joint_prefix(before.op->content, op);
+      if (!before.extra) before.extra = std::make_unique<OpExtra>();
+      before.extra->followed_by = op.pcre().regex.get();
+      if (before.kind == BufferOp::Kind::content) before.extra->joint = joint_prefix(before.op->content, op);
     }
     plan.needs_final = plan.needs_final || needs_final(op);
     plan.ops.push_back(std::move(next));

@@ -18,25 +18,31 @@ struct ListPlan;
 // A content as matching needs it. Together with the op, apart from the rule: what an evaluation touches lies
 // in few cache lines.
 struct ContentPlan {
-  Needle needle;
+  [[no_unique_address]] Needle needle;
   PlaceNumber offset, depth, distance, within;
-  bool has_offset = false, has_depth = false, has_distance = false, has_within = false;
-  bool negated = false, startswith = false, endswith = false;
+  bool has_offset : 1 = false, has_depth : 1 = false, has_distance : 1 = false, has_within : 1 = false;
+  bool negated : 1 = false, startswith : 1 = false, endswith : 1 = false;
 };
 
-// One op, prepared for matching.
-struct OpPlan {
-  const BufferOp* op = nullptr;
-  ContentPlan content;
-  BufferOp::Kind kind = BufferOp::Kind::content;
-  bool relative = false;
-  bool relative_next = false;  // the next op continues from here: another match may serve it better
+// What few ops have.
+struct OpExtra {
   // The op right behind, when that is a regex which must begin where this content ends.
   const CompiledRegex* followed_by = nullptr;
   // The content and the beginning of that regex, when both are looked for at once.
   std::unique_ptr<const ClassPrefix> joint;
   std::unique_ptr<const ListPlan> inner;  // of a nested op
 };
+
+// One op, prepared for matching. There are a hundred thousand of them: small members lie in the padding.
+struct OpPlan {
+  const BufferOp* op = nullptr;
+  [[no_unique_address]] ContentPlan content;
+  BufferOp::Kind kind = BufferOp::Kind::content;
+  bool relative = false;
+  bool relative_next = false;  // the next op continues from here: another match may serve it better
+  std::unique_ptr<OpExtra> extra;
+};
+static_assert(sizeof(OpPlan) <= 80);
 
 struct ListPlan {
   const BufferMatch* match = nullptr;  // null: of a nested op
