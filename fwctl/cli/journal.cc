@@ -53,6 +53,28 @@ Result<int> tell_boot(const Args& args, const char* in_force, const std::string&
   return status;
 }
 
+// What the journal or the policy say, in place of the base; the status is kExitDone when that worked.
+Result<int> put_better(const Args& args, Kernel& kernel) {
+  const auto journal = Journal::open(state_directory(), false);
+  if (journal) {
+    const core::Result<bool> last = put_last(kernel, *journal);
+    if (last && *last) {
+      // A restart has set it back; without it the table is still better than the base.
+      const core::Result<LiveState> live = kernel.read(std::string(kTableName));
+      const core::Status set = live && live->table ? stop_picking_up(*live->table) : core::Status();
+      if (!set) core::log_error("{}", set.error().to_string());
+      return tell_boot(args, "last", "what was last in force is in force", core::kExitDone);
+    }
+    if (!last) core::log_error("the journal does not help: {}", last.error().to_string());
+  }
+  if (args.positional().empty()) return core::kExitNo;
+  const core::Result<Policy> policy = load_policy(args);
+  const core::Status done = policy ? to_force(kernel, *policy) : tl::make_unexpected(policy.error());
+  if (done) return tell_boot(args, "policy", policy->site.name + " is in force", core::kExitDone);
+  core::log_error("{}", done.error().to_string());
+  return core::kExitNo;
+}
+
 }  // namespace
 
 Result<int> run_boot(const Args& args) {
@@ -70,27 +92,12 @@ Result<int> run_boot(const Args& args) {
   }
   GH_TRY(Kernel kernel, Kernel::open());
   GH_TRY(const bool is_base, put_base(kernel, entrance));
+  GH_TRY(const std::uint32_t generation, kernel.generation());
   if (mistake) core::log_error("{}; there is no entrance", mistake->text);
-  const auto journal = Journal::open(state_directory(), false);
-  if (journal) {
-    const core::Result<bool> last = put_last(kernel, *journal);
-    if (last && *last) {
-      // A restart has set it back; without it the table is still better than the base.
-      const core::Result<LiveState> live = kernel.read(std::string(kTableName));
-      const core::Status set = live && live->table ? stop_picking_up(*live->table) : core::Status();
-      if (!set) core::log_error("{}", set.error().to_string());
-      return tell_boot(args, "last", "what was last in force is in force", core::kExitDone);
-    }
-    if (!last) core::log_error("the journal does not help: {}", last.error().to_string());
-  }
-  if (!args.positional().empty()) {
-    const core::Result<Policy> policy = load_policy(args);
-    const core::Status done = policy ? to_force(kernel, *policy) : tl::make_unexpected(policy.error());
-    if (done) {
-      return tell_boot(args, "policy", policy->site.name + " is in force", core::kExitDone);
-    }
-    core::log_error("{}", done.error().to_string());
-  }
+  GH_TRY(const int better, in_a_child([&] { return put_better(args, kernel); }));
+  if (better == core::kExitDone) return better;
+  if (const auto now = kernel.generation(); !now || *now != generation)
+    return tell_boot(args, "unknown", "somebody has committed meanwhile: see `fwctl status`", core::kExitNo);
   if (!is_base) return tell_boot(args, "found", "the table that was there stays in force", core::kExitNo);
   return tell_boot(
       args, "base",

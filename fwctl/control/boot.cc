@@ -1,7 +1,17 @@
 #include "fwctl/control/boot.h"
 
 #include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "core/cli.h"
+#include "core/log.h"
 #include "fwctl/compile/compile.h"
 #include "fwctl/control/change.h"
 #include "fwctl/control/restore.h"
@@ -40,6 +50,47 @@ core::Result<bool> put_last(Kernel& kernel, const Journal& journal) {
   if (image.messages.empty()) return false;
   GH_CHECK(restore(kernel, image));
   return true;
+}
+
+namespace {
+
+constexpr int kNoMemory = 100;  // no exit status of ours
+
+// Nothing here may ask for memory.
+void end_without_memory() {
+  _exit(kNoMemory);
+}
+
+int done_by_child(const std::function<core::Result<int>()>& work) {
+  std::set_new_handler(end_without_memory);
+  const core::Result<int> done = work();
+  if (!done) core::log_error("{}", done.error().to_string());
+  std::fflush(nullptr);
+  return done ? *done : core::kExitNo;
+}
+
+}  // namespace
+
+core::Result<int> in_a_child(const std::function<core::Result<int>()>& work) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child < 0) {
+    core::log_error("no process can be made: {}", std::strerror(errno));
+    return core::kExitNo;
+  }
+  if (child == 0) _exit(done_by_child(work));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return core::fail_errno(errno, "wait for a child");
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) != kNoMemory) return WEXITSTATUS(status);
+  if (WIFEXITED(status))
+    core::log_error("the memory ran out before a policy was in force");
+  else if (WTERMSIG(status) == SIGKILL)
+    core::log_error("killed before a policy was in force: perhaps the memory ran out (see the kernel's log)");
+  else
+    core::log_error("ended by signal {} before a policy was in force", WTERMSIG(status));
+  return core::kExitNo;
 }
 
 }  // namespace gatehouse::fwctl

@@ -101,5 +101,33 @@ TEST_F(FwctlBoot, AnUnconfirmedChangeIsOverAfterAReboot) {
   EXPECT_THAT(m_->fwctl("history").text, HasSubstr("not confirmed before the machine was restarted"));
 }
 
+// Whatever memory there is: the policy is in force, or the base, or the program did not begin.
+TEST_F(FwctlBoot, MemoryThatRunsOutLeavesTheBase) {
+  std::string list;
+  for (std::uint32_t i = 0; i < 300'000; ++i)
+    list += core::IpAddress::v4(0x2d000000U + 2 * i).to_string() + '\n';
+  ASSERT_TRUE(core::write_file_atomic(m_->directory() + "/list.txt", list));
+  const std::string site = m_->site("firewall:\n", "  blocklists: [list.txt]\n");
+  int ran_out = 0, in_force = 0;
+  for (int megabytes = 16; megabytes <= 1024 && in_force == 0; megabytes += megabytes / 4) {
+    ASSERT_EQ(m_->run("nft flush ruleset").status, 0);
+    const Output out =
+        m_->run(fmt::format("ulimit -v {}; {} boot {}", megabytes * 1024, GATEHOUSE_FWCTL, site));
+    const std::string rules = m_->run("nft -s -t list ruleset").text;
+    if (out.status == 0) {
+      ++in_force;
+      EXPECT_THAT(rules, HasSubstr("blocked-hosts-v4"));
+    } else if (out.status == 1) {
+      EXPECT_THAT(out.text, HasSubstr("everything is dropped but neighbour discovery"));
+      EXPECT_THAT(rules, AllOf(HasSubstr("policy drop"), Not(HasSubstr("blocked-hosts-v4"))));
+      ran_out += out.text.find("the memory ran out") != std::string::npos ? 1 : 0;
+    } else {
+      EXPECT_EQ(in_force + ran_out, 0) << "with less memory it came further: " << out.text;
+    }
+  }
+  EXPECT_GT(ran_out, 0);
+  EXPECT_EQ(in_force, 1);
+}
+
 }  // namespace
 }  // namespace gatehouse::test
