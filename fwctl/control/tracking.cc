@@ -36,9 +36,33 @@ bool answers_handshakes(const LiveRuleset& ruleset) {
                      [](const LiveTable& t) { return answers_handshakes(t.table); });
 }
 
+core::Result<PickUpSetting> PickUpSetting::open() {
+  PickUpSetting out;
+  out.fd_.reset(::open(kSetting, O_RDWR | O_CLOEXEC));
+  if (!out.fd_.valid()) {
+    out.not_writable_ = errno;
+    out.fd_.reset(::open(kSetting, O_RDONLY | O_CLOEXEC));
+  }
+  if (!out.fd_.valid()) return core::fail_errno(errno, kSetting);
+  return out;
+}
+core::Result<bool> PickUpSetting::is_on() const {
+  char text[32];
+  const ssize_t got = pread(fd_.get(), text, sizeof text, 0);
+  if (got < 0) return core::fail_errno(errno, kSetting);
+  return std::string_view(text, static_cast<std::size_t>(got)) != "0\n";
+}
+core::Status PickUpSetting::turn_off() const {
+  int error = not_writable_;
+  if (error == 0 && pwrite(fd_.get(), "0\n", 2, 0) != 2) error = errno;
+  if (error == 0) return {};
+  return fail(Errc::system, std::string(kPicksUp) + ", and it cannot be set to 0 (" + std::strerror(error) +
+                                "). `sysctl -w net.netfilter.nf_conntrack_tcp_loose=0`");
+}
+
 core::Result<bool> picks_up_connections() {
-  GH_TRY(const std::string text, core::read_file(kSetting, 32));
-  return text != "0\n";
+  GH_TRY(const PickUpSetting setting, PickUpSetting::open());
+  return setting.is_on();
 }
 
 namespace {
@@ -71,14 +95,12 @@ std::vector<std::string> unchecked_interfaces(const site::Site& site) {
 
 core::Status stop_picking_up(const KernelTable& table) {
   if (!answers_handshakes(table)) return {};
-  GH_TRY(const bool loose, picks_up_connections());
-  if (!loose) return {};
-  const core::UniqueFd fd(open(kSetting, O_WRONLY | O_CLOEXEC));
-  const bool written = fd.valid() && write(fd.get(), "0\n", 2) == 2;
-  if (written) return {};
-  const std::string why = std::strerror(errno);
-  return fail(Errc::system, std::string(kPicksUp) + ", and it cannot be set to 0 (" + why +
-                                "); nothing was applied. `sysctl -w net.netfilter.nf_conntrack_tcp_loose=0`");
+  GH_TRY(const PickUpSetting setting, PickUpSetting::open());
+  GH_TRY(const bool on, setting.is_on());
+  if (!on) return {};
+  core::Status done = setting.turn_off();
+  if (!done) done.error().text += "; nothing was applied";
+  return done;
 }
 
 }  // namespace gatehouse::fwctl

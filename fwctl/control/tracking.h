@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/os.h"
 #include "core/result.h"
 #include "fwctl/compile/kernel_table.h"
 #include "site/model/site.h"
@@ -15,8 +16,19 @@ bool answers_handshakes(const KernelTable& table);
 bool answers_handshakes(const LiveRuleset& ruleset);
 
 // Whether connection tracking takes an ACK for a connection it has missed
-// (net.netfilter.nf_conntrack_tcp_loose), in the network namespace of the caller. The ACK that ends a
-// handshake then never comes to the SYN proxy.
+// (net.netfilter.nf_conntrack_tcp_loose), in the network namespace where it was opened. The ACK that ends a
+// handshake then never comes to the SYN proxy. Who may write it when it is opened may do so later, whatever
+// has become of the file system.
+class PickUpSetting {
+ public:
+  static core::Result<PickUpSetting> open();
+  core::Result<bool> is_on() const;
+  core::Status turn_off() const;
+
+ private:
+  core::UniqueFd fd_;
+  int not_writable_ = 0;  // errno
+};
 core::Result<bool> picks_up_connections();
 // What is wrong with that, for people.
 inline constexpr const char* kPicksUp =

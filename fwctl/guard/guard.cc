@@ -23,6 +23,7 @@
 #include "fwctl/guard/drift.h"
 #include "fwctl/guard/keeper.h"
 #include "fwctl/guard/report.h"
+#include "fwctl/guard/setting.h"
 #include "hardening/api.h"
 
 namespace gatehouse::fwctl {
@@ -46,12 +47,14 @@ class Guard {
         policy_(options.site->firewall.guard),
         keeper_(std::move(keeper)),
         bans_(*options.site, keeper_, report_, counters_),
-        drift_({policy_, keeper_, report_, counters_}, std::move(watch)) {}
+        drift_({policy_, keeper_, report_, counters_}, std::move(watch)),
+        setting_(policy_, keeper_, report_, counters_) {}
 
   core::Status start() {
     GH_CHECK(open_sockets());
     spare();
     GH_CHECK(bring_into_force());
+    setting_.open();
     GH_CHECK(fence());
     report_ = Reporter::open(o_.state_directory, o_.site->soc.spool);
     drift_.take_commits(is_lent());
@@ -235,6 +238,7 @@ class Guard {
     lend_to_the_next();
     if (!is_lent()) take_back_in_time();
     drift_.tick(is_lent());
+    setting_.tick();
     if (now - spared_us_ > kSparedEvery_us) spare();
     if (now - metrics_us_ > kMetricsEvery_us) write_metrics();
   }
@@ -277,6 +281,7 @@ class Guard {
     if (live) counters_.generation = live->generation;
     if (live && keeper_.desired())
       counters_.in_force =
+          setting_.is_right() &&
           !make_plan(live->table ? &*live->table : nullptr, *keeper_.desired()).changes_effect();
     const core::Status done = core::write_file_atomic(o_.metrics_file, metrics_text(counters_, rules), 0644);
     if (!done) core::log_warning("{}", done.error().to_string());
@@ -289,6 +294,7 @@ class Guard {
   GuardCounters counters_;
   BanDesk bans_;
   DriftWatch drift_;
+  SettingWatch setting_;
   core::UniqueFd ban_listener_, control_listener_, signals_;
   std::optional<gid_t> ban_group_;
   std::vector<Client> clients_;

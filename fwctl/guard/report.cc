@@ -34,7 +34,8 @@ std::string metrics_text(const GuardCounters& c, const std::vector<RuleCount>& r
         "# HELP gatehouse_fwctl_{0} {1}\n# TYPE gatehouse_fwctl_{0} {2}\ngatehouse_fwctl_{0} {3}\n", name,
         help, type, value);
   };
-  one("in_force", "gauge", "1 when the ruleset is what was brought into force.", c.in_force ? 1 : 0);
+  one("in_force", "gauge", "1 when the ruleset is what was brought into force, and what it supposes holds.",
+      c.in_force ? 1 : 0);
   one("generation", "gauge", "Generation of the ruleset.", c.generation);
   one("drifts_total", "counter", "Times the ruleset was found changed.", static_cast<double>(c.drifts));
   one("repairs_total", "counter", "Times it was made right again.", static_cast<double>(c.repairs));
@@ -46,6 +47,8 @@ std::string metrics_text(const GuardCounters& c, const std::vector<RuleCount>& r
   one("lost_events_total", "counter", "Times the kernel threw events away.",
       static_cast<double>(c.lost_events));
   one("foreign_tables_total", "counter", "Tables that appeared.", static_cast<double>(c.new_tables));
+  one("settings_total", "counter", "Times a setting that the ruleset supposes was found changed.",
+      static_cast<double>(c.settings));
   one("loans_total", "counter", "Times the table was lent to fwctl.", static_cast<double>(c.loans));
   one("bans_total", "counter", "Bans made or made longer.", static_cast<double>(c.bans));
   one("refused_bans_total", "counter", "Requests that were refused.", static_cast<double>(c.refused_bans));

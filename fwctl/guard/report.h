@@ -18,7 +18,7 @@ struct GuardCounters {
   bool in_force = false;
   std::uint32_t generation = 0;
   std::uint64_t drifts = 0, repairs = 0, failed_repairs = 0, commits_of_others = 0, lost_events = 0;
-  std::uint64_t new_tables = 0, bans = 0, refused_bans = 0, active_bans = 0, loans = 0;
+  std::uint64_t settings = 0, new_tables = 0, bans = 0, refused_bans = 0, active_bans = 0, loans = 0;
   std::uint64_t last_repair_us = 0;  // from the first event read to the commit that made it right
 };
 
@@ -33,7 +33,8 @@ class Reporter {
   // `spool` may be missing: then events are only logged.
   static Reporter open(const std::string& state_directory, const std::string& spool);
 
-  // `kind`: drift, repaired, repair-failed, foreign-table, ban, rollback. `facts` are names and values.
+  // `kind`: drift, repaired, repair-failed, foreign-table, setting, ban, rollback. `facts` are names and
+  // values.
   void event(const std::string& kind, const std::string& sentence,
              const std::vector<std::pair<std::string, std::string>>& facts);
   void commit(const Commit& commit, const std::string& command);

@@ -23,8 +23,12 @@ namespace gatehouse::test {
 class Machine {
  public:
   static core::Result<Machine> make() {
+    GH_TRY(Namespace inside, Namespace::create());
+    return make(std::move(inside));
+  }
+  static core::Result<Machine> make(Namespace inside) {
     Machine out;
-    GH_TRY(out.inside_, Namespace::create());
+    out.inside_ = std::move(inside);
     std::string name = "/tmp/gh-fwctl-state-XXXXXX";
     if (mkdtemp(name.data()) == nullptr) return core::fail_errno(errno, "make a directory");
     out.directory_ = name;

@@ -53,6 +53,13 @@ bool Namespace::run(const std::string& command) const {
   return ok;
 }
 
+Namespace Namespace::share() const {
+  Namespace out;
+  out.fd_.reset(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 3));
+  if (!out.fd_.valid()) std::abort();
+  return out;
+}
+
 std::string Namespace::path() const {
   return fmt::format("/proc/{}/fd/{}", getpid(), fd_.get());
 }

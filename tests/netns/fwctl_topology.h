@@ -20,6 +20,8 @@ class Namespace {
   void enter(const std::function<void()>& work) const;
   // `sh -ec command` inside; false when it failed.
   bool run(const std::string& command) const;
+  // The same namespace.
+  Namespace share() const;
   // A path that other processes can name this namespace by while we live.
   std::string path() const;
 
