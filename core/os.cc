@@ -144,22 +144,30 @@ std::array<char, 19> date_text(const tm& date) {
 
 constexpr std::size_t kDateTimeBytes = 26;
 
-// Puts "YYYY-MM-DDThh:mm:ss.uuuuuu". Events come many to a second: a thread keeps the text of its last one.
+// Puts "YYYY-MM-DDThh:mm:ss.uuuuuu". Events come many to a second, and an event often has the same time more
+// than once: a thread keeps the text of its last one.
 char* put_date_time(char* to, std::int64_t epoch_us) {
-  struct Second {
-    std::int64_t second = 0;
-    std::array<char, 19> text = date_text(break_down(0).date);
+  struct Last {
+    std::int64_t epoch_us = 0, second = 0;
+    char text[kDateTimeBytes + 1] = "1970-01-01T00:00:00.000000";
   };
-  thread_local Second last;
-  std::int64_t second = epoch_us / 1'000'000;
-  if (epoch_us % 1'000'000 < 0) --second;
-  if (second != last.second) last = {second, date_text(break_down(epoch_us).date)};
-  std::copy(last.text.begin(), last.text.end(), to);
-  to[last.text.size()] = '.';
-  auto rest = static_cast<std::uint32_t>(epoch_us - second * 1'000'000);
-  for (std::size_t i = kDateTimeBytes; --i > last.text.size(); rest /= 10)
-    to[i] = static_cast<char>('0' + rest % 10);
-  return to + kDateTimeBytes;
+  constexpr std::size_t kSecondBytes = 19;
+  thread_local constinit Last last;
+  if (epoch_us != last.epoch_us) {
+    std::int64_t second = epoch_us / 1'000'000;
+    if (epoch_us % 1'000'000 < 0) --second;
+    if (second != last.second) {
+      const auto text = date_text(break_down(epoch_us).date);
+      static_assert(text.size() == kSecondBytes);
+      std::copy(text.begin(), text.end(), last.text);
+    }
+    auto rest = static_cast<std::uint32_t>(epoch_us - second * 1'000'000);
+    for (std::size_t i = kDateTimeBytes; --i > kSecondBytes; rest /= 10)
+      last.text[i] = static_cast<char>('0' + rest % 10);
+    last.epoch_us = epoch_us;
+    last.second = second;
+  }
+  return std::copy_n(last.text, kDateTimeBytes, to);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 namespace gatehouse::ids::alert {
@@ -10,7 +11,7 @@ namespace {
 constexpr char kHex[] = "0123456789abcdef";
 constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-// IANA names as the field writes them; sorted by number.
+// IANA names as the field writes them.
 constexpr std::array<std::pair<std::uint8_t, std::string_view>, 24> kProtocols = {{
     {1, "ICMP"},       {2, "IGMP"},        {4, "IP-in-IP"},   {6, "TCP"},    {8, "EGP"},
     {9, "IGP"},        {17, "UDP"},        {33, "DCCP"},      {41, "IPv6"},  {43, "IPv6-Route"},
@@ -25,12 +26,31 @@ char* put_hex_byte(char* to, std::uint8_t byte) {
   return to;
 }
 
-char* put_decimal(char* to, std::uint8_t byte) {
-  if (byte >= 100) *to++ = static_cast<char>('0' + byte / 100);
-  if (byte >= 10) *to++ = static_cast<char>('0' + byte / 10 % 10);
-  *to++ = static_cast<char>('0' + byte % 10);
-  return to;
+// A part of a dotted quad with the dot behind it.
+struct Octet {
+  std::array<char, 4> text{};
+  std::uint8_t size = 0;
+};
+
+constexpr std::array<Octet, 256> make_octets() {
+  std::array<Octet, 256> octets;
+  for (unsigned value = 0; value < 256; ++value) {
+    Octet& octet = octets[value];
+    if (value >= 100) octet.text[octet.size++] = static_cast<char>('0' + value / 100);
+    if (value >= 10) octet.text[octet.size++] = static_cast<char>('0' + value / 10 % 10);
+    octet.text[octet.size++] = static_cast<char>('0' + value % 10);
+    octet.text[octet.size++] = '.';
+  }
+  return octets;
 }
+constexpr std::array<Octet, 256> kOctets = make_octets();
+
+constexpr std::array<std::string_view, 256> make_protocol_names() {
+  std::array<std::string_view, 256> names;
+  for (const auto& [number, name] : kProtocols) names[number] = name;
+  return names;
+}
+constexpr std::array<std::string_view, 256> kProtocolNames = make_protocol_names();
 
 }  // namespace
 
@@ -50,11 +70,13 @@ char* put_base64(char* to, core::ByteView data) {
 
 char* put_address(char* to, const core::IpAddress& address) {
   if (address.is_v4()) {
+    // Always four bytes: what is too much is written over.
     for (std::size_t i = 0; i < 4; ++i) {
-      if (i != 0) *to++ = '.';
-      to = put_decimal(to, address.bytes[i]);
+      const Octet& octet = kOctets[address.bytes[i]];
+      std::memcpy(to, octet.text.data(), octet.text.size());
+      to += octet.size;
     }
-    return to;
+    return to - 1;
   }
   for (std::size_t i = 0; i < address.size(); ++i) {
     if (i != 0 && i % 2 == 0) *to++ = ':';
@@ -79,10 +101,7 @@ void append_printable(std::string& out, core::ByteView data) {
 }
 
 std::string_view protocol_name(std::uint8_t protocol, std::array<char, 3>& room) {
-  const auto* found =
-      std::lower_bound(kProtocols.begin(), kProtocols.end(), protocol,
-                       [](const auto& row, std::uint8_t number) { return row.first < number; });
-  if (found != kProtocols.end() && found->first == protocol) return found->second;
+  if (const std::string_view name = kProtocolNames[protocol]; !name.empty()) return name;
   room = {static_cast<char>('0' + protocol / 100), static_cast<char>('0' + protocol / 10 % 10),
           static_cast<char>('0' + protocol % 10)};
   return {room.data(), room.size()};

@@ -19,7 +19,7 @@ char* put_base64(char* to, core::ByteView data);
 constexpr std::size_t base64_size(std::size_t bytes) {
   return (bytes + 2) / 3 * 4;
 }
-// Dotted quad, or all eight groups with leading zeros: 39 bytes at most.
+// Dotted quad, or all eight groups with leading zeros: needs room for 39 bytes, whatever the address.
 char* put_address(char* to, const core::IpAddress& address);
 // "00:11:22:aa:bb:cc"
 char* put_mac(char* to, std::span<const std::uint8_t, 6> bytes);
