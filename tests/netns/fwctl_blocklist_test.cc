@@ -100,6 +100,39 @@ TEST_F(FwctlBlocklist, GarbageIsRefusedWithItsLineAndChangesNothing) {
   EXPECT_EQ(m_->ruleset(), before);
 }
 
+// Without CAP_NET_ADMIN in the first user namespace a socket sends so much at once and no more.
+TEST_F(FwctlBlocklist, WhatIsTooLargeForAnotherUserNamespaceChangesNothing) {
+  if (m_->run("unshare -Urn true").status != 0) GTEST_SKIP() << "no user namespaces here";
+  const auto wmem_max = core::read_file("/proc/sys/net/core/wmem_max", 32);
+  ASSERT_TRUE(wmem_max);
+  const auto hosts = [](std::size_t count) {
+    std::string out;
+    for (std::uint32_t i = 0; i < count; ++i)
+      out += core::IpAddress::v4(0x2d000000U + i * 3).to_string() + '\n';
+    return out;
+  };
+  // An element is 16 bytes of a message at least.
+  const std::size_t too_many = 2 * std::stoul(*wmem_max) / 16 + 50'000;
+  if (too_many > 5'000'000) GTEST_SKIP() << "net.core.wmem_max is " << *wmem_max;
+  list(hosts(too_many));
+  ASSERT_EQ(m_->run("mv " + m_->directory() + "/list.txt " + m_->directory() + "/large").status, 0);
+  list(hosts(100'000));
+  const Output out = m_->run(fmt::format(
+      R"(unshare -Urn sh -c 'cd {0}
+{1} apply {2} || exit 10
+nft list ruleset >before; grep -q 45.4.147.221 before || exit 11
+mv large list.txt; {1} apply {2}; test $? = 3 || exit 12
+{1} apply --confirm-within 60s {2}; test $? = 3 || exit 13
+nft list ruleset >after; cmp before after || exit 14
+nft flush ruleset; {1} boot {2} || exit 15
+nft list ruleset | grep -q 45.4.147.221 || exit 16
+nft flush ruleset; GATEHOUSE_STATE=/nowhere {1} boot {2}; test $? = 1 || exit 17
+nft list ruleset | grep -q "policy drop" || exit 18')",
+      m_->directory(), GATEHOUSE_FWCTL, site_));
+  EXPECT_EQ(out.status, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("twice net.core.wmem_max is the most; nothing was applied"));
+}
+
 class FwctlBlocked : public FwctlNetwork {};
 
 TEST_F(FwctlBlocked, AListedSourceIsDroppedAndItsNeighbourPasses) {

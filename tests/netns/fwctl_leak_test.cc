@@ -2,25 +2,18 @@
 // lost. And the rate limit of new connections, which also needs a flood.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
-#include <thread>
 
-#include "core/os.h"
 #include "tests/netns/fwctl_network.h"
 #include "tests/netns/fwctl_packets.h"
+#include "tests/netns/fwctl_traffic.h"
 
 namespace gatehouse::test {
 namespace {
 
 using namespace fwctl;
-
-constexpr std::uint16_t kClosedMarker = 41'001;
 
 // Another policy for the same traffic: every base chain, some maps and some chains differ.
 site::Site other_site() {
@@ -40,84 +33,6 @@ class FwctlFlood : public FwctlNetwork {
     all.operations.insert(all.operations.begin(), DeleteTable{});
     return kernel_->commit(all, std::nullopt);
   }
-};
-
-// Sends to a closed port without pause and along an accepted flow steadily, until stopped.
-class Traffic {
- public:
-  explicit Traffic(const Topology& t)
-      : closed_(t.outside, "eth0"),
-        watcher_(Watcher::on_wire(t.servers)),
-        gateway_(mac_of(t.gatehouse, "wan0")) {
-    t.outside.enter([&] {
-      receiver_.reset(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      const int bytes = 8 << 20;
-      setsockopt(receiver_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
-      const sockaddr_in any = address("0.0.0.0");
-      if (bind(receiver_.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0) std::abort();
-    });
-    t.servers.enter([&] {
-      sender_.reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-      const sockaddr_in to = address("198.51.100.2");
-      if (connect(sender_.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) std::abort();
-    });
-    flood_ = std::thread([this] {
-      const PacketBytes packet = udp_packet("198.51.100.2", "10.66.1.10", kClosedMarker, 9999);
-      while (!stop_) {
-        for (int i = 0; i < 32; ++i) closed_.send(gateway_, packet);
-        sent_closed_ += 32;
-      }
-    });
-    steady_ = std::thread([this] {
-      while (!stop_) {
-        if (send(sender_.get(), "x", 1, 0) == 1) ++sent_open_;
-        usleep(200);
-      }
-    });
-  }
-  ~Traffic() { finish(); }
-
-  // True when a packet for the closed port has come through since the last call.
-  bool leaked() {
-    watcher_.drain();
-    const bool out = watcher_.saw_port(kClosedMarker);
-    watcher_.forget();
-    receive();  // its socket holds some 20,000 packets
-    return out;
-  }
-  void finish() {
-    if (stop_.exchange(true)) return;
-    flood_.join();
-    steady_.join();
-    usleep(100'000);
-    receive();
-  }
-  std::uint64_t sent_closed() const { return sent_closed_; }
-  std::uint64_t sent_open() const { return sent_open_; }
-  std::uint64_t received_open() const { return received_open_; }
-
- private:
-  void receive() {
-    char buffer[16];
-    while (recv(receiver_.get(), buffer, sizeof buffer, 0) > 0) ++received_open_;
-  }
-  static sockaddr_in address(const char* text) {
-    sockaddr_in out{};
-    out.sin_family = AF_INET;
-    out.sin_port = htons(53);
-    std::memcpy(&out.sin_addr, core::IpAddress::parse(text)->bytes.data(), 4);
-    return out;
-  }
-
-  FrameSender closed_;
-  Watcher watcher_;
-  Mac gateway_;
-  core::UniqueFd receiver_, sender_;
-  std::atomic<bool> stop_ = false;
-  std::atomic<std::uint64_t> sent_closed_ = 0;
-  std::uint64_t sent_open_ = 0;
-  std::uint64_t received_open_ = 0;
-  std::thread flood_, steady_;
 };
 
 // What others do, in the same flood: `nft -f` of a table whose chain has a policy and no last rule, made anew
@@ -173,8 +88,8 @@ TEST_F(FwctlFlood, ReplacingUnderTrafficLeaksAndLosesNothing) {
     leaks += traffic.leaked() ? 1 : 0;
     std::printf(
         "%d replaces, %lu packets to a closed port, leaks after %d; accepted flow: %lu sent, %lu received\n",
-        replaces, traffic.sent_closed(), leaks, traffic.sent_open(), traffic.received_open());
-    EXPECT_GT(traffic.sent_closed(), 1000U) << "the flood did not run";
+        replaces, traffic.sent_refused(), leaks, traffic.sent_open(), traffic.received_open());
+    EXPECT_GT(traffic.sent_refused(), 1000U) << "the flood did not run";
     EXPECT_EQ(traffic.received_open(), traffic.sent_open());
   }
   EXPECT_EQ(leaks, 0);
@@ -210,7 +125,7 @@ TEST_F(FwctlFlood, APlainReloadIsTightBecauseOfTheLastRule) {
   std::printf(
       "200 reloads each, %lu packets: leaks after %d with the last rule, after %d with the chain policy "
       "alone\n",
-      traffic.sent_closed(), leaks, bare_leaks);
+      traffic.sent_refused(), leaks, bare_leaks);
   EXPECT_EQ(leaks, 0);
 }
 
