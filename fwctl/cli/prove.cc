@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/control_group.h"
 #include "core/json.h"
 #include "fwctl/cli/load.h"
 #include "fwctl/cli/verbs.h"
@@ -114,10 +115,11 @@ Result<int> run_explain(const Args& args) {
   GH_TRY(const Policy policy, load_policy(args));
   std::string text;
   for (std::size_t i = 1; i < args.positional().size(); ++i) text += args.positional()[i] + ' ';
-  GH_TRY(prove::Packet packet, prove::parse_packet(text, [&](const std::string& name) {
-           const site::Zone* zone = policy.site.find_zone(name);
-           return zone != nullptr ? zone->interface : name;
-         }));
+  const auto interface_of = [&](const std::string& name) {
+    const site::Zone* zone = policy.site.find_zone(name);
+    return zone != nullptr ? zone->interface : name;
+  };
+  GH_TRY(prove::Packet packet, prove::parse_packet(text, interface_of, core::control_group_ids));
   GH_TRY(const Asked asked, ruleset_asked_for(args, policy));
   if (is_banned_in(asked.ruleset, packet)) packet.set({prove::ByteKey::Kind::banned}, 1);
   set_indexes(packet, asked.interfaces);

@@ -30,6 +30,8 @@ std::uint32_t nft_type_number(ValueType type) {
       return 41;
     case ValueType::user:
       return 24;
+    case ValueType::control_group:
+      return kControlGroupType;
     case ValueType::number:
       break;
   }
@@ -46,6 +48,8 @@ std::uint8_t size_of(ValueType type) {
       return 16;
     case ValueType::port:
       return 2;
+    case ValueType::control_group:
+      return 8;
     default:
       return 1;
   }
@@ -106,7 +110,7 @@ class RuleCompiler {
     if (rule.leave_untracked) add(NoTrack{});
     if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) add(SetVerdict{kernel_verdict(*verdict)});
     if (const auto* map = std::get_if<VerdictMap>(&rule.outcome)) {
-      load_key(map->key);
+      load_key(map->key, map->level);
       add(Lookup{0, map->map, true, false});
     }
     if (const auto* to = std::get_if<ForwardTo>(&rule.outcome)) translate(*to);
@@ -132,12 +136,12 @@ class RuleCompiler {
     add(LoadMeta{NFT_META_L4PROTO, 0});
     add(Compare{0, NFT_CMP_EQ, {protocol}});
   }
-  void load_key(const std::vector<Field>& key) {
+  void load_key(const std::vector<Field>& key, std::uint32_t level = 0) {
     for (const Field f : key) need_family(info(f).family);
     for (const Field f : key) need_protocol(info(f).protocol);
     std::size_t slot = 0;
     for (const Field f : key) {
-      add(load_field(f, static_cast<Slot>(slot)));
+      add(load_field(f, static_cast<Slot>(slot), level));
       slot += padded(info(f).size) / 4;
     }
   }
@@ -299,7 +303,7 @@ KernelSet compile_set(const Set& set) {
 
 }  // namespace
 
-Expression load_field(Field field, Slot to) {
+Expression load_field(Field field, Slot to, std::uint32_t level) {
   switch (field) {
     case Field::iifname:
       return LoadMeta{NFT_META_IIFNAME, to};
@@ -323,6 +327,8 @@ Expression load_field(Field field, Slot to) {
       return LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, to};
     case Field::skuid:
       return LoadMeta{NFT_META_SKUID, to};
+    case Field::control_group:
+      return LoadSocket{NFT_SOCKET_CGROUPV2, level, to};
     case Field::icmp_type:
     case Field::icmpv6_type:
       break;

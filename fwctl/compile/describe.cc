@@ -29,6 +29,7 @@ std::string value_text(const Bytes& bytes, std::optional<ValueType> type) {
   const bool address = *type == ValueType::ipv4 || *type == ValueType::ipv6;
   if (address && value.size != (*type == ValueType::ipv4 ? 4 : 16)) return hex(bytes);
   if (*type == ValueType::port && value.size != 2) return hex(bytes);
+  if (*type == ValueType::control_group) return value.size == 8 ? value.to_string(*type) : hex(bytes);
   if (*type == ValueType::user) return value.size == 4 ? value.to_string(*type) : hex(bytes);
   if (value.size != 1 && !address && *type != ValueType::port && *type != ValueType::ifname)
     return hex(bytes);
@@ -139,6 +140,11 @@ class Describer {
          {ours ? "fib saddr . iif oif present" : fmt::format("fib result {} flags {:#x}", e.result, e.flags),
           std::nullopt, 1, true});
   }
+  void step(const LoadSocket& e) {
+    const bool group = e.key == NFT_SOCKET_CGROUPV2;
+    hold(e.to, {group ? fmt::format("socket cgroupv2 level {}", e.level) : fmt::format("socket #{}", e.key),
+                group ? std::optional(ValueType::control_group) : std::nullopt, group ? 2U : 1U, !group});
+  }
   void step(const Mask& e) {
     Held h = at(e.from);
     const bool flips = std::any_of(e.flip.begin(), e.flip.end(), [](std::uint8_t b) { return b != 0; });
@@ -235,14 +241,15 @@ struct NumberedType {
   ValueType type;
   std::size_t size;
 };
-constexpr std::array<NumberedType, 8> kTypes = {{{7, ValueType::ipv4, 4},
+constexpr std::array<NumberedType, 9> kTypes = {{{7, ValueType::ipv4, 4},
                                                  {8, ValueType::ipv6, 16},
                                                  {12, ValueType::protocol, 1},
                                                  {13, ValueType::port, 2},
                                                  {14, ValueType::icmp_type, 1},
                                                  {24, ValueType::user, 4},
                                                  {29, ValueType::icmpv6_type, 1},
-                                                 {41, ValueType::ifname, 16}}};
+                                                 {41, ValueType::ifname, 16},
+                                                 {kControlGroupType, ValueType::control_group, 8}}};
 
 // The fields of a set's key, from nft's packed type number; empty when one is not ours.
 std::vector<NumberedType> fields_of(const KernelSet& set) {

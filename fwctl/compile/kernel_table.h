@@ -40,6 +40,17 @@ struct LoadFib {
   Slot to = 0;
   friend bool operator==(const LoadFib&, const LoadFib&) = default;
 };
+// nft's number for the type of control groups.
+inline constexpr std::uint32_t kControlGroupType = 46;
+
+// Something about the socket behind the packet; NFT_SOCKET_CGROUPV2 the number of the control group that its
+// own lies in, `level` steps below the root.
+struct LoadSocket {
+  std::uint32_t key = 0;
+  std::uint32_t level = 0;
+  Slot to = 0;
+  friend bool operator==(const LoadSocket&, const LoadSocket&) = default;
+};
 // to = (from & mask) ^ flip
 struct Mask {
   Slot from = 0;
@@ -160,9 +171,9 @@ struct Foreign {
   std::uint32_t offset = 0;  // write to payload
   friend bool operator==(const Foreign&, const Foreign&) = default;
 };
-using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, Mask, Compare, Lookup, Limit,
-                                ConnectionCount, Remember, Constant, Translate, MasqueradeSource, SynProxying,
-                                NoTrack, Log, Counter, SetVerdict, Foreign>;
+using Expression = std::variant<LoadMeta, LoadPayload, LoadCt, LoadFib, LoadSocket, Mask, Compare, Lookup,
+                                Limit, ConnectionCount, Remember, Constant, Translate, MasqueradeSource,
+                                SynProxying, NoTrack, Log, Counter, SetVerdict, Foreign>;
 
 struct KernelRule {
   std::vector<Expression> expressions;

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -48,7 +49,9 @@ core::Result<bool> put_last(Kernel& kernel, const Journal& journal) {
   GH_TRY(const RulesetCopy image, parse_image(bytes));
   // What was before the first change of all was no table: the base is better than that.
   if (image.messages.empty()) return false;
-  GH_CHECK(restore(kernel, image));
+  const auto from =
+      std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.id == last->id; });
+  GH_CHECK(restore(kernel, image, from == entries.end() ? "" : from->boot));
   return true;
 }
 

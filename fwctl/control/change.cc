@@ -60,7 +60,7 @@ core::Result<Entry> restore_before(Kernel& kernel, const Journal& journal, Entry
                                    const std::string& why) {
   GH_TRY(const std::string bytes, journal.image(entry.id, Journal::Image::before));
   GH_TRY(const RulesetCopy image, parse_image(bytes));
-  GH_CHECK(restore(kernel, image));
+  GH_CHECK(restore(kernel, image, entry.boot));
   GH_CHECK(end(journal, entry, EntryState::rolled_back, why));
   return entry;
 }

@@ -45,6 +45,7 @@ bool asks_for_user(const LiveRuleset& ruleset) {
         for (const Expression& e : r.expressions) {
           const auto* load = std::get_if<LoadMeta>(&e);
           if (load != nullptr && (load->key == NFT_META_SKUID || load->key == NFT_META_SKGID)) return true;
+          if (std::holds_alternative<LoadSocket>(e)) return true;
         }
       }
     }

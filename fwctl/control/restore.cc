@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "fwctl/compile/digest.h"
+#include "fwctl/compile/groups.h"
+#include "fwctl/journal/journal.h"
 #include "fwctl/netlink/image.h"
 #include "fwctl/plan/diff.h"
 
@@ -41,8 +43,16 @@ core::Status try_once(Kernel& kernel, const RulesetCopy& image, const std::optio
 
 }  // namespace
 
-core::Status restore(Kernel& kernel, const RulesetCopy& image) {
+core::Status check_groups(const KernelTable& table, const std::string& boot) {
+  if (boot == boot_id() || !asks_for_groups(table)) return {};
+  return core::fail(
+      core::Errc::unsupported,
+      "it asks for control groups, and was made before the machine was restarted: apply the policy");
+}
+
+core::Status restore(Kernel& kernel, const RulesetCopy& image, const std::string& boot) {
   GH_TRY(const std::optional<KernelTable> target, decode_image(image));
+  if (target) GH_CHECK(check_groups(*target, boot));
   core::Status done;
   for (int i = 0; i < kAttempts; ++i) {
     done = try_once(kernel, image, target);

@@ -21,6 +21,7 @@
 #include "fwctl/guard/ban_desk.h"
 #include "fwctl/guard/clients.h"
 #include "fwctl/guard/drift.h"
+#include "fwctl/guard/groups.h"
 #include "fwctl/guard/keeper.h"
 #include "fwctl/guard/report.h"
 #include "fwctl/guard/setting.h"
@@ -35,6 +36,7 @@ using core::fail;
 constexpr int kTick_ms = 100;
 constexpr std::int64_t kMetricsEvery_us = 10'000'000;
 constexpr std::int64_t kSparedEvery_us = 30'000'000;
+constexpr std::int64_t kGroupsEvery_us = 2'000'000;
 constexpr std::int64_t kLongestLoan_us = 15'000'000;
 constexpr std::int64_t kIdle_us = 60'000'000;  // of a client that says nothing
 constexpr std::size_t kMostClients = 64;
@@ -48,7 +50,8 @@ class Guard {
         keeper_(std::move(keeper)),
         bans_(*options.site, keeper_, report_, counters_),
         drift_({policy_, keeper_, report_, counters_}, std::move(watch)),
-        setting_(policy_, keeper_, report_, counters_) {}
+        setting_(policy_, keeper_, report_, counters_),
+        groups_(*options.site) {}
 
   core::Status start() {
     GH_CHECK(open_sockets());
@@ -240,7 +243,15 @@ class Guard {
     drift_.tick(is_lent());
     setting_.tick();
     if (now - spared_us_ > kSparedEvery_us) spare();
+    if (now - groups_us_ > kGroupsEvery_us) look_at_groups();
     if (now - metrics_us_ > kMetricsEvery_us) write_metrics();
+  }
+
+  void look_at_groups() {
+    groups_us_ = core::monotonic_us();
+    if (!keeper_.desired()) return;
+    for (const std::string& what : groups_.look(*keeper_.desired())) report_.event("control-group", what, {});
+    if (!groups_.all_fit()) counters_.in_force = false;
   }
 
   // The entries are read again only when something was renamed into the directory.
@@ -281,7 +292,7 @@ class Guard {
     if (live) counters_.generation = live->generation;
     if (live && keeper_.desired())
       counters_.in_force =
-          setting_.is_right() &&
+          setting_.is_right() && groups_.all_fit() &&
           !make_plan(live->table ? &*live->table : nullptr, *keeper_.desired()).changes_effect();
     const core::Status done = core::write_file_atomic(o_.metrics_file, metrics_text(counters_, rules), 0644);
     if (!done) core::log_warning("{}", done.error().to_string());
@@ -295,12 +306,13 @@ class Guard {
   BanDesk bans_;
   DriftWatch drift_;
   SettingWatch setting_;
+  GroupWatch groups_;
   core::UniqueFd ban_listener_, control_listener_, signals_;
   std::optional<gid_t> ban_group_;
   std::vector<Client> clients_;
   std::optional<Entry> pending_;
   const std::string boot_ = boot_id();
-  std::int64_t journal_changed_ = 0, metrics_us_ = 0, spared_us_ = 0;
+  std::int64_t journal_changed_ = 0, metrics_us_ = 0, spared_us_ = 0, groups_us_ = 0;
 };
 
 }  // namespace

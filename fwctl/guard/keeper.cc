@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "fwctl/compile/digest.h"
+#include "fwctl/control/restore.h"
 #include "fwctl/netlink/image.h"
 
 namespace gatehouse::fwctl {
@@ -49,11 +50,16 @@ core::Status TableKeeper::reload() {
   if (standing_ && standing_->id == now->id && standing_->image == now->image) return {};
   GH_TRY(const std::string bytes, journal_.image(now->id, now->image));
   GH_TRY(const RulesetCopy image, parse_image(bytes));
+  GH_TRY(std::optional<KernelTable> made, decode_image(image));
+  const auto from =
+      std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.id == now->id; });
+  standing_ = now;
+  // What names control groups of another start of the machine is nobody's wish any more.
+  if (made && from != entries.end() && !check_groups(*made, from->boot)) return {};
   forget();
-  GH_TRY(desired_, decode_image(image));
+  desired_ = std::move(made);
   desired_name_ =
       fmt::format("change {}{}", now->id, now->image == Journal::Image::before ? " taken back" : "");
-  standing_ = now;
   return {};
 }
 

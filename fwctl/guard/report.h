@@ -33,8 +33,8 @@ class Reporter {
   // `spool` may be missing: then events are only logged.
   static Reporter open(const std::string& state_directory, const std::string& spool);
 
-  // `kind`: drift, repaired, repair-failed, foreign-table, setting, ban, rollback. `facts` are names and
-  // values.
+  // `kind`: drift, repaired, repair-failed, foreign-table, setting, control-group, ban, rollback. `facts` are
+  // names and values.
   void event(const std::string& kind, const std::string& sentence,
              const std::vector<std::pair<std::string, std::string>>& facts);
   void commit(const Commit& commit, const std::string& command);

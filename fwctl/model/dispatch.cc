@@ -71,7 +71,7 @@ core::Status Dispatcher::add_service(const site::Service& service) {
     std::vector<site::PortRange> ports = service.ports;
     std::erase_if(ports,
                   [&](const site::PortRange& p) { return is_answered(site_, service, from, p.transport); });
-    GH_CHECK(grant(from, service.host, ports, std::nullopt, chain.name, service.name, service.where));
+    GH_CHECK(grant(from, service.host, ports, {}, chain.name, service.name, service.where));
   }
   targets_.push_back(std::move(chain));
   return {};
@@ -82,19 +82,22 @@ core::Status Dispatcher::add_flow(const site::Flow& flow, std::size_t number) {
   chain.name = fmt::format("flow-{}", number);
   std::string label = fmt::format("flow {} to {}", flow.from.to_string(), flow.to.to_string());
   if (flow.user) label += fmt::format(" of user {}", *flow.user);
+  if (flow.group) label += " of control group " + flow.group->path;
   if (!flow.comment.empty()) label += ": " + flow.comment;
   chain.about = label;
   chain.rules.push_back(counted({VerdictKind::accept, {}}, make_origin(flow.where, label)));
-  GH_CHECK(grant(flow.from, flow.to, flow.ports, flow.user, chain.name, chain.name, flow.where));
+  GH_CHECK(
+      grant(flow.from, flow.to, flow.ports, {flow.user, flow.group}, chain.name, chain.name, flow.where));
   targets_.push_back(std::move(chain));
   return {};
 }
 
 core::Status Dispatcher::grant(const site::Endpoint& from, const site::Endpoint& to,
-                               const std::vector<site::PortRange>& ports, std::optional<std::uint32_t> user,
+                               const std::vector<site::PortRange>& ports, const Sender& sender,
                                const std::string& chain, std::string_view label,
                                const core::SourcePos& where) {
   if (from.is_gatehouse() && to.is_gatehouse()) return {};  // the loopback rules let it pass
+  if (sender.group && sender.group->id == 0) return {};     // nobody is in a group that is not there
   GH_TRY(const std::vector<IpPrefix> sources, addresses_of(site_, from, true));
   GH_TRY(const std::vector<IpPrefix> destinations, addresses_of(site_, to, false));
   const PairName name{from.zone, to.zone};
@@ -112,7 +115,7 @@ core::Status Dispatcher::grant(const site::Endpoint& from, const site::Endpoint&
       for (const site::PortRange& port : ports) {
         const Origin origin = make_origin(port.where.line != 0 ? port.where : where,
                                           fmt::format("{} {}", label, port.to_string()));
-        GH_CHECK(add_entry(name, source, destination, port, user, chain, origin));
+        GH_CHECK(add_entry(name, source, destination, port, sender, chain, origin));
       }
     }
   }
@@ -120,14 +123,15 @@ core::Status Dispatcher::grant(const site::Endpoint& from, const site::Endpoint&
 }
 
 core::Status Dispatcher::add_entry(const PairName& name, const IpPrefix* source, const IpPrefix* destination,
-                                   const site::PortRange& port, std::optional<std::uint32_t> user,
+                                   const site::PortRange& port, const Sender& sender,
                                    const std::string& chain, const Origin& origin) {
   Shape shape;
   shape.by_source = source != nullptr;
   shape.by_destination = destination != nullptr;
   shape.intervals =
       port.first != port.last || (source && !source->is_host()) || (destination && !destination->is_host());
-  shape.by_user = user.has_value();
+  shape.by_user = sender.user.has_value();
+  shape.group_level = sender.group ? sender.group->level() : 0;
   if (source) shape.family = source->address.version;
   if (destination) shape.family = destination->address.version;
 
@@ -143,15 +147,22 @@ core::Status Dispatcher::add_entry(const PairName& name, const IpPrefix* source,
   key.push_back(
       Interval::one(Value::of_u8(port.transport == site::Transport::tcp ? kProtocolTcp : kProtocolUdp)));
   key.push_back({Value::of_port(port.first), Value::of_port(port.last)});
-  if (user) {
+  if (sender.user) {
     types.push_back(ValueType::user);
-    key.push_back(Interval::one(Value::of_user(*user)));
+    key.push_back(Interval::one(Value::of_user(*sender.user)));
+  }
+  if (sender.group) {
+    const Value id = Value::of_control_group(sender.group->id);
+    types.push_back(ValueType::control_group);
+    key.push_back(Interval::one(id));
+    pairs_[name].groups[id] = sender.group->path;
   }
 
   const std::string map_name =
-      fmt::format("{}-to-{}{}{}{}{}{}", name.first, name.second, shape.by_source ? "-by-source" : "",
+      fmt::format("{}-to-{}{}{}{}{}{}{}", name.first, name.second, shape.by_source ? "-by-source" : "",
                   shape.by_destination ? "" : "-any-host", shape.intervals ? "-ranges" : "",
                   shape.by_user ? "-by-user" : "",
+                  shape.group_level == 0 ? "" : fmt::format("-by-group-{}", shape.group_level),
                   shape.family == 0   ? ""
                   : shape.family == 4 ? "-v4"
                                       : "-v6");
@@ -181,6 +192,11 @@ Chain Dispatcher::pair_chain(const PairName& name, Pair& pair, Ruleset& out) con
     if (shape.by_destination) lookup.key.push_back(shape.family == 4 ? Field::ip_daddr : Field::ip6_daddr);
     lookup.key.insert(lookup.key.end(), {Field::l4proto, Field::dport});
     if (shape.by_user) lookup.key.push_back(Field::skuid);
+    if (shape.group_level != 0) {
+      lookup.key.push_back(Field::control_group);
+      lookup.level = shape.group_level;
+      map.groups = pair.groups;
+    }
     rule.outcome = std::move(lookup);
     rule.origin = make_origin(pair.where, fmt::format("{} to {}", name.first, name.second));
     chain.rules.push_back(std::move(rule));

@@ -39,20 +39,27 @@ class Dispatcher {
     bool by_destination = false;
     bool intervals = false;
     bool by_user = false;
+    std::uint32_t group_level = 0;  // 0: no control group in the key
     friend auto operator<=>(const Shape&, const Shape&) = default;
+  };
+  // Whose packets: any, or a user's, or those of a control group, or both.
+  struct Sender {
+    std::optional<std::uint32_t> user;
+    std::optional<site::ControlGroup> group;
   };
   struct Pair {
     core::SourcePos where;  // of the first grant
     std::map<Shape, SetBuilder> maps;
+    std::map<Value, std::string> groups;  // their paths
   };
   using PairName = std::pair<std::string, std::string>;
 
   core::Status grant(const site::Endpoint& from, const site::Endpoint& to,
-                     const std::vector<site::PortRange>& ports, std::optional<std::uint32_t> user,
+                     const std::vector<site::PortRange>& ports, const Sender& sender,
                      const std::string& chain, std::string_view label, const core::SourcePos& where);
   core::Status add_entry(const PairName& name, const core::IpPrefix* source,
-                         const core::IpPrefix* destination, const site::PortRange& port,
-                         std::optional<std::uint32_t> user, const std::string& chain, const Origin& origin);
+                         const core::IpPrefix* destination, const site::PortRange& port, const Sender& sender,
+                         const std::string& chain, const Origin& origin);
   core::Result<std::string> interface_of(const std::string& zone, const core::SourcePos& where) const;
   Chain pair_chain(const PairName& name, Pair& pair, Ruleset& out) const;
 

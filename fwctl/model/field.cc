@@ -8,7 +8,7 @@
 namespace gatehouse::fwctl {
 namespace {
 
-constexpr std::array<FieldInfo, 13> kFields = {{
+constexpr std::array<FieldInfo, 14> kFields = {{
     {"iifname", ValueType::ifname, 16, 0, 0},
     {"oifname", ValueType::ifname, 16, 0, 0},
     {"meta l4proto", ValueType::protocol, 1, 0, 0},
@@ -22,6 +22,7 @@ constexpr std::array<FieldInfo, 13> kFields = {{
     {"icmp type", ValueType::icmp_type, 1, 4, kProtocolIcmp},
     {"icmpv6 type", ValueType::icmpv6_type, 1, 6, kProtocolIcmpv6},
     {"meta skuid", ValueType::user, 4, 0, 0},
+    {"socket cgroupv2", ValueType::control_group, 8, 0, 0},
 }};
 
 struct Word {
@@ -104,6 +105,8 @@ std::string_view nft_type_name(ValueType type) {
       return "icmpv6_type";
     case ValueType::user:
       return "uid";
+    case ValueType::control_group:
+      return "cgroupsv2";
     case ValueType::number:
       break;
   }
@@ -143,6 +146,13 @@ Value Value::of_user(std::uint32_t user) {
   Value out;
   out.size = sizeof user;
   std::memcpy(out.bytes.data(), &user, sizeof user);
+  return out;
+}
+
+Value Value::of_control_group(std::uint64_t id) {
+  Value out;
+  out.size = sizeof id;
+  std::memcpy(out.bytes.data(), &id, sizeof id);
   return out;
 }
 
@@ -193,6 +203,11 @@ std::string Value::to_string(ValueType type) const {
       std::uint32_t user = 0;
       std::memcpy(&user, bytes.data(), sizeof user);
       return std::to_string(user);
+    }
+    case ValueType::control_group: {
+      std::uint64_t id = 0;
+      std::memcpy(&id, bytes.data(), sizeof id);
+      return std::to_string(id);
     }
     case ValueType::number:
       break;

@@ -22,6 +22,7 @@ enum class ValueType : std::uint8_t {
   icmp_type,
   icmpv6_type,
   user,
+  control_group,
   number
 };
 
@@ -39,6 +40,7 @@ enum class Field : std::uint8_t {
   icmp_type,
   icmpv6_type,
   skuid,
+  control_group,  // the group that a rule's level names, see VerdictMap
 };
 
 struct FieldInfo {
@@ -53,8 +55,8 @@ const FieldInfo& info(Field field);
 // The name nft gives the type in a set definition: "ipv4_addr", "inet_service".
 std::string_view nft_type_name(ValueType type);
 
-// Bytes as they stand in the packet (network order; users as the CPU keeps numbers); interface names are
-// padded with zeros to 16. Values of one size compare as unsigned numbers do.
+// Bytes as they stand in the packet (network order; users and control groups as the CPU keeps numbers);
+// interface names are padded with zeros to 16. Values of one size compare as unsigned numbers do.
 struct Value {
   std::array<std::uint8_t, 16> bytes{};
   std::uint8_t size = 0;
@@ -64,6 +66,7 @@ struct Value {
   static Value of_u8(std::uint8_t value);
   static Value of_port(std::uint16_t port);
   static Value of_user(std::uint32_t user);
+  static Value of_control_group(std::uint64_t id);
   static Value lowest(std::uint8_t size);
   static Value highest(std::uint8_t size);
 

@@ -34,9 +34,12 @@ std::string each_text(const ForEachSource& each) {
                      rate != nullptr ? rate_text(*rate) : count_text(std::get<ConnectionsOver>(each.what)));
 }
 
-std::string key_text(const std::vector<Field>& key) {
+std::string key_text(const std::vector<Field>& key, std::uint32_t level = 0) {
   std::string out;
-  for (const Field f : key) out += (out.empty() ? "" : " . ") + std::string(info(f).name);
+  for (const Field f : key) {
+    out += (out.empty() ? "" : " . ") + std::string(info(f).name);
+    if (f == Field::control_group) out += fmt::format(" level {}", level);
+  }
   return out;
 }
 
@@ -78,7 +81,9 @@ struct MatchText {
 std::string element_key(const Set& set, const Element& element) {
   std::string out;
   for (std::size_t i = 0; i < element.key.size(); ++i) {
-    out += (i == 0 ? "" : " . ") + element.key[i].to_string(set.key[i]);
+    const auto group = set.groups.find(element.key[i].first);
+    const bool named = set.key[i] == ValueType::control_group && group != set.groups.end();
+    out += (i == 0 ? "" : " . ") + (named ? '"' + group->second + '"' : element.key[i].to_string(set.key[i]));
   }
   return out;
 }
@@ -114,7 +119,7 @@ std::string rule_text(const Rule& rule) {
   if (rule.leave_untracked) word("notrack");
   if (const auto* verdict = std::get_if<Verdict>(&rule.outcome)) word(verdict->to_string());
   if (const auto* map = std::get_if<VerdictMap>(&rule.outcome)) {
-    word(fmt::format("{} vmap @{}", key_text(map->key), map->map));
+    word(fmt::format("{} vmap @{}", key_text(map->key, map->level), map->map));
   }
   if (const auto* to = std::get_if<ForwardTo>(&rule.outcome)) {
     const bool v4 = to->address.is_v4();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -103,6 +104,7 @@ struct LogTo {
 struct VerdictMap {
   std::vector<Field> key;
   std::string map;
+  std::uint32_t level = 0;  // of Field::control_group: how far below the root, from 1 on
 };
 
 // Another destination for the connection; port 0: the same.
@@ -152,6 +154,7 @@ struct Set {
   std::vector<Element> elements;
   std::vector<site::AddressRange> listed;  // instead of elements: what lists name, which is much
   std::string about;                       // one line for people, in text forms only
+  std::map<Value, std::string> groups;     // control groups among the keys: their paths, in text forms only
 
   std::size_t size() const { return elements.size() + listed.size(); }
   // `listed` as elements as well.

@@ -186,6 +186,7 @@ RC_GTEST_PROP(Codec, RulesComeBackAsTheyWere, ()) {
         LoadPayload{small() % 3, small(), small() + 1, slot()},
         LoadCt{small(), slot()},
         LoadFib{1, small(), slot()},
+        LoadSocket{NFT_SOCKET_CGROUPV2, small() + 1, slot()},
         Mask{slot(), slot(), bytes(4), bytes(4)},
         Compare{slot(), small() % 6, bytes(1 + small() % 16)},
         Lookup{slot(), "some-set", *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>()},

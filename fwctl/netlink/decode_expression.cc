@@ -226,6 +226,13 @@ Expression decode_masquerade(const nftnl_expr* e) {
   return MasqueradeSource{nftnl_expr_is_set(e, NFTNL_EXPR_MASQ_FLAGS) ? u32(e, NFTNL_EXPR_MASQ_FLAGS) : 0};
 }
 
+// Of what a socket can tell, control groups alone are ours.
+Expression decode_socket(const nftnl_expr* e) {
+  const std::uint32_t key = u32(e, NFTNL_EXPR_SOCKET_KEY);
+  if (key != NFT_SOCKET_CGROUPV2) return unknown_value(e, NFTNL_EXPR_SOCKET_DREG);
+  return LoadSocket{key, u32(e, NFTNL_EXPR_SOCKET_LEVEL), slot_of(u32(e, NFTNL_EXPR_SOCKET_DREG))};
+}
+
 // What is never ours, by name.
 Expression decode_other(const nftnl_expr* e, const std::string& name) {
   struct Row {
@@ -245,7 +252,7 @@ Expression decode_other(const nftnl_expr* e, const std::string& name) {
   if (name == "nat") return decode_nat(e);
   if (name == "masq") return decode_masquerade(e);
   if (name == "rt") return unknown_value(e, NFTNL_EXPR_RT_DREG);
-  if (name == "socket") return unknown_value(e, NFTNL_EXPR_SOCKET_DREG);
+  if (name == "socket") return decode_socket(e);
   if (name == "numgen") return unknown_value(e, NFTNL_EXPR_NG_DREG);
   if (name == "hash") return unknown_value(e, NFTNL_EXPR_HASH_DREG);
   if (name == "osf") return unknown_value(e, NFTNL_EXPR_OSF_DREG);

@@ -48,6 +48,14 @@ struct ExpressionEncoder {
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, register_of(x.to));
     return true;
   }
+  bool operator()(const LoadSocket& x) const {
+    nftnl_expr* e = add("socket");
+    if (e == nullptr) return false;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_KEY, x.key);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_DREG, register_of(x.to));
+    if (x.key == NFT_SOCKET_CGROUPV2) nftnl_expr_set_u32(e, NFTNL_EXPR_SOCKET_LEVEL, x.level);
+    return true;
+  }
   bool operator()(const Mask& x) const {
     nftnl_expr* e = add("bitwise");
     if (e == nullptr) return false;

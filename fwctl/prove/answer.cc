@@ -19,7 +19,7 @@ bool is_taken(const Leaf& leaf) {
 
 // No program sends it; it begins a connection, which has no status (nf_synproxy_core.c:
 // synproxy_send_server_syn).
-std::map<Variable, bool> handshake_bits(Fields& f) {
+std::map<Variable, bool> handshake_bits(Fields& f, const Writes& writes) {
   std::map<Variable, bool> out;
   const auto put = [&](const ByteKey& key, std::uint8_t value) {
     Word word;
@@ -30,12 +30,14 @@ std::map<Variable, bool> handshake_bits(Fields& f) {
   put({Kind::ct_state}, kStateNew);
   put({Kind::transport, 0, kTcpFlags}, kSyn);
   put(has_user(), 0);
+  for (const std::uint32_t level : writes.group_levels) put(has_group(level), 0);
   for (std::uint32_t i = 0; i < 4; ++i) put({Kind::ct, NFT_CT_STATUS, i}, 0);
   return out;
 }
 
 Node Symbolic::handshake(Path path) {
-  if (path == Path::through) return substituted(handshake_bits(f_), on_the_way(Path::from_gatehouse));
+  if (path == Path::through)
+    return substituted(handshake_bits(f_, writes_), on_the_way(Path::from_gatehouse));
   return d_.leaf(Leaf{kAccept | kDrop,
                       {d_.reason(ReasonKind::unknown, "a SYN proxy before the gatehouse's own ports")}});
 }

@@ -26,6 +26,10 @@ ByteKey has_user() {
   return {Kind::meta, NFT_META_SKUID, sizeof(std::uint32_t)};
 }
 
+ByteKey has_group(std::uint32_t level) {
+  return {Kind::group, level, sizeof(std::uint64_t)};
+}
+
 std::uint8_t Packet::byte(const ByteKey& key) const {
   const auto at = bytes.find(key);
   return at == bytes.end() ? 0 : at->second;

@@ -34,6 +34,7 @@ struct ByteKey {
     ct,         // byte b of key a
     banned,     // is the source among the banned? 0 or 1
     member,     // a = number of a large set: is the packet in it?
+    group,      // byte b of the number of the control group at level a; b = 8: is there one? 0 or 1
   };
   Kind kind;
   std::uint32_t a = 0;
@@ -49,6 +50,8 @@ std::uint32_t route_back_question();
 
 // Does a socket of a program stand behind the packet? The byte after its user.
 ByteKey has_user();
+// Is the program in a control group so far below the root?
+ByteKey has_group(std::uint32_t level);
 
 // A packet with everything that decides about it. What is not in `bytes` is zero.
 struct Packet {
@@ -66,6 +69,9 @@ struct Packet {
   // Whose program sends it, if one does.
   std::optional<std::uint32_t> user() const;
   void set_user(std::uint32_t user);
+  // The control groups that its program is in, by level.
+  std::map<std::uint32_t, std::uint64_t> groups() const;
+  void set_group(std::uint32_t level, std::uint64_t id);
   std::uint16_t port(std::uint32_t offset) const;
   void set_port(std::uint32_t offset, std::uint16_t port);
   // "in wan0 out srv0 tcp 198.51.100.2:1024 > 10.66.1.10:80 SYN new hop-limit 64"; parse_packet() reads it.
@@ -78,10 +84,13 @@ inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRe
 
 // A packet as people write it. Words in any order: `in IFACE`, `out IFACE`, a protocol (tcp, udp, icmp,
 // icmpv6 or `protocol N`), `SOURCE > DESTINATION` with :PORT, TCP flags (SYN|ACK), `type N`, a connection
-// state, `hop-limit N`, `user N`, `no-route-back`, `banned`, and KIND:A:B=VALUE for any other byte a rule
-// looks at. `interface_of` translates what stands after `in` and `out`.
-core::Result<Packet> parse_packet(const std::string& text,
-                                  const std::function<std::string(const std::string&)>& interface_of);
+// state, `hop-limit N`, `user N`, `cgroup PATH` or `cgroup LEVEL:NUMBER`, `no-route-back`, `banned`, and
+// KIND:A:B=VALUE for any other byte a rule looks at. `interface_of` translates what stands after `in` and
+// `out`; `groups_of` gives the numbers of the control groups on a path, the outermost first.
+using InterfaceOf = std::function<std::string(const std::string&)>;
+using GroupsOf = std::function<std::vector<std::uint64_t>(const std::string&)>;
+core::Result<Packet> parse_packet(const std::string& text, const InterfaceOf& interface_of,
+                                  const GroupsOf& groups_of = {});
 
 // The variables of the packets of one family. Fields that rulesets ask for most have fixed places, chosen
 // so that the keys of common sets ascend; others get theirs when they are asked for.

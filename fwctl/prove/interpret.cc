@@ -28,6 +28,7 @@ class Interpreter {
 
   Trace run() {
     if (pass() == Flow::answered) {
+      out_.answered = true;
       if (packet_.path == Path::through) {
         become_handshake();
         (void)pass();
@@ -67,6 +68,7 @@ class Interpreter {
     packet_.set({Kind::ct_state}, kStateNew);
     packet_.set({Kind::transport, 0, kTcpFlags}, kSyn);
     packet_.set(has_user(), 0);
+    for (const auto& [level, id] : packet_.groups()) packet_.set(has_group(level), 0);
     for (std::uint32_t i = 0; i < 4; ++i) packet_.set({Kind::ct, NFT_CT_STATUS, i}, 0);
     taken_out_ = false;
   }
@@ -221,7 +223,7 @@ class Interpreter {
     const std::uint8_t state = packet_.byte({Kind::ct_state});
     if (loaded.needs_connection && (state == kStateInvalid || state == kStateUntracked))
       return Step::no_match;
-    if (loaded.needs_user && (packet_.byte(has_user()) & 1) == 0) return Step::no_match;
+    if (loaded.needs && (packet_.byte(*loaded.needs) & 1) == 0) return Step::no_match;
     if (!fits(to, (loaded.bytes.size() + 3) / 4 * 4)) return anything("a register that does not exist");
     Bytes bytes;
     for (const LoadedByte& b : loaded.bytes) {
@@ -240,6 +242,7 @@ class Interpreter {
   Step eval(const LoadMeta& e) { return put(load(e, place_, writes_), e.to); }
   Step eval(const LoadCt& e) { return put(load(e, place_, writes_, taken_out_), e.to); }
   Step eval(const LoadFib& e) { return put(load(e, place_), e.to); }
+  Step eval(const LoadSocket& e) { return put(load(e, place_), e.to); }
   Step eval(const LoadPayload& e) { return put(load(e, place_, writes_), e.to); }
 
   Step eval(const Mask& e) {

@@ -26,6 +26,7 @@ struct Trace {
   std::vector<std::string> doubts;  // conditions that may hold or not
   std::vector<bool> taken;          // what each of them was taken for
   core::IpAddress destination;      // as it was in the end
+  bool answered = false;            // the SYN proxy took it; the rest is about the SYN that it sends
 };
 
 // What could not be decided takes its value from `choices`, in the order in which it is met; beyond

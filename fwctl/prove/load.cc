@@ -127,7 +127,7 @@ Loaded load(const LoadMeta& e, const Place& place, const Writes& writes) {
   }
   if (e.key == NFT_META_SKUID) {
     out = run(Kind::meta, e.key, 4);
-    out.needs_user = true;
+    out.needs = has_user();
     return out;
   }
   if (const std::uint32_t size = free_meta_size(e.key); size != 0) return run(Kind::meta, e.key, size);
@@ -168,6 +168,15 @@ Loaded load(const LoadFib& e, const Place& place) {
     return out;
   }
   return run(Kind::fib, question, e.result == NFT_FIB_RESULT_OIFNAME ? 16 : 4);
+}
+
+Loaded load(const LoadSocket& e, const Place& place) {
+  // Of a packet that comes in the kernel asks for the socket that waits for it.
+  if (place.in) return unknown("the control group of a socket that waits for packets");
+  if (e.key != NFT_SOCKET_CGROUPV2) return unknown(fmt::format("socket key {}", e.key));
+  Loaded out = run(Kind::group, e.level, sizeof(std::uint64_t));
+  out.needs = has_group(e.level);
+  return out;
 }
 
 Loaded load(const LoadPayload& e, const Place& place, const Writes& writes) {

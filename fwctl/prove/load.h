@@ -27,7 +27,7 @@ struct Loaded {
   Kind kind = Kind::bytes;
   std::vector<LoadedByte> bytes;
   bool needs_connection = false;  // fails for packets that are invalid or untracked
-  bool needs_user = false;        // fails where no program stands behind the packet
+  std::optional<ByteKey> needs;   // fails where the lowest bit of this byte is clear
   std::string why;                // unknown
 };
 
@@ -35,6 +35,7 @@ struct Loaded {
 Loaded load(const LoadMeta& e, const Place& place, const Writes& writes);
 Loaded load(const LoadCt& e, const Place& place, const Writes& writes, bool taken_out);
 Loaded load(const LoadFib& e, const Place& place);
+Loaded load(const LoadSocket& e, const Place& place);
 Loaded load(const LoadPayload& e, const Place& place, const Writes& writes);
 
 }  // namespace gatehouse::fwctl::prove

@@ -276,6 +276,12 @@ class OnePacket {
     return same;
   }
 
+  bool sent_from(const site::ControlGroup& group) const {
+    const auto groups = p_.groups();
+    const auto at = groups.find(group.level());
+    return group.id != 0 && at != groups.end() && at->second == group.id;
+  }
+
   std::optional<Opinion> forwarded() const {
     if (!translated_ || p_.path != Path::through) return std::nullopt;
     for (const site::PortForward& f : site_.nat.forwards) {
@@ -314,7 +320,7 @@ class OnePacket {
     for (const site::Flow& f : site_.flows) {
       core::SourcePos where;
       if (f.from.is_gatehouse() && f.to.is_gatehouse()) continue;
-      if (f.user && !sent_by(*f.user)) continue;
+      if ((f.user && !sent_by(*f.user)) || (f.group && !sent_from(*f.group))) continue;
       if (covers(f.ports, where) && covers(f.from, in_, source_, true) &&
           covers(f.to, out_, destination_, false))
         return yes(at(where.line != 0 ? where : f.where,

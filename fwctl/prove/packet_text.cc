@@ -107,6 +107,24 @@ void Packet::set_user(std::uint32_t user) {
   set(has_user(), 1);
 }
 
+std::map<std::uint32_t, std::uint64_t> Packet::groups() const {
+  std::map<std::uint32_t, std::uint64_t> out;
+  for (const auto& [key, value] : bytes) {
+    if (key.kind != Kind::group || key != has_group(key.a) || (value & 1) == 0) continue;
+    std::array<std::uint8_t, sizeof(std::uint64_t)> number{};
+    for (std::uint32_t i = 0; i < number.size(); ++i) number[i] = byte({Kind::group, key.a, i});
+    std::memcpy(&out[key.a], number.data(), number.size());
+  }
+  return out;
+}
+
+void Packet::set_group(std::uint32_t level, std::uint64_t id) {
+  std::array<std::uint8_t, sizeof id> number{};
+  std::memcpy(number.data(), &id, sizeof id);
+  for (std::uint32_t i = 0; i < number.size(); ++i) set({Kind::group, level, i}, number[i]);
+  set(has_group(level), 1);
+}
+
 std::string Packet::to_string() const {
   std::string out;
   if (path != Path::from_gatehouse) out += "in " + printable(interface(Kind::iifname)) + ' ';
@@ -136,6 +154,7 @@ std::string Packet::to_string() const {
     out += fmt::format(" {}:{}:{}={:#x}", name_of(kOtherBytes, key.kind), key.a, key.b, value);
   }
   if (const auto sender = user()) out += fmt::format(" user {}", *sender);
+  for (const auto& [level, id] : groups()) out += fmt::format(" cgroup {}:{}", level, id);
   return out;
 }
 
@@ -143,8 +162,8 @@ namespace {
 
 class PacketReader {
  public:
-  PacketReader(const std::string& text, const std::function<std::string(const std::string&)>& interface_of)
-      : text_(text), interface_of_(interface_of) {}
+  PacketReader(const std::string& text, const InterfaceOf& interface_of, const GroupsOf& groups_of)
+      : text_(text), interface_of_(interface_of), groups_of_(groups_of) {}
 
   core::Result<Packet> read() {
     while (next()) {
@@ -172,17 +191,18 @@ class PacketReader {
     begin_ = text_.size();
     return wrong("expected " + what);
   }
-  static std::optional<std::uint32_t> number(std::string_view text, std::uint32_t most) {
+  template <class Number = std::uint32_t>
+  static std::optional<Number> number(std::string_view text, Number most) {
     const int base = text.starts_with("0x") ? 16 : 10;
     if (base == 16) text.remove_prefix(2);
-    std::uint32_t value = 0;
+    Number value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
     if (error != std::errc{} || end != text.data() + text.size() || value > most) return std::nullopt;
     return value;
   }
   bool take_byte(const std::string& what, const ByteKey& key) {
     if (!take(what)) return false;
-    const auto value = number(word_, 255);
+    const auto value = number(word_, 255U);
     if (!value) return wrong("`" + word_ + "` is not a number up to 255");
     packet_.set(key, static_cast<std::uint8_t>(*value));
     return true;
@@ -204,7 +224,7 @@ class PacketReader {
     if (const auto protocol = find(kProtocols, word_)) return put_protocol(*protocol);
     if (word_ == "protocol") {
       if (!take("a protocol number")) return false;
-      const auto value = number(word_, 255);
+      const auto value = number(word_, 255U);
       return value ? put_protocol(static_cast<std::uint8_t>(*value))
                    : wrong("`" + word_ + "` is not a protocol");
     }
@@ -221,6 +241,7 @@ class PacketReader {
       packet_.set_user(*value);
       return true;
     }
+    if (word_ == "cgroup") return take("the path of a control group, or LEVEL:NUMBER") && group();
     if (word_ == "no-route-back") {
       route_back_ = false;
       return true;
@@ -233,6 +254,21 @@ class PacketReader {
     if (word_.find('=') != std::string::npos) return other_byte();
     if (flags()) return true;
     return end();
+  }
+  bool group() {
+    const std::size_t colon = word_.find(':');
+    if (colon != std::string::npos) {
+      const auto level = number(std::string_view(word_).substr(0, colon), 255U);
+      const auto id = number<std::uint64_t>(std::string_view(word_).substr(colon + 1), ~std::uint64_t{0});
+      if (!level || *level == 0 || !id)
+        return wrong("`" + word_ + "` is not LEVEL:NUMBER of a control group");
+      packet_.set_group(*level, *id);
+      return true;
+    }
+    const std::vector<std::uint64_t> ids = groups_of_ ? groups_of_(word_) : std::vector<std::uint64_t>{};
+    if (ids.empty()) return wrong("there is no control group `" + word_ + "` on this machine");
+    for (std::size_t i = 0; i < ids.size(); ++i) packet_.set_group(static_cast<std::uint32_t>(i + 1), ids[i]);
+    return true;
   }
   bool put_protocol(std::uint8_t value) {
     packet_.set({Kind::protocol}, value);
@@ -263,8 +299,8 @@ class PacketReader {
     const std::string_view all = word_;
     const auto kind = find(kOtherBytes, all.substr(0, first));
     const auto a = number(all.substr(first + 1, second - first - 1), 0xffff'ffff);
-    const auto b = number(all.substr(second + 1, equals - second - 1), 1000);
-    const auto value = number(all.substr(equals + 1), 255);
+    const auto b = number(all.substr(second + 1, equals - second - 1), 1000U);
+    const auto value = number(all.substr(equals + 1), 255U);
     if (!kind || !a || !b || !value) return wrong("`" + word_ + "` is not KIND:A:B=VALUE");
     packet_.set({*kind, *a, *b}, static_cast<std::uint8_t>(*value));
     return true;
@@ -282,7 +318,7 @@ class PacketReader {
       const std::size_t begin = bracket ? 1 : 0;
       address = word_.substr(begin, (close == std::string::npos ? word_.size() : close) - begin);
       if (colon != std::string::npos && colon >= close) {
-        port = number(std::string_view(word_).substr(colon + 1), 65535);
+        port = number(std::string_view(word_).substr(colon + 1), 65535U);
         if (!port) return wrong("`" + word_.substr(colon + 1) + "` is not a port");
       }
     }
@@ -314,7 +350,8 @@ class PacketReader {
   }
 
   const std::string& text_;
-  const std::function<std::string(const std::string&)>& interface_of_;
+  const InterfaceOf& interface_of_;
+  const GroupsOf& groups_of_;
   std::size_t at_ = 0, begin_ = 0;
   std::string word_, error_;
   Packet packet_;
@@ -325,9 +362,9 @@ class PacketReader {
 
 }  // namespace
 
-core::Result<Packet> parse_packet(const std::string& text,
-                                  const std::function<std::string(const std::string&)>& interface_of) {
-  return PacketReader(text, interface_of).read();
+core::Result<Packet> parse_packet(const std::string& text, const InterfaceOf& interface_of,
+                                  const GroupsOf& groups_of) {
+  return PacketReader(text, interface_of, groups_of).read();
 }
 
 }  // namespace gatehouse::fwctl::prove

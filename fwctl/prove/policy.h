@@ -75,6 +75,7 @@ class Policy {
   Node translated(Node rest);
   Node translation_asked();
   Node sent_by(std::uint32_t user);
+  Node sent_from(std::uint32_t level, std::uint64_t group);
   Node ports_are(site::Transport transport, std::uint16_t first, std::uint16_t last);
   Node limited(const site::Service& service, site::Transport transport);
   Node first_packets();

@@ -2,6 +2,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -53,12 +54,12 @@ class Policy::Grants {
   Grants(Policy& policy, Path path) : p_(policy), path_(path) {}
 
   void add(const site::Endpoint& from, const site::Endpoint& to, const site::PortRange& port,
-           const std::vector<std::string>& limits, std::optional<std::uint32_t> user = std::nullopt) {
+           const std::vector<std::string>& limits, const site::Flow* sender = nullptr) {
     const Path way = from.is_gatehouse() ? Path::from_gatehouse
                      : to.is_gatehouse() ? Path::to_gatehouse
                                          : Path::through;
     if (way != path_ || (from.is_gatehouse() && to.is_gatehouse())) return;
-    Table& table = tables_.try_emplace({limits, user}, Table(6)).first->second;
+    Table& table = tables_.try_emplace({limits, sender_of(sender)}, Table(6)).first->second;
     const Wide in = interface(from);
     const Wide away = interface(to);
     const Wide protocol = port.transport == site::Transport::tcp ? kTcp : kUdp;
@@ -77,12 +78,13 @@ class Policy::Grants {
     const std::vector<Word> key = packet_key();
     Node out = d.leaf(kDrop);
     for (const auto& [terms, table] : tables_) {
-      const auto& [limits, user] = terms;
+      const auto& [limits, sender] = terms;
       Limits reasons;
       for (const std::string& text : limits) reasons.push_back(d.reason(ReasonKind::rate, text));
       std::sort(reasons.begin(), reasons.end());
       Node here = lookup(d, key, table, d.no());
-      if (user) here = d.both(here, p_.sent_by(*user));
+      if (sender.user) here = d.both(here, p_.sent_by(*sender.user));
+      if (sender.group_level != 0) here = d.both(here, p_.sent_from(sender.group_level, sender.group));
       const Node also = d.relabel(out, [&](const Leaf& leaf) { return with(leaf, reasons); });
       out = d.choose(here, also, out);
     }
@@ -90,6 +92,20 @@ class Policy::Grants {
   }
 
  private:
+  struct Sender {
+    std::optional<std::uint32_t> user;
+    std::uint32_t group_level = 0;  // 0: of whatever control group
+    std::uint64_t group = 0;
+    friend auto operator<=>(const Sender&, const Sender&) = default;
+  };
+  static Sender sender_of(const site::Flow* flow) {
+    Sender out;
+    if (flow == nullptr) return out;
+    out.user = flow->user;
+    if (flow->group) out.group_level = flow->group->level();
+    if (flow->group) out.group = flow->group->id;
+    return out;
+  }
   Wide interface(const site::Endpoint& e) const {
     const site::Zone* zone = p_.site_.find_zone(e.zone);
     return zone == nullptr ? Wide{0} : wide_interface(zone->interface);
@@ -139,7 +155,7 @@ class Policy::Grants {
 
   Policy& p_;
   const Path path_;
-  std::map<std::pair<std::vector<std::string>, std::optional<std::uint32_t>>, Table> tables_;
+  std::map<std::pair<std::vector<std::string>, Sender>, Table> tables_;
 };
 
 std::vector<Policy::Limits> Policy::alternatives(const Leaf& leaf) const {
@@ -160,6 +176,22 @@ Node Policy::sent_by(std::uint32_t user) {
   }
   Word there;
   f_.append(there, has_user());
+  return d_.both(out, in_range(d_, {there.back()}, 1, 1));
+}
+
+// A program in the control group, or in one below it; nobody is in one that does not exist.
+Node Policy::sent_from(std::uint32_t level, std::uint64_t group) {
+  if (group == 0) return d_.no();
+  std::array<std::uint8_t, sizeof group> number{};
+  std::memcpy(number.data(), &group, sizeof group);
+  Node out = d_.yes();
+  for (std::uint32_t i = 0; i < number.size(); ++i) {
+    Word byte;
+    f_.append(byte, {Kind::group, level, i});
+    out = d_.both(out, in_range(d_, byte, number[i], number[i]));
+  }
+  Word there;
+  f_.append(there, has_group(level));
   return d_.both(out, in_range(d_, {there.back()}, 1, 1));
 }
 
@@ -184,7 +216,7 @@ Node Policy::grants(Path path) {
     }
   }
   for (const site::Flow& flow : site_.flows) {
-    for (const site::PortRange& p : flow.ports) out.add(flow.from, flow.to, p, {}, flow.user);
+    for (const site::PortRange& p : flow.ports) out.add(flow.from, flow.to, p, {}, &flow);
   }
   return out.decided();
 }

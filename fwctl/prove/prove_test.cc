@@ -58,6 +58,21 @@ site::Site full() {
   s.services.push_back(console);
   s.flows.push_back({{"servers", "", {}}, {"outside", "", {}}, {port(site::Transport::udp, 53, 53)}, "", {}});
   s.flows.push_back({{"admin", "", {}}, {"servers", "", {}}, {port(site::Transport::tcp, 80, 90)}, "", {}});
+  // Of one user, of two groups at different levels, of both.
+  const std::tuple<std::uint16_t, std::optional<std::uint32_t>, std::optional<site::ControlGroup>> senders[] =
+      {
+          {123, 33, std::nullopt},
+          {123, std::nullopt, site::ControlGroup{"a.slice", 0x1122334455667788}},
+          {443, 33, site::ControlGroup{"a.slice/b.service", 5}},
+          {853, std::nullopt, site::ControlGroup{"not-there", 0}},
+      };
+  for (const auto& [number, user, group] : senders) {
+    site::Flow own{{std::string(site::kGatehouse), "", {}}, {"outside", "", {}}, {}, "", {}};
+    own.ports = {port(site::Transport::tcp, number, number)};
+    own.user = user;
+    own.group = group;
+    s.flows.push_back(own);
+  }
   s.firewall.ping_from.push_back({std::string(site::kGatehouse), "", {}});
   const auto range = [](const char* first, const char* last) {
     return site::AddressRange{*core::IpAddress::parse(first), *core::IpAddress::parse(last)};
@@ -296,9 +311,14 @@ Packet random_packet() {
   if (p.path != Path::from_gatehouse && *rc::gen::inRange(0, 8) == 0) p.set({Kind::banned}, 1);
   p.set_port(kSourcePort,
              *rc::gen::element<std::uint16_t>(0x0300, 0x0800, 0x8000, 0x8600, 0x8700, 0x8200, 40000));
-  p.set_port(kDestinationPort,
-             *rc::gen::element<std::uint16_t>(22, 25, 53, 80, 85, 443, 2222, 6514, 9000, 9010, 9011, 8080));
+  p.set_port(kDestinationPort, *rc::gen::element<std::uint16_t>(22, 25, 53, 80, 85, 123, 443, 443, 853, 2222,
+                                                                6514, 9000, 9010, 9011, 8080));
   p.set({Kind::transport, 0, kTcpFlags}, *rc::gen::element<std::uint8_t>(2, 2, 2, 0, 16, 18, 3, 0x42));
+  if (p.path == Path::from_gatehouse) {
+    if (*rc::gen::arbitrary<bool>()) p.set_user(*rc::gen::element<std::uint32_t>(33, 34));
+    if (*rc::gen::arbitrary<bool>()) p.set_group(1, *rc::gen::element<std::uint64_t>(0x1122334455667788, 7));
+    if (*rc::gen::arbitrary<bool>()) p.set_group(2, *rc::gen::element<std::uint64_t>(5, 0));
+  }
   return p;
 }
 

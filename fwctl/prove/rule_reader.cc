@@ -80,9 +80,9 @@ void Symbolic::RuleReader::put(const Loaded& loaded, Slot to) {
     for (const std::uint8_t without : {kStateInvalid, kStateUntracked})
       add(d_.negate(in_range(d_, state, without, without)));
   }
-  if (loaded.needs_user) {
+  if (loaded.needs) {
     Word there;
-    s_.f_.append(there, has_user());
+    s_.f_.append(there, *loaded.needs);
     add(in_range(d_, {there.back()}, 1, 1));
   }
   Word word;
@@ -109,6 +109,10 @@ void Symbolic::RuleReader::step(const LoadCt& e) {
 }
 
 void Symbolic::RuleReader::step(const LoadFib& e) {
+  put(load(e, place_), e.to);
+}
+
+void Symbolic::RuleReader::step(const LoadSocket& e) {
   put(load(e, place_), e.to);
 }
 

@@ -51,6 +51,7 @@ class Symbolic::RuleReader {
   void step(const LoadMeta& e);
   void step(const LoadCt& e);
   void step(const LoadFib& e);
+  void step(const LoadSocket& e);
   void step(const LoadPayload& e);
   void step(const Mask& e);
 

@@ -165,6 +165,7 @@ Writes writes_of(const LiveRuleset& ruleset) {
         for (const Expression& e : r.expressions) {
           if (const auto* fib = std::get_if<LoadFib>(&e))
             out.asks_route_to_destination |= (fib->flags & NFTA_FIB_F_DADDR) != 0;
+          if (const auto* socket = std::get_if<LoadSocket>(&e)) out.group_levels.insert(socket->level);
           out.untracks |= std::holds_alternative<NoTrack>(e);
           out.answers |= std::holds_alternative<SynProxying>(e);
           const auto* x = std::get_if<Foreign>(&e);

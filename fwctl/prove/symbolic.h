@@ -48,6 +48,7 @@ std::string_view hook_name(std::uint32_t table_family, std::uint32_t hook);
 struct Writes {
   std::set<std::uint32_t> meta, ct;
   std::set<std::pair<std::uint32_t, std::uint32_t>> payload;  // base, offset of each byte
+  std::set<std::uint32_t> group_levels;                       // at which control groups are asked for
   bool untracks = false;
   bool answers = false;                    // a SYN proxy
   bool asks_route_to_destination = false;  // `fib daddr`
@@ -61,7 +62,7 @@ inline constexpr std::string_view kMasquerade = "masquerade";
 std::string answer_text(const SynProxying& e);
 inline constexpr std::string_view kHandshake = "it completes a handshake that the SYN proxy began";
 // What the SYN that the proxy sends for a client has of its own; the rest is the client's.
-std::map<Variable, bool> handshake_bits(Fields& fields);
+std::map<Variable, bool> handshake_bits(Fields& fields, const Writes& writes);
 
 // Whether the destination of the packet's connection was translated, and the variables that a new destination
 // decides, with their values.

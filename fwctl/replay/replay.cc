@@ -7,7 +7,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -20,6 +19,7 @@
 
 #include "fwctl/model/field.h"
 #include "fwctl/plan/diff.h"
+#include "fwctl/replay/sender.h"
 #include "fwctl/replay/wire.h"
 
 namespace gatehouse::fwctl {
@@ -93,24 +93,6 @@ core::Result<Replay> Replay::make(const std::vector<std::pair<std::string, std::
   return out;
 }
 
-namespace {
-
-// What is sent by it counts as sent by a program of the user, and is traced.
-core::Result<core::UniqueFd> raw_socket(std::uint8_t family, std::uint32_t user) {
-  // A socket belongs to the user that this thread is for the file system when it makes it.
-  (void)setfsuid(user);
-  core::UniqueFd out(socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
-  const int error = errno;
-  (void)setfsuid(geteuid());
-  if (!out.valid()) return core::fail_errno(error, "open a raw socket");
-  const int priority = kTracePriority;
-  if (setsockopt(out.get(), SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority) != 0)
-    return core::fail_errno(errno, "mark a raw socket");
-  return out;
-}
-
-}  // namespace
-
 // No address of its own making, no filter but the rules.
 core::Status Replay::settle() {
   const std::string v4 = "/proc/sys/net/ipv4/";
@@ -126,8 +108,6 @@ core::Status Replay::settle() {
   GH_CHECK(network_.link_up("lo"));
   // Masquerading needs some address to hide behind: the dummy one of RFC 7600, which no packet is for.
   GH_CHECK(network_.add_address(*core::IpAddress::parse("192.0.0.8"), "lo"));
-  GH_TRY(raw4_, raw_socket(4, 0));
-  GH_TRY(raw6_, raw_socket(6, 0));
   return {};
 }
 
@@ -167,6 +147,7 @@ core::Status Replay::load(const RulesetCopy& copy) {
   GH_TRY(loaded_, kernel_.read_all());
   GH_CHECK(kernel_.add_trace_table());
   asks_user_ = false;
+  group_levels_ = prove::writes_of(loaded_).group_levels;
   for (const LiveTable& t : loaded_.tables) {
     for (const KernelChain& c : t.table.chains) {
       for (std::size_t i = 0; i < c.rules.size(); ++i) {
@@ -242,31 +223,7 @@ core::Status Replay::put_on_path(const Packet& p, const std::vector<std::uint8_t
   if (p.path != Path::from_gatehouse)
     return receive_on(*device(p.interface(Kind::iifname)), bytes,
                       p.byte({Kind::ct_state}) != prove::kStateInvalid);
-  const core::IpAddress to = p.address(Kind::destination);
-  sockaddr_storage address{};
-  socklen_t length = sizeof(sockaddr_in);
-  if (p.family == 4) {
-    auto* in = reinterpret_cast<sockaddr_in*>(&address);
-    in->sin_family = AF_INET;
-    std::memcpy(&in->sin_addr, to.bytes.data(), 4);
-  } else {
-    auto* in6 = reinterpret_cast<sockaddr_in6*>(&address);
-    in6->sin6_family = AF_INET6;
-    std::memcpy(&in6->sin6_addr, to.bytes.data(), 16);
-    length = sizeof *in6;
-  }
-  const core::UniqueFd* from = p.family == 4 ? &raw4_ : &raw6_;
-  core::UniqueFd own;
-  if (const auto user = p.user(); user && *user != 0) {
-    GH_TRY(own, raw_socket(p.family, *user));
-    from = &own;
-  }
-  // A rule that drops in the output hook makes sendto() fail with EPERM: that is an answer, not an error.
-  if (sendto(from->get(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address),
-             length) < 0 &&
-      errno != EPERM)
-    return core::fail_errno(errno, "send the packet");
-  return {};
+  return send_as_program(p, bytes, group_levels_);
 }
 
 core::Result<KernelTrace> Replay::send(const Packet& p) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,9 +58,9 @@ class Replay {
   TraceListener listener_;
   Network network_;
   std::vector<Device> devices_;
-  core::UniqueFd raw4_, raw6_;
   LiveRuleset loaded_;
-  bool asks_user_ = false;  // a rule asks whose program sends a packet
+  bool asks_user_ = false;                // a rule asks whose program sends a packet
+  std::set<std::uint32_t> group_levels_;  // at which rules ask for its control group
   std::map<std::uint64_t, std::map<std::string, std::size_t>> rules_;  // handle, "family table chain": number
 };
 

@@ -24,6 +24,11 @@ class Checker {
               "the gatehouse does not see whose packets come from other machines")
             .hint = "`user` is for flows from the gatehouse";
       }
+      if (flow.group && !flow.from.is_gatehouse()) {
+        error("cgroup-elsewhere", flow.where,
+              "the gatehouse does not see in which control group packets of other machines come from")
+            .hint = "`cgroup` is for flows from the gatehouse";
+      }
     }
     for (const Endpoint& e : site_.firewall.ping_from) check_endpoint(e);
     for (const Masquerade& m : site_.nat.masquerades) {

@@ -62,9 +62,7 @@ std::string with_syn_proxy(const std::string& host, const std::string& ports, co
          "  dmz: {interface: e1, networks: [10.1.0.0/16], hosts: {web: [10.1.0.5]}}\n"
          "services:\n  web: {host: " +
          host + ", exec: /bin/w, ports: [" + ports + "], expose: [" + expose +
-         "], domain: web, syn-proxy: " + proxy +
-         "}\nmac:\n  objects: {p: {ports: [" +
-         ports +
+         "], domain: web, syn-proxy: " + proxy + "}\nmac:\n  objects: {p: {ports: [" + ports +
          "]}}\n"
          "  domains: {web: {exec: /bin/w, allow: [{bind: p}]}}\n";
 }
@@ -159,13 +157,31 @@ TEST(Flows, AUserIsANameOrANumber) {
       {"from: gatehouse, to: out, ports: [tcp/1], user: no-such-user", "there is no user `no-such-user`"},
       {"from: gatehouse, to: out, ports: [tcp/1], user: 4294967295", "there is no user"},
       {"from: dmz, to: out, ports: [tcp/1], user: 33", "`user` is for flows from the gatehouse"},
-      {"from: gatehouse, to: out, ports: [tcp/1], cgroup: a.slice", "control group are not supported"},
+      {"from: gatehouse, to: out, ports: [tcp/1], cgroup: /a.slice", "not the path of a control group"},
+      {"from: gatehouse, to: out, ports: [tcp/1], cgroup: a/../b", "not the path of a control group"},
+      {"from: gatehouse, to: out, ports: [tcp/1], cgroup: [a]", "not the path of a control group"},
+      {"from: dmz, to: out, ports: [tcp/1], cgroup: a.slice", "`cgroup` is for flows from the gatehouse"},
   };
   for (const auto& [text, message] : rows) {
     core::Diagnostics found;
     EXPECT_FALSE(load(flow(text), found).has_value()) << text;
     EXPECT_NE(found.render_all().find(message), std::string::npos) << found.render_all();
   }
+}
+
+// Groups come and go: one that is not there is no mistake.
+TEST(Flows, AControlGroupMayBeMissing) {
+  core::Diagnostics diagnostics;
+  const auto site =
+      load(kZones + "flows:\n  - {from: gatehouse, to: out, ports: [tcp/443], cgroup: no-such/group}\n",
+           diagnostics);
+  ASSERT_TRUE(site.has_value()) << diagnostics.render_all();
+  ASSERT_TRUE(site->flows[0].group);
+  EXPECT_EQ(site->flows[0].group->id, 0U);
+  EXPECT_EQ(site->flows[0].group->level(), 2U);
+  EXPECT_NE(diagnostics.render_all().find("warning: there is no control group `no-such/group` now"),
+            std::string::npos)
+      << diagnostics.render_all();
 }
 
 TEST(DetectionPolicy, NamesBecomeNetworks) {

@@ -96,10 +96,7 @@ Flow read_flow(const YamlNode& node, Diagnostics& diagnostics) {
   flow.ports = read_ports(map, "ports");
   flow.comment = map.string("comment");
   if (const YamlNode* user = map.optional("user")) flow.user = read_user(*user, diagnostics);
-  if (const YamlNode* cgroup = map.optional("cgroup")) {
-    diagnostics.error("unsupported", cgroup->where, "flows of a control group are not supported").hint =
-        "give the program a user of its own and write `user`";
-  }
+  if (const YamlNode* group = map.optional("cgroup")) flow.group = read_control_group(*group, diagnostics);
   map.finish();
   return flow;
 }

@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "core/control_group.h"
+
 namespace gatehouse::site {
 namespace {
 
@@ -114,6 +116,27 @@ std::optional<std::uint32_t> read_user(const YamlNode& node, Diagnostics& diagno
   diagnostics.error("unknown-user", node.where, "there is no user `" + node.text + "` on this machine").hint =
       "for a user of another machine write its number";
   return std::nullopt;
+}
+
+std::optional<ControlGroup> read_control_group(const YamlNode& node, Diagnostics& diagnostics) {
+  if (!node.is_scalar() || !core::is_control_group_path(node.text)) {
+    diagnostics
+        .error("bad-value", node.where,
+               (node.is_scalar() ? "`" + node.text + "`" : std::string("this")) +
+                   " is not the path of a control group")
+        .hint = "as /proc/PID/cgroup says it behind `0::/`: `updates.slice`";
+    return std::nullopt;
+  }
+  ControlGroup out{node.text, 0};
+  const std::vector<std::uint64_t> ids = core::control_group_ids(out.path);
+  if (!ids.empty()) out.id = ids.back();
+  if (ids.empty()) {
+    diagnostics
+        .warning("no-control-group", node.where,
+                 "there is no control group `" + out.path + "` now: the flow opens nothing")
+        .hint = "apply the policy again when there is one";
+  }
+  return out;
 }
 
 bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics) {

@@ -22,6 +22,8 @@ std::optional<Endpoint> read_endpoint(const YamlNode& node, Diagnostics& diagnos
 std::vector<Endpoint> read_endpoints(MapReader& map, std::string_view key);
 // A user of this machine by name, or any by number.
 std::optional<std::uint32_t> read_user(const YamlNode& node, Diagnostics& diagnostics);
+// The path of a control group. One that does not exist now is a warning.
+std::optional<ControlGroup> read_control_group(const YamlNode& node, Diagnostics& diagnostics);
 // An absolute path without `.`, `..`, empty components or control characters.
 bool check_absolute_path(const YamlNode& node, Diagnostics& diagnostics);
 

@@ -3,6 +3,7 @@
 // every entity keeps its position so that a tool's output can name the policy line behind it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -108,10 +109,21 @@ struct Service {
   std::vector<Endpoint> exposed_to;  // who may connect to `ports`
   std::optional<ConnectionLimit> limit;
   std::optional<SynProxy> syn_proxy;  // for connections from the untrusted zone
-  std::string domain;   // MAC domain it runs in
-  std::string seccomp;  // seccomp profile name; empty: none
-  bool ssh = false;     // this is remote administration: only the admin host may reach it
+  std::string domain;                 // MAC domain it runs in
+  std::string seccomp;                // seccomp profile name; empty: none
+  bool ssh = false;                   // this is remote administration: only the admin host may reach it
   SourcePos where;
+};
+
+// A control group (cgroup v2). What the kernel compares is its number, which belongs to one group: one that
+// is removed and made again has another.
+struct ControlGroup {
+  std::string path;      // from the root of the hierarchy, without a `/` before it
+  std::uint64_t id = 0;  // when the policy was read; 0: there was none
+  // How far below the root it is, from 1 on.
+  std::uint32_t level() const {
+    return static_cast<std::uint32_t>(1 + std::count(path.begin(), path.end(), '/'));
+  }
 };
 
 // A permitted flow that is not a connection to a service: egress, or the gatehouse's own.
@@ -123,6 +135,8 @@ struct Flow {
   SourcePos where;
   // Only what programs of this user send; from the gatehouse only.
   std::optional<std::uint32_t> user = std::nullopt;
+  // Only what programs in this group, or in one below it, send; from the gatehouse only.
+  std::optional<ControlGroup> group = std::nullopt;
 };
 
 // Sources that the gatehouse hides behind its own address, IPv4.
@@ -185,8 +199,8 @@ struct Firewall {
   std::vector<Blocklist> blocklists;
   std::vector<AddressRange> blocked;  // what they list: disjoint, not adjacent, IPv4 first, ascending
   Guard guard;
-  // Addresses outside: all that RFC 6890's registry calls not globally reachable are refused, or only those that
-  // can be nobody's.
+  // Addresses outside: all that RFC 6890's registry calls not globally reachable are refused, or only those
+  // that can be nobody's.
   bool registry_bogons = false;
   std::vector<Endpoint> ping_from;      // who may send echo requests, through or to the gatehouse
   std::uint16_t log_group = 7;          // NFLOG group of logged drops

@@ -64,7 +64,7 @@ constexpr Broken kBroken[] = {
     {"{from: servers, to: outside, ports: [tcp/443, udp/53]",
      "{from: servers, to: outside, ports: [tcp/443], user: 33", "61:5", "user-elsewhere"},
     {"user: 104", "user: no-such-user", "63:68", "unknown-user"},
-    {"user: 104", "cgroup: system.slice", "63:70", "unsupported"},
+    {"user: 104", "cgroup: /system.slice", "63:70", "bad-value"},
     {"    - {from: servers, to: outside}", "    - {from: outside, to: servers}", "68:14", "bad-masquerade"},
     {"    - {from: servers, to: outside}", "    - {from: servers, to: outside/router}", "68:27",
      "unknown-name"},
