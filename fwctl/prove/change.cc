@@ -48,9 +48,37 @@ class Half {
         if (which != d_.no()) split(path, sort, which);
       }
     }
+    compare_answers();
   }
 
  private:
+  // Who answers a SYN, whether or not its fate is another one.
+  void compare_answers() {
+    constexpr std::uint8_t kSyn = 2;
+    if (!writes_of(before_).answers && !writes_of(after_).answers) return;
+    const Node before = old_.answered(Path::through);
+    const Node after = new_.answered(Path::through);
+    if (before == after) return;
+    Word flags;
+    fields_.append(flags, {Kind::transport, 0, kTcpFlags});
+    const Node syn =
+        d_.both(in_range(d_, fields_.word(Kind::protocol, 1), kTcp, kTcp), in_range(d_, flags, kSyn, kSyn));
+    // What is answered before it is tracked has no state: once is enough to tell of it.
+    const Node care = d_.both(search_.possible(Path::through), d_.both(syn, state(kStateNew)));
+    const auto taken = [&](Node f) {
+      return where(f, [](const Leaf& l) { return (l.outcomes & (kTranslate | kYes)) != 0; });
+    };
+    const Node was = taken(before);
+    const Node is = taken(after);
+    const std::pair<Sort, Node> sorts[] = {
+        {Sort::proxied, d_.both(is, d_.negate(was))},
+        {Sort::unproxied, d_.both(was, d_.negate(is))},
+        {Sort::reworded, d_.both(d_.both(was, is), d_.differ(before, after))}};
+    for (const auto& [sort, those] : sorts) {
+      if (const Node which = d_.both(those, care); which != d_.no()) split(Path::through, sort, which);
+    }
+  }
+
   Node where(Node f, const std::function<bool(const Leaf&)>& holds) {
     return d_.relabel(f, [&](const Leaf& l) { return Leaf{holds(l) ? kYes : kNo, {}}; });
   }
@@ -143,6 +171,9 @@ class Half {
   }
   // The second opinion: the interpreter, rule by rule.
   bool confirmed(Sort sort, const Packet& packet) const {
+    if (sort == Sort::proxied || sort == Sort::unproxied)
+      return interpret(before_, packet).answered == (sort == Sort::unproxied) &&
+             interpret(after_, packet).answered == (sort == Sort::proxied);
     if (sort != Sort::opened && sort != Sort::closed) return true;
     bool whole = false;
     const bool passed = (possible_verdicts(before_, packet, whole) & kAccept) != 0;

@@ -17,6 +17,9 @@ struct Shift {
     closed,     // accepted before, dropped afterwards
     limited,    // accepted before and afterwards, but the rates differ
     answered,   // dropped before and afterwards, but the sender is told or no longer told
+    proxied,    // the SYN proxy answers from now on
+    unproxied,  // it no longer does
+    reworded,   // it answers before and afterwards, in other words
     undecided,  // a rule decides about it that this version does not know
   };
   Kind kind = Kind::opened;

@@ -16,6 +16,12 @@ std::string_view heading(Shift::Kind kind) {
       return "stays reachable, at another rate";
     case Shift::Kind::answered:
       return "stays unreachable, but the sender is told, or no longer told";
+    case Shift::Kind::proxied:
+      return "is answered by the SYN proxy from now on: the gatehouse in the host's place";
+    case Shift::Kind::unproxied:
+      return "is no longer answered by the SYN proxy, but by the host";
+    case Shift::Kind::reworded:
+      return "stays answered by the SYN proxy, in other words";
     case Shift::Kind::undecided:
       break;
   }
@@ -60,6 +66,12 @@ std::string_view to_string(Shift::Kind kind) {
       return "limited";
     case Shift::Kind::answered:
       return "answered";
+    case Shift::Kind::proxied:
+      return "proxied";
+    case Shift::Kind::unproxied:
+      return "unproxied";
+    case Shift::Kind::reworded:
+      return "reworded";
     case Shift::Kind::undecided:
       break;
   }

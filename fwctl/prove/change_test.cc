@@ -1,5 +1,6 @@
 #include "fwctl/prove/change.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/netfilter.h>
@@ -74,6 +75,35 @@ TEST(Change, RatesAndPings) {
   EXPECT_THAT(seen, ::testing::Contains("opened outside servers ping")) << print_change(c);
   EXPECT_THAT(seen, ::testing::Contains("opened outside gatehouse ping"));
   EXPECT_THAT(seen, ::testing::Contains("limited outside servers tcp/25"));
+}
+
+// What a service's host hears of, and when, is another thing though the same packets pass.
+TEST(Change, WhoAnswers) {
+  site::Site proxied = web_mail();
+  proxied.services[0].syn_proxy.emplace();
+  proxied.services[0].syn_proxy->where = {"x.yaml", 1, 1};
+  const auto kinds = [](const Change& c) {
+    std::vector<std::string> out;
+    for (const Shift& s : c.shifts) {
+      if (s.kind == Shift::Kind::proxied || s.kind == Shift::Kind::unproxied ||
+          s.kind == Shift::Kind::reworded)
+        out.push_back(fmt::format("{} {} {} {} {}", to_string(s.kind), s.from, s.to, fmt::join(s.what, ","),
+                                  s.families.size()));
+      EXPECT_NE(s.kind, Shift::Kind::undecided);
+    }
+    return out;
+  };
+  const Change begins = between(web_mail(), proxied);
+  EXPECT_THAT(kinds(begins), ElementsAre("proxied outside servers tcp/80,tcp/443 2")) << print_change(begins);
+  EXPECT_THAT(print_change(begins), HasSubstr("is answered by the SYN proxy from now on"));
+  const Change ends = between(proxied, web_mail());
+  EXPECT_THAT(kinds(ends), ElementsAre("unproxied outside servers tcp/80,tcp/443 2")) << print_change(ends);
+  site::Site otherwise = proxied;
+  otherwise.services[0].syn_proxy->timestamps = !proxied.services[0].syn_proxy->timestamps;
+  const Change words = between(proxied, otherwise);
+  EXPECT_THAT(kinds(words), ElementsAre("reworded outside servers tcp/80,tcp/443 2")) << print_change(words);
+  EXPECT_EQ(words.shifts.size(), 1U) << print_change(words);
+  EXPECT_TRUE(between(proxied, proxied).empty());
 }
 
 TEST(Change, OnlyKnownConnectionsAreSaidToBeOnlyThat) {
