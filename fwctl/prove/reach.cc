@@ -35,6 +35,7 @@ class Half {
         symbolic_(d_, fields_, ruleset, large_),
         search_(d_, fields_, policy_, {&ruleset}, indexes),
         out_(out),
+        group_levels_(writes_of(ruleset).group_levels),
         source_(fields_.address(Kind::source)),
         destination_(fields_.address(Kind::destination)),
         protocol_(fields_.word(Kind::protocol, 1)) {
@@ -122,7 +123,12 @@ class Half {
       unknown |= d_.reason_kind(r) == ReasonKind::unknown;
       limits.push_back(d_.reason_text(r));
     }
-    each_pair(path, which, [&](const Side& from, const Side& to, Node pair) {
+    each_pair(path, which, [&](const Side& from, const Side& to, Node all) {
+      const Node pair = path == Path::from_gatehouse ? of_any_program(all) : all;
+      if (pair != all && !unknown) {
+        out_.gaps.push_back("what passes " + way(from.name, to.name) +
+                            " depends on the user or the control group of the program that sends it");
+      }
       if (unknown) {
         out_.gaps.push_back(fmt::format("what passes {} depends on what cannot be decided: {}",
                                         way(from.name, to.name), fmt::join(limits, "; ")));
@@ -146,6 +152,19 @@ class Half {
         out_.gaps.push_back(
             fmt::format("protocols {} {}", fmt::join(others.texts(), ", "), way(from.name, to.name)));
     });
+  }
+  // What passes whoever sends it.
+  Node of_any_program(Node f) {
+    std::set<Variable> sender;
+    const auto add = [&](const ByteKey& key) {
+      for (Variable i = 0; i < 8; ++i) sender.insert(static_cast<Variable>(fields_.variable(key) + i));
+    };
+    for (std::uint32_t b = 0; b <= has_user().b; ++b) add({Kind::meta, has_user().a, b});
+    for (const std::uint32_t level : group_levels_) {
+      for (std::uint32_t b = 0; b <= has_group(level).b; ++b) add({Kind::group, level, b});
+    }
+    const auto others = [&](Variable v) { return sender.count(v) == 0; };
+    return d_.negate(d_.some(d_.negate(f), others));
   }
   std::string way(const std::string& in, const std::string& out) const {
     return fmt::format("from {} to {} over IPv{}", in.empty() ? "this machine" : in,
@@ -201,6 +220,7 @@ class Half {
   Symbolic symbolic_;
   Search search_;
   Reach& out_;
+  const std::set<std::uint32_t> group_levels_;
   Word source_, destination_, protocol_, port_, type_;
 };
 

@@ -74,6 +74,20 @@ TEST_F(FwctlImport, OurOwnRulesetComesBackEqual) {
                                HasSubstr("\"not_expressed\":[],\"proof\":{")));
 }
 
+// What only some programs may send is not opened for all.
+TEST_F(FwctlImport, WhatDependsOnTheProgramIsNamedAndStaysClosed) {
+  const std::string path = file(
+      "table inet filter {\n\tchain output {\n\t\ttype filter hook output priority 0; policy drop;\n"
+      "\t\tct state established accept\n\t\toifname \"wan0\" meta skuid 104 udp dport 53 accept\n"
+      "\t\toifname \"wan0\" tcp dport 443 accept\n\t}\n}\n");
+  const Output imported = m_->fwctl("import --ruleset " + path + " --outside wan0");
+  EXPECT_THAT(
+      imported.text,
+      AllOf(HasSubstr("- {from: gatehouse, to: outside, ports: [tcp/443]}"),
+            HasSubstr("# - what passes from this machine to wan0 over IPv4 depends on the user or the "
+                      "control group of the program that sends it")));
+}
+
 constexpr const char* kByHand = R"(
 table inet filter {
 	set web {
