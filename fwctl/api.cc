@@ -39,6 +39,7 @@ core::Result<StatusReport> status(const site::Site* site) {
   out.generation = live.generation;
   out.other_tables = live.other_tables;
   if (live.table) out.counts = counts_of(*live.table);
+  if (live.table) out.spoofed = spoofed_in(*live.table);
   if (live.table && answers_handshakes(*live.table)) {
     GH_TRY(const bool loose, picks_up_connections());
     if (loose) out.obstacles.emplace_back(kPicksUp);

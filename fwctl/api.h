@@ -35,6 +35,12 @@ struct RuleCount {
   std::uint64_t bytes = 0;
 };
 
+// Packets refused for where they came from, before connection tracking.
+struct SpoofedCount {
+  std::uint64_t no_route_back = 0;  // the route to the source leaves by another interface, or there is none
+  std::uint64_t not_its_place = 0;  // no address of what is behind the interface
+};
+
 struct StatusReport {
   bool present = false;   // our table is there
   bool in_force = false;  // it does what the policy says; comments may differ
@@ -42,6 +48,7 @@ struct StatusReport {
   std::size_t differences = 0;
   std::string difference_text;    // as `fwctl plan` prints it
   std::vector<RuleCount> counts;  // of every counting rule, in order
+  SpoofedCount spoofed;
   // What keeps it from doing what it says, outside the ruleset; it is not in force then.
   std::vector<std::string> obstacles;
   std::vector<std::string> other_tables;  // they may drop more; they cannot allow more

@@ -40,6 +40,9 @@ std::string status_text(const StatusReport& s, bool with_site) {
   if (with_site && !s.in_force && s.differences != 0) out += s.difference_text;
   for (const std::string& o : s.obstacles) out += "obstacle: " + o + "; `fwctl apply` sets it to 0\n";
   for (const std::string& t : s.other_tables) out += "other table: " + t + '\n';
+  if (s.spoofed.no_route_back + s.spoofed.not_its_place != 0)
+    out += fmt::format("spoofed sources: {} packets without a route back, {} from where they do not belong\n",
+                       s.spoofed.no_route_back, s.spoofed.not_its_place);
   for (const RuleCount& c : s.counts) {
     if (c.packets != 0)
       out += fmt::format("{:>12} packets {:>14} bytes  {}: {}\n", c.packets, c.bytes, c.chain, c.comment);
@@ -56,7 +59,8 @@ std::string status_json(const StatusReport& s, bool with_site) {
   for (const std::string& o : s.obstacles) json.string(o);
   json.end_array().key("other_tables").begin_array();
   for (const std::string& t : s.other_tables) json.string(t);
-  json.end_array().key("counters").begin_array();
+  json.end_array().key("spoofed").begin_object().field("no_route_back", s.spoofed.no_route_back);
+  json.field("not_its_place", s.spoofed.not_its_place).end_object().key("counters").begin_array();
   for (const RuleCount& c : s.counts) {
     json.begin_object().field("chain", c.chain).field("comment", c.comment).field("packets", c.packets);
     json.field("bytes", c.bytes).end_object();

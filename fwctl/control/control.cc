@@ -83,6 +83,28 @@ std::vector<RuleCount> counts_of(const KernelTable& table) {
   return out;
 }
 
+SpoofedCount spoofed_in(const KernelTable& table) {
+  SpoofedCount out;
+  const auto packets = [](const KernelRule& r) {
+    for (const Expression& e : r.expressions) {
+      if (const auto* counter = std::get_if<Counter>(&e)) return counter->packets;
+    }
+    return std::uint64_t{0};
+  };
+  for (const KernelChain& c : table.chains) {
+    if (!c.base || c.base->type != "filter" || c.base->hook != NF_INET_PRE_ROUTING || c.rules.empty())
+      continue;
+    for (const KernelRule& r : c.rules) {
+      const bool asks_route =
+          std::any_of(r.expressions.begin(), r.expressions.end(),
+                      [](const Expression& e) { return std::holds_alternative<LoadFib>(e); });
+      if (asks_route) out.no_route_back += packets(r);
+    }
+    out.not_its_place += packets(c.rules.back());
+  }
+  return out;
+}
+
 namespace {
 
 // Those who committed while we read and planned; the kernel names them to whoever listened.

@@ -32,5 +32,7 @@ core::Result<ApplyReport> apply_table(Kernel& kernel, const KernelTable& wanted,
 
 std::vector<std::string> missing_interfaces(const Ruleset& ruleset);
 std::vector<RuleCount> counts_of(const KernelTable& table);
+// Of a table made by us: what its filter of prerouting refuses because of the route back, and at its end.
+SpoofedCount spoofed_in(const KernelTable& table);
 
 }  // namespace gatehouse::fwctl

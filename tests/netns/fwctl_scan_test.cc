@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "fwctl/prove/policy.h"
+#include "tests/netns/fwctl_command.h"
 #include "tests/netns/fwctl_network.h"
 #include "tests/netns/fwctl_packets.h"
 
@@ -143,6 +144,36 @@ TEST_F(FwctlScan, UdpServersBehindItHearNothing) {
     EXPECT_EQ(answering(p.from, p.server, asked, 0, true), Ports{}) << p.server;
     EXPECT_EQ(answering(p.from, p.gatehouse, asked, 0, true), Ports{}) << p.gatehouse;
   }
+}
+
+TEST_F(FwctlScan, SpoofedSourcesAreCountedApart) {
+  put(full_site());
+  const auto spoofed = [&] {
+    const auto live = kernel_->read("gatehouse");
+    return live && live->table ? fwctl::spoofed_in(*live->table) : fwctl::SpoofedCount{};
+  };
+  FrameSender sender(topology_->outside, "eth0");
+  const Mac gateway = mac_of(topology_->gatehouse, "wan0");
+  const auto send = [&](int times, const char* from, const char* to, std::uint16_t port) {
+    for (int i = 0; i < times; ++i) sender.send(gateway, tcp_packet(from, to, kScanner, port, kSyn));
+  };
+  const fwctl::SpoofedCount before = spoofed();
+  send(30, "198.51.100.2", "10.66.1.10", 80);
+  send(20, "10.66.2.10", "10.66.1.10", 22);  // the administration host
+  send(10, "fd66:2::10", "fd66:1::10", 22);  // and over IPv6
+  send(7, "240.0.0.1", "10.66.1.10", 80);    // the default route leads there
+  const fwctl::SpoofedCount after = spoofed();
+  EXPECT_EQ(after.no_route_back - before.no_route_back, 30U);
+  // Listener reports of hosts are refused there, too: they come when they come.
+  EXPECT_GE(after.not_its_place - before.not_its_place, 7U);
+  EXPECT_LE(after.not_its_place - before.not_its_place, 7U + 20);
+  const Output status =
+      run_inside(topology_->gatehouse, "GATEHOUSE_STATE=/nowhere GATEHOUSE_RUN=/nowhere",
+                 std::string(GATEHOUSE_FWCTL) + " status; " + GATEHOUSE_FWCTL + " status --json");
+  EXPECT_NE(status.text.find("spoofed sources: 30 packets without a route back, "), std::string::npos)
+      << status.text;
+  EXPECT_NE(status.text.find("\"spoofed\":{\"no_route_back\":30,\"not_its_place\":"), std::string::npos)
+      << status.text;
 }
 
 // Every network to every other one, over both families and protocols: what arrives is what the policy says.
