@@ -19,7 +19,7 @@ constexpr int kMostSilent = 256;
 constexpr std::uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
 
 // ICMP errors that speak of the port itself: RFC 792 type 3 code 3, RFC 4443 type 1 code 4.
-bool port_unreachable(const Observation& o) {
+bool port_unreachable(const Sighting& o) {
   return o.value == (o.client.is_v4() ? 3U : 4U);
 }
 
@@ -37,7 +37,7 @@ void ContactTracker::archive(StateArchive& a) {
   a.value(symmetry_);
 }
 
-Attempt* ContactTracker::find(const Observation& o) {
+Attempt* ContactTracker::find(const Sighting& o) {
   Attempt* const a = waiting(o).ring.find(o.contact_key);
   return a == nullptr || o.time_us - a->time_us > kWaitsUs ? nullptr : a;
 }
@@ -65,7 +65,7 @@ void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result re
   sink_.on_outcome(outcome);
 }
 
-void ContactTracker::begin(const Observation& o) {
+void ContactTracker::begin(const Sighting& o) {
   const bool odd = o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0;
   Attempt single;
   RecentRing<Attempt>& ring = waiting(o).ring;
@@ -82,13 +82,13 @@ void ContactTracker::begin(const Observation& o) {
   if (odd) tell(attempt, o.time_us, Result::odd);  // whatever comes back, no client speaks like this
 }
 
-void ContactTracker::observe(const Observation& o) {
+void ContactTracker::observe(const Sighting& o) {
   told_for_ = &o;
   see(o);
   told_for_ = nullptr;
 }
 
-void ContactTracker::see(const Observation& o) {
+void ContactTracker::see(const Sighting& o) {
   switch (o.contact) {
     case Contact::tcp_attempt:
     case Contact::tcp_stray:
@@ -119,7 +119,7 @@ void ContactTracker::see(const Observation& o) {
   }
 }
 
-bool ContactTracker::make_next(Observation& o) const {
+bool ContactTracker::make_next(Sighting& o) const {
   if (o.contact == Contact::tcp_stray) {
     const Attempt* a = find(o);
     if (a == nullptr || a->stage != Stage::answered) return false;
@@ -128,7 +128,7 @@ bool ContactTracker::make_next(Observation& o) const {
   }
   const bool answer = o.contact == Contact::tcp_backscatter || o.contact == Contact::udp_attempt;
   if (!answer && o.contact != Contact::tcp_answered) return false;
-  Observation back = o;
+  Sighting back = o;
   std::swap(back.client, back.server);
   std::swap(back.client_port, back.server_port);
   std::swap(back.client_key, back.server_key);
@@ -148,7 +148,7 @@ bool ContactTracker::make_next(Observation& o) const {
   return true;
 }
 
-void ContactTracker::settle(const Observation& o, Result result) {
+void ContactTracker::settle(const Sighting& o, Result result) {
   Attempt* a = find(o);
   // A refusal of something nobody tried accuses nobody: answers can be forged.
   if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent && a->stage != Stage::retried))
@@ -158,7 +158,7 @@ void ContactTracker::settle(const Observation& o, Result result) {
   tell(*a, o.time_us, result);
 }
 
-void ContactTracker::retried(const Observation& o) {
+void ContactTracker::retried(const Sighting& o) {
   Attempt* a = find(o);
   if (a == nullptr || (a->stage != Stage::open && a->stage != Stage::silent)) return;
   const bool counted = a->stage == Stage::silent;
@@ -166,7 +166,7 @@ void ContactTracker::retried(const Observation& o) {
   tell(*a, o.time_us, Result::retried, counted, Result::silent);
 }
 
-void ContactTracker::answered(const Observation& o, Result result) {
+void ContactTracker::answered(const Sighting& o, Result result) {
   Attempt* a = find(o);
   if (a == nullptr || a->stage == Stage::done) return;
   if (o.contact == Contact::tcp_completed && (a->flags & kSyn) != 0) {

@@ -87,10 +87,10 @@ class ContactTracker {
   // Kernels repeat a SYN after 1 s and after 3 s; answers later than this are not waited for.
   static constexpr std::int64_t kWaitsUs = 4'000'000;
 
-  void observe(const Observation& o);
+  void observe(const Sighting& o);
   // Without its flow a packet does not say what it belongs to: is it the next one of an attempt that still
   // waits? Makes `o` that.
-  bool make_next(Observation& o) const;
+  bool make_next(Sighting& o) const;
   // Silence is judged here.
   void tick(std::int64_t now_us);
   // Announces silences that may be judged until then.
@@ -102,9 +102,9 @@ class ContactTracker {
   std::int64_t due_us();
   const Symmetry& symmetry() const { return symmetry_; }
   // For an observe() that comes soon.
-  void prefetch(const Observation& o) const { waiting(o).ring.prefetch(o.contact_key); }
+  void prefetch(const Sighting& o) const { waiting(o).ring.prefetch(o.contact_key); }
   // Sets the hashes of the contact; those of the addresses are set.
-  void set_keys(Observation& o) const {
+  void set_keys(Sighting& o) const {
     // The type and code that stand for ports of ICMP say nothing about the attempt.
     const bool ports = o.protocol != 1 && o.protocol != 58;
     const std::uint64_t pair = ports ? std::uint64_t{o.client_port} << 16U | o.server_port : 0;
@@ -117,7 +117,7 @@ class ContactTracker {
   }
 
  private:
-  void see(const Observation& o);
+  void see(const Sighting& o);
   // When the ring is full the oldest attempt is forgotten: under a flood nobody learns what became of each
   // single SYN, and the flood detector does not need it.
   struct Waiting {
@@ -127,15 +127,15 @@ class ContactTracker {
     std::uint64_t foreseen = 0;
     std::int64_t patience_us;
   };
-  Waiting& waiting(const Observation& o) { return o.protocol == 6 ? tcp_ : datagrams_; }
-  const Waiting& waiting(const Observation& o) const { return o.protocol == 6 ? tcp_ : datagrams_; }
-  Attempt* find(const Observation& o);
-  const Attempt* find(const Observation& o) const { return const_cast<ContactTracker*>(this)->find(o); }
+  Waiting& waiting(const Sighting& o) { return o.protocol == 6 ? tcp_ : datagrams_; }
+  const Waiting& waiting(const Sighting& o) const { return o.protocol == 6 ? tcp_ : datagrams_; }
+  Attempt* find(const Sighting& o);
+  const Attempt* find(const Sighting& o) const { return const_cast<ContactTracker*>(this)->find(o); }
   static void forget_old(RecentRing<Attempt>& ring, std::int64_t now_us);
-  void begin(const Observation& o);
-  void settle(const Observation& o, Result result);
-  void retried(const Observation& o);
-  void answered(const Observation& o, Result result);
+  void begin(const Sighting& o);
+  void settle(const Sighting& o, Result result);
+  void retried(const Sighting& o);
+  void answered(const Sighting& o, Result result);
   // Silence says something of these only: the middle of a connection looks like an ACK probe.
   static bool may_be_silent(const Attempt& a) {
     constexpr std::uint8_t kSyn = 0x02;
@@ -158,7 +158,7 @@ class ContactTracker {
   OutcomeSink& sink_;
   Waiting tcp_, datagrams_;
   Symmetry symmetry_;
-  const Observation* told_for_ = nullptr;
+  const Sighting* told_for_ = nullptr;
 };
 
 }  // namespace gatehouse::ids::anomaly

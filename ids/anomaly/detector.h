@@ -36,11 +36,11 @@ inline constexpr std::int64_t kNoticeUs = 400'000;
 class AnomalyDetector {
  public:
   virtual ~AnomalyDetector() = default;
-  virtual void on_contact(const Observation&) {}
+  virtual void on_contact(const Sighting&) {}
   // Does it override prefetch() or expect()?
   virtual bool looks_ahead() const { return false; }
   // on_contact() comes soon.
-  virtual void prefetch(const Observation&) const {}
+  virtual void prefetch(const Sighting&) const {}
   virtual void on_outcome(const Outcome&) {}
   // An outcome of these may come soon (hashes of the addresses).
   virtual void expect(std::uint64_t /*client_key*/, std::uint64_t /*server_key*/) const {}

@@ -47,7 +47,7 @@ class Guessing : public AnomalyDetector {
     lists_.archive(a);
   }
 
-  void on_contact(const Observation& o) override {
+  void on_contact(const Sighting& o) override {
     switch (o.contact) {
       case Contact::tcp_closed:
         if (o.service == Service::ssh) knock(o, {Verdict::ssh_guessing, o.value < kDoorBytes});
@@ -66,7 +66,7 @@ class Guessing : public AnomalyDetector {
   }
 
  private:
-  void knock(const Observation& o, const Door& door) {
+  void knock(const Sighting& o, const Door& door) {
     const std::uint64_t what = static_cast<std::uint64_t>(door.verdict);
     if (o.client.is_v6()) {
       const core::IpPrefix network = network_of(o.client, kSenderBits);
@@ -82,7 +82,7 @@ class Guessing : public AnomalyDetector {
   }
 
   // Null: nothing bad is known.
-  Knocks* count(std::uint64_t hash, const Observation& o, const Door& door) {
+  Knocks* count(std::uint64_t hash, const Sighting& o, const Door& door) {
     bool fresh = false;
     Knocks* k = table_.find(hash);
     if (k == nullptr) {
@@ -98,14 +98,14 @@ class Guessing : public AnomalyDetector {
     return k;
   }
 
-  void count_sender(Knocks& k, const Observation& o) {
+  void count_sender(Knocks& k, const Sighting& o) {
     bool fresh = false;
     if (k.senders.add(o.client_key)) lists_.get(k.tag, fresh).add(o.client, o.time_us);
     k.sender.add(o.client_key);
   }
 
   // `who`: a network, or with length 0 one address.
-  void judge(const Knocks& k, const Observation& o, const Door& door, const core::IpPrefix& who) {
+  void judge(const Knocks& k, const Sighting& o, const Door& door, const core::IpPrefix& who) {
     const bool network = who.length != 0;
     if (network && !k.is_shared()) return;
     const std::uint32_t least = c_.config.scaled(kAttempts, o.server);

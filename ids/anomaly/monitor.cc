@@ -110,7 +110,7 @@ std::uint64_t Monitor::memory_bytes() const {
   return table_bytes(sizes_);
 }
 
-void Monitor::count(const Observation& o, Tally tally) {
+void Monitor::count(const Sighting& o, Tally tally) {
   if (spreads(tally)) {
     const VictimTable::Counted network = prefixes_.add(o, o.network_key, tally);
     if (network.look) {
@@ -126,7 +126,7 @@ void Monitor::count(const Observation& o, Tally tally) {
   for (AnomalyDetector* d : by_victim_) d->on_victim(*host.victim, o.time_us);
 }
 
-void Monitor::tally(const Observation& o) {
+void Monitor::tally(const Sighting& o) {
   switch (o.contact) {
     case Contact::tcp_attempt:
       return count(o, Tally::syn);
@@ -163,38 +163,40 @@ void Monitor::tally(const Observation& o) {
   }
 }
 
-void Monitor::take(std::span<Observation> batch) {
-  std::span<Observation> next = announce(batch);
-  while (!next.empty()) {
-    const std::span<const Observation> now = next;
-    batch = batch.subspan(now.size());
-    next = announce(batch);
-    for (const Observation& o : now) {
+void Monitor::take(std::span<const Observation> batch) {
+  // One step is announced while that before it is looked at.
+  const auto step = [batch](std::size_t from) {
+    return batch.subspan(from, std::min(kStep, batch.size() - from));
+  };
+  for (std::size_t from = 0; from < batch.size() + kStep; from += kStep) {
+    if (from < batch.size()) announce(step(from), &window_[from % window_.size()]);
+    if (from < kStep) continue;
+    const std::span now(&window_[(from - kStep) % window_.size()], step(from - kStep).size());
+    for (const Sighting& o : now) {
       if (o.time_us >= next_tick_us_) pass(o.time_us);
       if (!is_group(o.server)) see(o);
     }
   }
 }
 
-// The first of them are due after those that were announced before.
-std::span<Observation> Monitor::announce(std::span<Observation> batch) {
-  const std::span<Observation> some = batch.first(std::min(kAhead, batch.size()));
-  if (some.empty()) return some;
+void Monitor::announce(std::span<const Observation> some, Sighting* to) {
   // Each on its own: the processor works on several at once.
-  for (Observation& o : some) set_keys(o);
-  for (const Observation& o : some) prefetch(o);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    static_cast<Observation&>(to[i]) = some[i];
+    set_keys(to[i]);
+  }
+  for (std::size_t i = 0; i < some.size(); ++i) prefetch(to[i]);
   tracker_.foresee(some.back().time_us);
-  return some;
 }
 
-void Monitor::set_keys(Observation& o) const {
+void Monitor::set_keys(Sighting& o) const {
   o.client_key = hash_(o.client);
   o.server_key = hash_(o.server);
   if (is_counted(o.contact)) o.network_key = hash_.network(o.server);
   tracker_.set_keys(o);
 }
 
-void Monitor::prefetch(const Observation& o) const {
+void Monitor::prefetch(const Sighting& o) const {
   for (const AnomalyDetector* d : ahead_of_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
   switch (o.contact) {
     case Contact::http_head:
@@ -228,7 +230,7 @@ void Monitor::prefetch(const Observation& o) const {
   tracker_.prefetch(o);
 }
 
-void Monitor::see(const Observation& o) {
+void Monitor::see(const Sighting& o) {
   log_.at_packet(o.packet);
   // The other end of a connection whose client restarted or moved goes on for a while: its port is a service
   // our hosts have used, so it answers, it does not ask.
@@ -236,7 +238,7 @@ void Monitor::see(const Observation& o) {
     return;
   // Half a packet has no flow, and those of the run before are gone.
   if ((o.cut && o.contact == Contact::udp_attempt) || o.time_us < flows_gone_until_us_) {
-    if (Observation next = o; tracker_.make_next(next)) {
+    if (Sighting next = o; tracker_.make_next(next)) {
       next.network_key = hash_.network(next.server);
       return look_at(next);
     }
@@ -244,7 +246,7 @@ void Monitor::see(const Observation& o) {
   look_at(o);
 }
 
-void Monitor::look_at(const Observation& o) {
+void Monitor::look_at(const Sighting& o) {
   tally(o);
   tracker_.observe(o);
   for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->on_contact(o);
@@ -255,7 +257,7 @@ void Monitor::count_outcome(const Outcome& o) {
   const bool syn = (o.tcp_flags & 0x02) != 0;
   const bool answered = o.result == Result::completed && o.protocol == 6 && !syn;
   if (o.result != Result::refused && !answered) return;
-  Observation counted;
+  Sighting counted;
   counted.time_us = o.time_us;
   counted.client = o.client;
   counted.server = o.server;

@@ -52,25 +52,25 @@ class Monitor : public ObservationSink, private OutcomeSink {
  private:
   static constexpr std::int64_t kTickUs = 50'000, kSecondUs = 1'000'000;
   static constexpr int kMostTicks = 200;
-  static constexpr std::size_t kAhead = 8;
+  static constexpr std::size_t kStep = 8;  // observations that are announced together
   void archive(StateArchive& a);
   void take_up(std::int64_t now_us);
   void on_outcome(const Outcome& outcome) override;
   void expect(const Attempt& attempt) override;
-  void take(std::span<Observation> batch) override;
-  void set_keys(Observation& o) const;
-  void prefetch(const Observation& o) const;
-  std::span<Observation> announce(std::span<Observation> batch);
-  void see(const Observation& o);
-  void look_at(const Observation& o);
+  void take(std::span<const Observation> batch) override;
+  void set_keys(Sighting& o) const;
+  void prefetch(const Sighting& o) const;
+  void announce(std::span<const Observation> some, Sighting* to);
+  void see(const Sighting& o);
+  void look_at(const Sighting& o);
   void wake();
   // All ticks until then that have something to do.
   void pass(std::int64_t now_us);
   std::int64_t next_tick();
   void tick(std::int64_t now_us);
-  void count(const Observation& o, Tally tally);
+  void count(const Sighting& o, Tally tally);
   void count_outcome(const Outcome& outcome);
-  void tally(const Observation& o);
+  void tally(const Sighting& o);
 
   AnomalyConfig config_;
   TableSizes sizes_;
@@ -88,6 +88,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   // On a grid of fixed times, so that it does not matter which packets time is told by.
   std::int64_t next_tick_us_ = INT64_MIN;
   std::int64_t wake_us_ = INT64_MIN, now_us_ = 0;
+  std::array<Sighting, 2 * kStep> window_;
   bool patient_ = false;
   std::string restored_;  // a state file, until the first packet
   std::int64_t restored_us_ = 0, flows_gone_until_us_ = 0;

@@ -85,27 +85,32 @@ enum class FirstWords : std::uint8_t {
 // What was spoken on a connection, as far as detectors care.
 enum class Service : std::uint8_t { unknown, ssh, http, tls, smtp, dns, other };
 
-// One contact. client is who began it. Plain data: may be copied to another thread.
+// One contact. client is who began it. Plain data: may be copied to another thread. Thousands wait at a time:
+// the members stand so that none takes more room than it needs.
 struct Observation {
   std::int64_t time_us = 0;
   std::uint64_t packet = 0;  // its number in the capture: the order among several workers
+  std::uint64_t value = 0, detail = 0;
   IpAddress client, server;
   std::uint16_t client_port = 0, server_port = 0;
   Contact contact = Contact::tcp_attempt;
   std::uint8_t tcp_flags = 0;
   std::uint8_t protocol = 6;
-  Service service = Service::unknown;
-  bool cut = false;         // the capture has only the headers
-  std::uint32_t count = 1;  // packets it stands for
+  Service service : 7 = Service::unknown;
+  bool cut : 1 = false;     // the capture has only the headers
+  std::uint16_t count = 1;  // packets it stands for
   std::uint32_t bytes = 0;  // of payload, of one of them
-  std::uint64_t value = 0, detail = 0;
-  // Hashes of the addresses, of both, of both with ports and protocol, and of the server's network; the
-  // Monitor sets them.
+};
+static_assert(sizeof(Observation) == 80);
+
+// As detectors see it: with the hashes of the addresses, of both, of both with ports and protocol, and of the
+// server's network.
+struct Sighting : Observation {
   std::uint64_t client_key = 0, server_key = 0, pair_key = 0, contact_key = 0, network_key = 0;
 };
 
-// Takes observations by the batch. They are written in place: whoever tells one fills in all of open() but
-// the keys, and calls keep().
+// Takes observations by the batch. They are written in place: whoever tells one fills in all of open(), and
+// calls keep().
 class ObservationSink {
  public:
   ObservationSink() : batch_(kBatch) {}
@@ -130,8 +135,8 @@ class ObservationSink {
  protected:
   // So many are looked at in one go: their code and the tables come into the cache once for all of them, and
   // what one needs comes while those before it are looked at.
-  static constexpr std::size_t kBatch = 8192;
-  virtual void take(std::span<Observation> batch) = 0;
+  static constexpr std::size_t kBatch = 2048;
+  virtual void take(std::span<const Observation> batch) = 0;
 
  private:
   core::LazyArray<Observation> batch_;

@@ -47,7 +47,7 @@ class ProtocolFlood : public AnomalyDetector {
     hurt_.archive(a);
   }
 
-  void on_contact(const Observation& o) override {
+  void on_contact(const Sighting& o) override {
     switch (o.contact) {
       case Contact::tcp_data:
         if (o.value == static_cast<std::uint64_t>(FirstWords::tls)) hello(o);
@@ -69,7 +69,7 @@ class ProtocolFlood : public AnomalyDetector {
     b.hellos = b.done = 0;
   }
 
-  void hello(const Observation& o) {
+  void hello(const Sighting& o) {
     bool fresh = false;
     Burden& pair = pairs_.get(o.pair_key, fresh);
     Burden& server = servers_.get(o.server_key, fresh);
@@ -98,7 +98,7 @@ class ProtocolFlood : public AnomalyDetector {
     c_.log.report(subject, f);
   }
 
-  void keys(const Observation& o) {
+  void keys(const Sighting& o) {
     if (o.value == 1) {
       for (Burden* b : {pairs_.find(o.pair_key), servers_.find(o.server_key)}) {
         if (b == nullptr) continue;
@@ -119,7 +119,7 @@ class ProtocolFlood : public AnomalyDetector {
     c_.log.report(subject, f);
   }
 
-  void streams(const Observation& o, Verdict verdict) {
+  void streams(const Sighting& o, Verdict verdict) {
     bool fresh = false;
     Burden& b = pairs_.get(o.pair_key, fresh);
     b.last_us = o.time_us;
@@ -147,7 +147,7 @@ class ProtocolFlood : public AnomalyDetector {
     c_.log.report(subject, f);
   }
 
-  static Finding finding(const Observation& o, Verdict verdict, std::int64_t first_us) {
+  static Finding finding(const Sighting& o, Verdict verdict, std::int64_t first_us) {
     Finding f(verdict, first_us, o.time_us);
     f.name_target(o.server, o.server_port);
     return f;

@@ -36,7 +36,7 @@ class ReflectionOut : public AnomalyDetector {
 
   void archive(StateArchive& a) override { table_.archive(a); }
 
-  void on_contact(const Observation& o) override {
+  void on_contact(const Sighting& o) override {
     if (o.contact == Contact::unreachable) return refused(o);
     // What is not amplified needs no entry.
     const bool much = o.bytes >= o.value * kFactor;
@@ -59,7 +59,7 @@ class ReflectionOut : public AnomalyDetector {
 
  private:
   // An error that quotes an answer of ours: the client of the observation is our server.
-  void refused(const Observation& o) {
+  void refused(const Sighting& o) {
     if (o.protocol != 17 || reflecting_service(o.client_port) < 0) return;
     Misuse* m = table_.find(c_.hash.join(c_.hash.pair(o.server_key, o.client_key), o.client_port));
     if (m == nullptr || o.time_us - m->first_us > kWindowUs) return;

@@ -74,7 +74,7 @@ class RequestFlood : public AnomalyDetector {
     name_servers_.archive(a);
   }
 
-  void on_contact(const Observation& o) override {
+  void on_contact(const Sighting& o) override {
     if (o.contact == Contact::http_request) return request(o);
     if (o.contact == Contact::dns_query) return query(o);
     if (NameServer* n = name_servers_.find(o.server_key)) {
@@ -85,13 +85,13 @@ class RequestFlood : public AnomalyDetector {
   }
 
   bool looks_ahead() const override { return true; }
-  void prefetch(const Observation& o) const override {
+  void prefetch(const Sighting& o) const override {
     if (o.contact == Contact::http_request) askers_.prefetch(o.pair_key);
     if (o.contact == Contact::dns_query) name_servers_.prefetch_entry(o.server_key, kHeadBytes);
   }
 
  private:
-  void request(const Observation& o) {
+  void request(const Sighting& o) {
     bool fresh = false;
     Asker& a = askers_.get(o.pair_key, fresh);
     if (fresh || o.time_us - a.window_us > kWindowUs) {
@@ -123,7 +123,7 @@ class RequestFlood : public AnomalyDetector {
       report_http(s, o, many ? c_.config.scaled(kOfMachines, o.server) : of_one);
   }
 
-  void report_http(const Asked& s, const Observation& o, std::uint32_t least) {
+  void report_http(const Asked& s, const Sighting& o, std::uint32_t least) {
     const std::uint64_t subject = c_.log.subject(Verdict::http_flood, o.server);
     if (!c_.log.due(subject, o.time_us, s.requests)) return;
     Finding f(Verdict::http_flood, s.first_us, o.time_us);
@@ -137,7 +137,7 @@ class RequestFlood : public AnomalyDetector {
     c_.log.report(subject, f);
   }
 
-  void query(const Observation& o) {
+  void query(const Sighting& o) {
     bool fresh = false;
     NameServer& n = name_servers_.get(o.server_key, fresh);
     if (fresh || o.time_us - n.window_us > kWindowUs) n.begin(o.time_us);
@@ -153,7 +153,7 @@ class RequestFlood : public AnomalyDetector {
     report_dns(n, o);
   }
 
-  void report_dns(const NameServer& n, const Observation& o) {
+  void report_dns(const NameServer& n, const Sighting& o) {
     const std::uint64_t subject = c_.log.subject(Verdict::dns_flood, o.server);
     if (!c_.log.due(subject, o.time_us, n.queries)) return;
     Finding f(Verdict::dns_flood, n.window_us, o.time_us);
@@ -169,7 +169,7 @@ class RequestFlood : public AnomalyDetector {
     c_.log.report(subject, f);
   }
 
-  static constexpr std::size_t kHeadBytes = 384;  // of a NameServer: all but the names of its clients
+  static constexpr std::size_t kHeadBytes = 448;  // of a NameServer: with one name of its clients
   Context c_;
   BucketTable<Asker> askers_;
   BucketTable<Asked> asked_;

@@ -16,7 +16,7 @@ class RoleLearner : public AnomalyDetector {
 
   void archive(StateArchive& a) override { c_.roles.archive(a); }
 
-  void on_contact(const Observation& o) override {
+  void on_contact(const Sighting& o) override {
     switch (o.contact) {
       case Contact::udp_answered:
         if (o.server_port == kDns)

@@ -71,7 +71,7 @@ class SlowConnections : public AnomalyDetector {
     servers_.archive(a);
   }
 
-  void on_contact(const Observation& o) override {
+  void on_contact(const Sighting& o) override {
     if (o.contact == Contact::tcp_completed) return open(o);
     Connection* c = ring_.find(o.contact_key);
     if (c == nullptr) return;
@@ -108,7 +108,7 @@ class SlowConnections : public AnomalyDetector {
   }
 
   bool looks_ahead() const override { return true; }
-  void prefetch(const Observation& o) const override { ring_.prefetch(o.contact_key); }
+  void prefetch(const Sighting& o) const override { ring_.prefetch(o.contact_key); }
 
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);
@@ -127,7 +127,7 @@ class SlowConnections : public AnomalyDetector {
  private:
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-  void open(const Observation& o) {
+  void open(const Sighting& o) {
     if (ring_.find(o.contact_key) != nullptr) return;
     look_early(o.time_us);
     while (!ring_.empty() && ring_.oldest().key == 0) ring_.pop();

@@ -49,10 +49,10 @@ class VersionScan : public AnomalyDetector {
   }
 
   bool looks_ahead() const override { return true; }
-  void prefetch(const Observation& o) const override {
+  void prefetch(const Sighting& o) const override {
     if (o.contact == Contact::tcp_data && o.value != 0) prefetch_line(&talks_[hash_of(o) % kTalks]);
   }
-  void on_contact(const Observation& o) override {
+  void on_contact(const Sighting& o) override {
     // The programs of one host know its ports, and one address stands for all of them.
     if (o.client == o.server) return;
     if (o.contact == Contact::tcp_data) {
@@ -65,8 +65,8 @@ class VersionScan : public AnomalyDetector {
  private:
   static constexpr std::uint64_t kMuteBytes = 2;  // SYN and FIN count as a byte each
 
-  std::uint64_t hash_of(const Observation& o) const { return c_.hash.join(o.pair_key, o.server_port); }
-  void said(const Observation& o, std::uint32_t kind) {
+  std::uint64_t hash_of(const Sighting& o) const { return c_.hash.join(o.pair_key, o.server_port); }
+  void said(const Sighting& o, std::uint32_t kind) {
     const std::uint64_t hash = hash_of(o);
     Talk& t = talks_[hash % kTalks];
     const auto tag = static_cast<std::uint32_t>(hash >> 32U) | 1U;
@@ -89,7 +89,7 @@ class VersionScan : public AnomalyDetector {
     judge(p, t, o, static_cast<std::uint32_t>(kinds));
   }
 
-  void judge(const Prober& p, const Talk& t, const Observation& o, std::uint32_t kinds) {
+  void judge(const Prober& p, const Talk& t, const Sighting& o, std::uint32_t kinds) {
     const std::uint32_t of_one = std::max(kKindsOfOne, c_.config.scaled(kKindsOfOne, o.server));
     const std::uint32_t ports = std::max(kPorts, c_.config.scaled(kPorts, o.server));
     const bool one = kinds >= of_one;

@@ -118,7 +118,7 @@ void VictimTable::slide(Victim& v, std::int64_t now_us) {
   v.slot = slot;
 }
 
-void VictimTable::count_distinct(Victim& v, const Observation& o) {
+void VictimTable::count_distinct(Victim& v, const Sighting& o) {
   if (o.time_us - v.distinct_us > kDistinctUs) {
     const bool fresh = o.time_us - v.distinct_us < 2 * kDistinctUs;
     v.sources_before = fresh ? capped(v.sources.estimate()) : 0;
@@ -147,7 +147,7 @@ void VictimTable::count_distinct(Victim& v, const Observation& o) {
 }
 
 // What was answered does not count for what one host gets unasked.
-void VictimTable::withdraw(Victim& v, const Observation& o) const {
+void VictimTable::withdraw(Victim& v, const Sighting& o) const {
   if (v.votes == 0) return;
   --v.votes;
   if (v.top != o.server_key) {
@@ -164,7 +164,7 @@ void VictimTable::release(Victim& v) {
   v.suspicion = -1;
 }
 
-void VictimTable::suspect(Victim& v, const Observation& o, Tally tally, std::uint32_t times) {
+void VictimTable::suspect(Victim& v, const Sighting& o, Tally tally, std::uint32_t times) {
   if (v.suspicion >= 0 && owners_[static_cast<std::size_t>(v.suspicion)] != v.tag) v.suspicion = -1;
   if (v.suspicion < 0) {
     if (v[tally] < notable_) return;
@@ -180,7 +180,7 @@ void VictimTable::suspect(Victim& v, const Observation& o, Tally tally, std::uin
   if (service >= 0) s.reflectors[static_cast<std::size_t>(service)] += o.count * times;
 }
 
-bool VictimTable::glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us) {
+bool VictimTable::glance(std::uint64_t hash, const Sighting& o, std::int64_t& first_us) {
   // As many as a victim may have unasked in a second without being of interest to anybody.
   constexpr std::uint32_t kEnough = 16;
   constexpr std::uint32_t kPause = 100, kSecond = 10;                // tenths of a second
@@ -204,7 +204,7 @@ bool VictimTable::glance(std::uint64_t hash, const Observation& o, std::int64_t&
   return true;
 }
 
-VictimTable::Counted VictimTable::add(const Observation& o, std::uint64_t key, Tally tally) {
+VictimTable::Counted VictimTable::add(const Sighting& o, std::uint64_t key, Tally tally) {
   Victim* found = table_.find(key);
   if (found == nullptr) {
     std::int64_t first_us = o.time_us;
@@ -225,7 +225,7 @@ VictimTable::Counted VictimTable::add(const Observation& o, std::uint64_t key, T
   const auto index = static_cast<std::size_t>(tally);
   std::uint16_t& cell = v.slots[static_cast<std::size_t>(v.slot) % Victim::kSlots][index];
   const std::uint32_t room = static_cast<std::uint32_t>(UINT16_MAX) - cell;
-  const std::uint32_t count = std::min(o.count, room);
+  const std::uint32_t count = std::min<std::uint32_t>(o.count, room);
   cell = static_cast<std::uint16_t>(cell + count);
   v.sum[index] += count;
   // Only what was answered is usual: a scan is not, however long it takes.

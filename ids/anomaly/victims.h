@@ -121,8 +121,8 @@ class VictimTable {
     bool look = false;         // something is worth a look now
   };
   // `key`: of the host or its network, see key_of.
-  Counted add(const Observation& o, std::uint64_t key, Tally tally);
-  std::uint64_t key_of(const Observation& o) const {
+  Counted add(const Sighting& o, std::uint64_t key, Tally tally);
+  std::uint64_t key_of(const Sighting& o) const {
     return prefix_ ? hash_(prefix_of(o.server)) : o.server_key;
   }
   // For what is no news of a host that nothing is known of.
@@ -159,11 +159,11 @@ class VictimTable {
   static constexpr std::size_t kGlances = 4;
   std::size_t bucket_of(std::uint64_t key) const { return (key & (glances_.size() / 4 - 1)) * 4; }
   // Has it had enough for an entry of its own? Sets since when it is busy.
-  bool glance(std::uint64_t hash, const Observation& o, std::int64_t& first_us);
+  bool glance(std::uint64_t hash, const Sighting& o, std::int64_t& first_us);
   static void slide(Victim& v, std::int64_t now_us);
-  void count_distinct(Victim& v, const Observation& o);
-  void withdraw(Victim& v, const Observation& o) const;
-  void suspect(Victim& v, const Observation& o, Tally tally, std::uint32_t times);
+  void count_distinct(Victim& v, const Sighting& o);
+  void withdraw(Victim& v, const Sighting& o) const;
+  void suspect(Victim& v, const Sighting& o, Tally tally, std::uint32_t times);
   void release(Victim& v);
 
   const KeyedHash& hash_;

@@ -71,7 +71,7 @@ Observation& ContactTap::open(const Flow& flow, const Packet& packet, Contact co
 }
 
 void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, std::uint64_t value,
-                      std::uint64_t detail, std::uint32_t count) {
+                      std::uint64_t detail, std::uint16_t count) {
   Observation& o = open(flow, packet, contact);
   o.count = count;
   o.value = value;
@@ -196,11 +196,11 @@ void ContactTap::talk(const Flow& flow, const Packet& packet) {
   if (packet.is_udp()) {
     if (!from_client) {
       if (sent.packets == 1) tell(flow, packet, Contact::udp_answered);
-      if (const std::uint32_t count = speaks(sent.packets)) amplified(flow, packet, count);
+      if (const std::uint16_t count = speaks(sent.packets)) amplified(flow, packet, count);
     } else if (sent.packets == 1) {
       tell(flow, packet, Contact::udp_attempt);
     } else if (flow.counters[1].packets == 0) {
-      if (const std::uint32_t count = speaks(sent.packets)) tell(flow, packet, Contact::more, 0, 0, count);
+      if (const std::uint16_t count = speaks(sent.packets)) tell(flow, packet, Contact::more, 0, 0, count);
     }
     if (!packet.payload.empty() && has_news(flow)) transactions(flow, packet);
     return;
@@ -211,12 +211,12 @@ void ContactTap::talk(const Flow& flow, const Packet& packet) {
     return;
   }
   if (packet.icmp.type != kIcmpEchoRequest && packet.icmp.type != kIcmp6EchoRequest) return;
-  if (const std::uint32_t count = speaks(sent.packets))
+  if (const std::uint16_t count = speaks(sent.packets))
     tell(flow, packet, Contact::ping, sent.packets, 0, count);
 }
 
 // On the average of the flow: who asks in another's name may do so from one port or from many.
-void ContactTap::amplified(const Flow& flow, const Packet& packet, std::uint32_t count) {
+void ContactTap::amplified(const Flow& flow, const Packet& packet, std::uint16_t count) {
   if (anomaly::reflecting_service(flow.key.server_port) < 0) return;
   const std::uint64_t answers = flow.counters[1].packets;
   Observation& o = open(flow, packet, Contact::udp_amplified);

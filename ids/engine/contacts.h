@@ -73,9 +73,9 @@ class ContactTap {
   void mark(const Flow& flow);
   // All but what it says; keep() follows.
   anomaly::Observation& open(const Flow& flow, const Packet& packet, anomaly::Contact contact);
-  void amplified(const Flow& flow, const Packet& packet, std::uint32_t count);
+  void amplified(const Flow& flow, const Packet& packet, std::uint16_t count);
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
-            std::uint64_t detail = 0, std::uint32_t count = 1);
+            std::uint64_t detail = 0, std::uint16_t count = 1);
   // Of an established connection: most packets tell nothing, unless the parser found something in them.
   static bool is_middle(const Flow& flow, const Packet& packet) {
     if (flow.tcp->state() != TcpState::established || (packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) != 0)

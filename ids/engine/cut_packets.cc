@@ -14,9 +14,9 @@ constexpr std::uint8_t kFragmentHeader = 44;
 
 }  // namespace
 
-std::uint32_t speaks(std::uint64_t packets) {
-  if (packets > kSpeakEvery) return packets % kSpeakEvery == 0 ? static_cast<std::uint32_t>(kSpeakEvery) : 0;
-  return (packets & (packets - 1)) == 0 ? static_cast<std::uint32_t>(packets <= 2 ? 1 : packets / 2) : 0;
+std::uint16_t speaks(std::uint64_t packets) {
+  if (packets > kSpeakEvery) return packets % kSpeakEvery == 0 ? static_cast<std::uint16_t>(kSpeakEvery) : 0;
+  return (packets & (packets - 1)) == 0 ? static_cast<std::uint16_t>(packets <= 2 ? 1 : packets / 2) : 0;
 }
 
 void CutPackets::see(const Packet& packet) {

@@ -45,6 +45,6 @@ class CutPackets {
 
 // A contact that goes on without an answer speaks at 1, 2, 4, 8, 16, 32 packets and then at every 32nd. How
 // many packets there were since it last spoke; 0: it does not speak now.
-std::uint32_t speaks(std::uint64_t packets);
+std::uint16_t speaks(std::uint64_t packets);
 
 }  // namespace gatehouse::ids::engine

@@ -52,7 +52,7 @@ class SharedMonitor {
     std::int64_t time_us = 0;
   };
   struct Lane : anomaly::ObservationSink {
-    void take(std::span<anomaly::Observation> batch) override {
+    void take(std::span<const anomaly::Observation> batch) override {
       told.insert(told.end(), batch.begin(), batch.end());
     }
     Batch told;                    // of the worker's thread
