@@ -26,15 +26,15 @@ class AddressCounts {
     }
     std::size_t at = (hash >> 32) % kSlots;
     for (std::size_t step = 0; step < kProbe; ++step, at = (at + 1) % kSlots) {
-      Slot& slot = slots_[at];
-      if (slot.count == 0) {
+      std::uint8_t& slot = slots_[at];
+      if (slot == 0) {
         if (used_ == kMost) break;
-        order_[used_++] = static_cast<std::uint8_t>(at);
-        slot = {address, count};
+        named_[used_++] = {address, count};
+        slot = used_;
         return;
       }
-      if (slot.address == address) {
-        slot.count += count;
+      if (Named& n = named_[slot - 1U]; n.address == address) {
+        n.count += count;
         return;
       }
     }
@@ -42,12 +42,12 @@ class AddressCounts {
   }
   // Fills `out` with those of at least `least`, most first; returns how many.
   std::size_t list(std::array<core::IpAddress, kMost>& out, std::uint32_t least = 1) const {
-    std::array<const Slot*, kMost> found{};
+    std::array<const Named*, kMost> found{};
     std::size_t n = 0;
     for (std::size_t i = 0; i < used_; ++i) {
-      if (const Slot& slot = slots_[order_[i]]; slot.count >= least) found[n++] = &slot;
+      if (named_[i].count >= least) found[n++] = &named_[i];
     }
-    std::sort(found.begin(), found.begin() + n, [](const Slot* a, const Slot* b) {
+    std::sort(found.begin(), found.begin() + n, [](const Named* a, const Named* b) {
       return a->count != b->count ? a->count > b->count : a->address < b->address;
     });
     for (std::size_t i = 0; i < n; ++i) out[i] = found[i]->address;
@@ -55,13 +55,13 @@ class AddressCounts {
   }
   std::uint32_t count_of(const core::IpAddress& address) const {
     for (std::size_t i = 0; i < used_; ++i) {
-      if (const Slot& slot = slots_[order_[i]]; slot.address == address) return slot.count;
+      if (named_[i].address == address) return named_[i].count;
     }
     return 0;
   }
   std::uint32_t largest() const {
     std::uint32_t most = 0;
-    for (std::size_t i = 0; i < used_; ++i) most = std::max(most, slots_[order_[i]].count);
+    for (std::size_t i = 0; i < used_; ++i) most = std::max(most, named_[i].count);
     return most;
   }
   // Few enough to be real: addresses that are forged at random hardly come twice.
@@ -72,14 +72,14 @@ class AddressCounts {
   std::uint64_t total() const { return total_; }
   std::size_t named() const { return used_; }
   bool sound() const {
-    const auto used = std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) { return s.count != 0; });
-    return static_cast<std::size_t>(used) == used_ && used_ <= kMost && distinct_.sound() &&
-           is_order_sound() &&
-           std::all_of(slots_.begin(), slots_.end(), [](const Slot& s) { return anomaly::sound(s.address); });
+    return used_ <= kMost && distinct_.sound() && are_slots_sound() &&
+           std::all_of(named_.begin(), named_.begin() + used_,
+                       [](const Named& n) { return n.count != 0 && anomaly::sound(n.address); });
   }
   // Most have one or two names, and it is often done: only what is in use is written to.
   void clear() {
-    for (std::size_t i = 0; i < used_; ++i) slots_[order_[i]] = {};
+    std::fill_n(named_.begin(), used_, Named{});
+    slots_.fill(0);
     distinct_.clear();
     total_ = unnamed_ = 0;
     used_ = 0;
@@ -87,21 +87,26 @@ class AddressCounts {
 
  private:
   static constexpr std::size_t kSlots = 128, kProbe = 8;
-  struct Slot {
+  struct Named {
     core::IpAddress address;
     std::uint32_t count = 0;
   };
-  bool is_order_sound() const {
-    std::array<bool, kSlots> seen{};
-    return std::all_of(order_.begin(), order_.begin() + used_, [&](std::uint8_t at) {
-      return at < kSlots && slots_[at].count != 0 && !std::exchange(seen[at], true);
-    });
+  // Each name has one slot.
+  bool are_slots_sound() const {
+    std::array<bool, kMost> seen{};
+    std::size_t taken = 0;
+    for (const std::uint8_t slot : slots_) {
+      if (slot == 0) continue;
+      if (slot > used_ || std::exchange(seen[slot - 1U], true)) return false;
+      ++taken;
+    }
+    return taken == used_;
   }
   std::uint64_t total_ = 0, unnamed_ = 0;
-  std::size_t used_ = 0;
   Distinct<16> distinct_;
-  std::array<std::uint8_t, kMost> order_{};  // slots in use, as they came
-  std::array<Slot, kSlots> slots_{};
+  std::uint8_t used_ = 0;
+  std::array<std::uint8_t, kSlots> slots_{};  // by hash: one more than where it is among the named; 0: free
+  std::array<Named, kMost> named_{};          // as they came, so that few of them take few lines
 };
 
 }  // namespace gatehouse::ids::anomaly

@@ -15,20 +15,22 @@ class Distinct {
 
   // True: this was not counted before (or shares no bit with anything that was).
   bool add(std::uint64_t hash) {
-    std::uint64_t& word = words_[(hash >> 6) % kWords];
-    const std::uint64_t bit = std::uint64_t{1} << (hash & 63);
-    if ((word & bit) != 0) return false;
-    word |= bit;
+    Part& part = parts_[hash % kBits / kPartBits];
+    const unsigned bit = 1U << (hash % kPartBits);
+    if ((part & bit) != 0) return false;
+    part = static_cast<Part>(part | bit);
     ++set_;
     return true;
   }
-  bool has(std::uint64_t hash) const { return (words_[(hash >> 6) % kWords] >> (hash & 63) & 1U) != 0; }
+  bool has(std::uint64_t hash) const {
+    return (parts_[hash % kBits / kPartBits] >> (hash % kPartBits) & 1U) != 0;
+  }
   unsigned bits_set() const { return set_; }
   // Linear counting; a full bitmap answers with its largest useful estimate.
   std::uint64_t estimate() const { return kEstimates[set_]; }
   bool sound() const {
     int bits = 0;
-    for (const std::uint64_t word : words_) bits += std::popcount(word);
+    for (const Part part : parts_) bits += std::popcount(part);
     return static_cast<unsigned>(bits) == set_;
   }
   void clear() { *this = Distinct{}; }
@@ -45,8 +47,11 @@ class Distinct {
   }
   static inline const std::array<std::uint16_t, kBits + 1> kEstimates = estimates();
 
-  std::array<std::uint64_t, kWords> words_{};
-  unsigned set_ = 0;
+  // Small ones: tables have seven of these in an entry, and none is padded to eight bytes.
+  using Part = std::uint16_t;
+  static constexpr std::size_t kPartBits = 16;
+  std::array<Part, kBits / kPartBits> parts_{};
+  std::uint16_t set_ = 0;
 };
 
 }  // namespace gatehouse::ids::anomaly

@@ -38,32 +38,29 @@ inline Look look_of(const Outcome& o) {
   return (o.tcp_flags & kFin) != 0 ? Look::fin : Look::null;
 }
 
+// Most have one failure or two, and there are many: small, with what each outcome touches in front.
 struct Source {
   std::uint64_t tag = 0;
   IpAddress address;
-  std::int64_t first_us = 0, last_us = 0, window_us = 0;
-  std::int32_t units = 0, window_units = 0;
-  std::uint32_t failed = 0, window_failed = 0;
-  std::uint16_t completed = 0, abandoned = 0, retried = 0;
-  // The host most failures are at (majority vote), and how many distinct ports failed there.
-  std::uint16_t focus_votes = 0;
-  std::uint64_t focus = 0;
-  // Ports of it that answered: a thousand visits to one of them prove no more than one.
+  std::uint8_t bits = 0;  // of a network; 0: a host
+  std::uint8_t sample_count = 0;
+  // The host most failures are at (majority vote), and how many distinct ports failed there. Of a network
+  // also its senders, and the one most failures are of (a Majority, packed closer).
+  std::uint16_t sender_votes = 0, focus_votes = 0;
+  std::uint64_t focus = 0, sender = 0;
+  // Ports of the host that answered: a thousand visits to one of them prove no more than one.
   Distinct<1> focus_good;
-  std::int32_t focus_units = 0;
-  std::int64_t focus_first_us = 0;
-  Distinct<4> focus_ports;
+  std::uint16_t completed = 0, abandoned = 0, retried = 0;
+  std::int64_t first_us = 0, last_us = 0, window_us = 0, focus_first_us = 0;
+  std::int32_t units = 0, window_units = 0, focus_units = 0;
+  std::uint32_t failed = 0, window_failed = 0;
   std::array<std::uint16_t, kLooks> looks{};
+  Distinct<4> focus_ports;
   Distinct<8> pairs;
   Distinct<4> ports, hosts;
   Distinct<1> protocols;
-  std::array<IpAddress, kSamples> samples{};
-  std::uint8_t sample_count = 0;
-  // Of a network: its senders, and the one most failures are of (a Majority, packed closer).
-  std::uint8_t bits = 0;
-  std::uint16_t sender_votes = 0;
-  std::uint64_t sender = 0;
   Distinct<2> senders;
+  std::array<IpAddress, kSamples> samples{};
 
   // Evidence outlives mere novelty: a flood of strangers cannot push a scanner out.
   std::int64_t worth() const { return last_us + std::int64_t{units} * 60'000'000; }
