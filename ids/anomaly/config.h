@@ -60,11 +60,11 @@ struct TableSizes {
 };
 
 // What an entry of a detector's own table may take; each detector asserts its own.
-inline constexpr std::size_t kSourceBytes = 448, kSharedBytes = 5'632, kConnectionBytes = 80, kPairBytes = 72;
+inline constexpr std::size_t kSourceBytes = 400, kSharedBytes = 2'112, kConnectionBytes = 80, kPairBytes = 72;
 // Tables of the detectors that do not grow with the budget: attacks, servers under suspicion.
-inline constexpr std::size_t kServerBytes = 5'632;
+inline constexpr std::size_t kServerBytes = 1'984;
 // Of long lists of addresses, and of networks that several sources scan.
-inline constexpr std::size_t kListBytes = 1'120, kSweptNetworks = 64, kSweptBytes = 6'400, kFewServers = 64,
+inline constexpr std::size_t kListBytes = 1'120, kSweptNetworks = 64, kSweptBytes = 3'200, kFewServers = 64,
                              kTalks = 8'192, kTalkBytes = 16;
 
 }  // namespace gatehouse::ids::anomaly

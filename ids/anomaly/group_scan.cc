@@ -76,7 +76,7 @@ class GroupScan : public AnomalyDetector {
     Scanned& s = table_.get(o.server_key, fresh);
     const std::uint64_t subject = c_.log.subject(Verdict::scan_distributed, o.server);
     if (fresh || (o.time_us - s.first_us > kWindowUs && !c_.log.active(subject))) {
-      renew(s);
+      if (!fresh) renew(s);
       s.address = o.server;
       s.first_us = o.began_us;
     }
@@ -116,7 +116,7 @@ class GroupScan : public AnomalyDetector {
     Swept& s = swept_.get(key, fresh);
     const std::uint64_t subject = c_.log.subject(Verdict::scan_distributed, network.address, o.server_port);
     if (fresh || (o.time_us - s.first_us > kWindowUs && !c_.log.active(subject))) {
-      renew(s);
+      if (!fresh) renew(s);
       s.first_us = o.began_us;
     }
     s.last_us = o.time_us;

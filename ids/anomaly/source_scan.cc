@@ -122,16 +122,15 @@ class SourceScan : public AnomalyDetector {
   // Null: not worth one.
   Source* entry(std::uint64_t hash, const IpAddress& address, std::uint8_t bits, const Outcome& o) {
     Source* s = sources_.find(hash);
+    bool fresh = false;
     if (s == nullptr) {
       if (is_crowd(o)) return nullptr;
-      bool fresh = false;
       s = sources_.get_shy(hash, fresh);
       if (s == nullptr) return nullptr;
     } else if (o.time_us - s->last_us <= kEvidenceLivesUs) {
       return s;
     }
-    *s = Source{};
-    s->tag = hash;
+    if (!fresh) renew(*s);
     s->address = address;
     s->bits = bits;
     s->first_us = s->window_us = o.began_us;

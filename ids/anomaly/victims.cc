@@ -204,18 +204,21 @@ bool VictimTable::glance(std::uint64_t hash, const Sighting& o, std::int64_t& fi
   return true;
 }
 
+// Most of what comes is for hosts and networks that nothing is known of: that is decided here.
 VictimTable::Counted VictimTable::add(const Sighting& o, std::uint64_t key, Tally tally) {
-  Victim* found = table_.find(key);
-  if (found == nullptr) {
-    std::int64_t first_us = o.time_us;
-    if (!is_unasked(tally) || !glance(key, o, first_us)) return {};
-    bool fresh = false;
-    found = &table_.get(key, fresh);
-    found->address = prefix_ ? prefix_of(o.server) : o.server;
-    found->prefix_bits = o.server.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
-    found->first_us = first_us;
-  }
-  Victim& v = *found;
+  if (Victim* known = table_.find(key)) return add_to(*known, o, tally);
+  if (!is_unasked(tally)) return {};
+  std::int64_t first_us = 0;
+  if (!glance(key, o, first_us)) return {};
+  bool fresh = false;
+  Victim& v = table_.get(key, fresh);
+  v.address = prefix_ ? prefix_of(o.server) : o.server;
+  v.prefix_bits = o.server.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
+  v.first_us = first_us;
+  return add_to(v, o, tally);
+}
+
+VictimTable::Counted VictimTable::add_to(Victim& v, const Sighting& o, Tally tally) {
   if (o.time_us - v.last_us > kPauseUs && v.last_us != 0) {
     v.first_us = o.time_us;
     release(v);
@@ -232,7 +235,7 @@ VictimTable::Counted VictimTable::add(const Sighting& o, std::uint64_t key, Tall
   if (tally == Tally::syn_completed) v.second_syn += count;
   if (!is_unasked(tally)) {
     if (prefix_) withdraw(v, o);
-    return {found, false};
+    return {&v, false};
   }
   // Of a network far beyond doubt one packet in four tells who takes part.
   if (!prefix_ || v.sum[index] < notable_ * kPlenty || (draw() & 3U) == 0) count_distinct(v, o);
@@ -245,9 +248,9 @@ VictimTable::Counted VictimTable::add(const Sighting& o, std::uint64_t key, Tall
   v.last_port = o.server_port;
   v.last_protocol = o.protocol;
   v.bytes = o.bytes;
-  if (v.sum[index] < notable_ || o.time_us < v.next_look_us) return {found, false};
+  if (v.sum[index] < notable_ || o.time_us < v.next_look_us) return {&v, false};
   v.next_look_us = o.time_us + kLookUs;
-  return {found, true};
+  return {&v, true};
 }
 
 void VictimTable::describe(MonitorView& view) const {
