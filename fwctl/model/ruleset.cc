@@ -34,7 +34,10 @@ std::uint32_t Set::room() const {
   constexpr std::size_t kLarge = 1000;
   if (most != 0) return most;
   if (intervals || timeouts || size() < kLarge) return 0;
-  return std::bit_ceil(static_cast<std::uint32_t>(size())) * 2;
+  // The kernel makes a power of two of buckets, at least 4/3 of the room, and goes through all of them again
+  // for each 32 kB of a dump: the room is what they are made for.
+  const std::uint64_t wanted = std::uint64_t{size()} * 5 / 4;
+  return static_cast<std::uint32_t>(std::bit_ceil((wanted * 4 + 2) / 3) / 4 * 3);
 }
 
 std::vector<Element> Set::all_elements() const {

@@ -160,8 +160,8 @@ struct Set {
   // `listed` as elements as well.
   std::vector<Element> all_elements() const;
   // Room that the kernel makes at once for a large hash set; 0: it grows. One that grows is rebuilt in the
-  // background, and reading it meanwhile shows elements twice and others not at all. Twice what is needed, so
-  // that a list that changes a little keeps its set.
+  // background, and reading it meanwhile shows elements twice and others not at all. A quarter more than is
+  // needed at least, so that a list that changes a little keeps its set.
   std::uint32_t room() const;
 };
 
