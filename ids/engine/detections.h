@@ -15,7 +15,7 @@ class Detections : public anomaly::DetectionSink {
  public:
   // All must outlive it. `guard`: whom bans are asked of; null: nobody, they are told as dry runs.
   Detections(const Settings& settings, EventLog& log, triage::GuardClient* guard)
-      : desk_(settings.triage, settings.environment),
+      : desk_(settings.triage),
         log_(log),
         responder_(settings.triage.response, guard != nullptr),
         guard_(guard) {}

@@ -427,7 +427,13 @@ RuleList check_rules(std::span<const core::SourceText> sources, const RuleEnviro
         lang::parse_each_rule(source, diagnostics, [&](lang::RuleAst& rule) { checker.check(rule); }));
     diagnostics.attach(source);
   }
-  return checker.take();
+  RuleList list = checker.take();
+  list.classifications = environment.classifications;
+  const std::uint32_t detectors = environment.detectors.gid;
+  for (const RuleEnvironment::Tuning& tuning : environment.tunings) {
+    if (tuning.gid == 0 || tuning.gid == detectors) list.detection_tunings.push_back(tuning);
+  }
+  return list;
 }
 
 }  // namespace gatehouse::ids

@@ -62,8 +62,8 @@ constexpr std::string_view kPrefix = "config classification:";
 
 }  // namespace
 
-std::map<std::string, RuleEnvironment::Classification, std::less<>> default_classifications() {
-  std::map<std::string, RuleEnvironment::Classification, std::less<>> out;
+RuleEnvironment::Classifications default_classifications() {
+  RuleEnvironment::Classifications out;
   for (const ClassRow& row : kClasses) {
     out.emplace(row.name, RuleEnvironment::Classification{std::string(row.description), row.priority});
   }

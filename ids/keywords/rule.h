@@ -339,18 +339,6 @@ struct Rule {
   std::optional<bool> target_is_source;  // target:src_ip / dest_ip
 };
 
-struct RuleList {
-  std::vector<std::unique_ptr<const Rule>> rules;
-  // Rules of RuleEnvironment::detectors: how a finding is told. They look at no packet. Priority 0: unsaid.
-  std::vector<std::unique_ptr<const Rule>> detections;
-  std::vector<std::string> flowbit_names;    // by bit id
-  std::vector<std::string> flowint_names;    // by variable id
-  FileNeeds file_needs;                      // of all rules
-  std::shared_ptr<RuleResources> resources;  // never null after check_rules()
-  std::size_t failed = 0;                    // rules refused, each with a diagnostic
-  std::size_t skipped = 0;                   // rules whose `requires` is not met
-};
-
 // Variables and classification a rule file is checked against.
 struct RuleEnvironment {
   std::map<std::string, std::string, std::less<>> address_variables;  // HOME_NET -> "[10.0.0.0/8]"
@@ -359,7 +347,8 @@ struct RuleEnvironment {
     std::string description;
     std::uint8_t priority = 3;
   };
-  std::map<std::string, Classification, std::less<>> classifications;  // classtype short name
+  using Classifications = std::map<std::string, Classification, std::less<>>;  // by classtype short name
+  Classifications classifications;
   std::uint32_t pcre_match_limit = 3500, pcre_recursion_limit = 1500;
   // A generator that finds by itself (scans, floods), and the sids it has; gid 0: there is none. Its rules
   // say how findings are told.
@@ -381,9 +370,24 @@ struct RuleEnvironment {
   std::shared_ptr<RuleResources> resources;
 };
 
+struct RuleList {
+  std::vector<std::unique_ptr<const Rule>> rules;
+  // Rules of RuleEnvironment::detectors: how a finding is told. They look at no packet. Priority 0: unsaid.
+  std::vector<std::unique_ptr<const Rule>> detections;
+  std::vector<std::string> flowbit_names;    // by bit id
+  std::vector<std::string> flowint_names;    // by variable id
+  FileNeeds file_needs;                      // of all rules
+  std::shared_ptr<RuleResources> resources;  // never null after check_rules()
+  std::size_t failed = 0;                    // rules refused, each with a diagnostic
+  std::size_t skipped = 0;                   // rules whose `requires` is not met
+  // Of the environment, for findings that no rule speaks of.
+  RuleEnvironment::Classifications classifications;
+  std::vector<RuleEnvironment::Tuning> detection_tunings;
+};
+
 // The classification the project ships (names as the field uses them), and a reader of
 // classification.config files: `config classification: name,description,priority`.
-std::map<std::string, RuleEnvironment::Classification, std::less<>> default_classifications();
+RuleEnvironment::Classifications default_classifications();
 bool parse_classifications(const core::SourceText& source, RuleEnvironment& environment,
                            core::Diagnostics& diagnostics);
 

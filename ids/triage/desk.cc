@@ -67,8 +67,7 @@ void DeskCounters::add(const DeskCounters& o) {
   for (std::size_t i = 0; i < o.by_exception.size(); ++i) by_exception[i] += o.by_exception[i];
 }
 
-Desk::Desk(const Policy& policy, const RuleEnvironment& environment)
-    : policy_(policy), overrides_(environment) {
+Desk::Desk(const Policy& policy) : policy_(policy) {
   counters_.by_exception.resize(policy.exceptions.size());
 }
 

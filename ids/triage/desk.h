@@ -32,8 +32,8 @@ struct DeskCounters {
 
 class Desk {
  public:
-  // Both must outlive it.
-  Desk(const Policy& policy, const RuleEnvironment& environment);
+  // `policy` must outlive it.
+  explicit Desk(const Policy& policy);
 
   void use(const RuleList& list) { overrides_.use(list); }
   Decision decide(const anomaly::Detection& detection);

@@ -46,17 +46,16 @@ RuleEnvironment::Detectors detectors_of_build() {
   return out;
 }
 
-Overrides::Overrides(const RuleEnvironment& environment) : environment_(environment), counts_(kCounters) {
-  use({});
-}
+Overrides::Overrides() : counts_(kCounters) {}
 
 void Overrides::use(const RuleList& list) {
+  list_ = &list;
   const auto classes = anomaly::attack_classes();
   for (std::size_t i = 0; i < kVerdicts; ++i) {
     unwritten_[i] = Rule{};
     unwritten_[i].meta.gid = anomaly::kDetectionGid;
     unwritten_[i].meta.sid = classes[i].sid;
-    apply_tunings(unwritten_[i], environment_.tunings);
+    apply_tunings(unwritten_[i], list.detection_tunings);
     const auto found = std::find_if(list.detections.begin(), list.detections.end(),
                                     [&](const auto& rule) { return rule->meta.sid == classes[i].sid; });
     written_[i] = found == list.detections.end() ? nullptr : found->get();
@@ -97,10 +96,12 @@ void Overrides::tell(const Detection& d, const Rule* rule, Told& told) const {
   told.signature = attack.signature;
   told.category = anomaly::attack_category(attack);
   told.severity = attack.severity;
-  const auto found = environment_.classifications.find(anomaly::attack_classtype(attack));
-  if (found != environment_.classifications.end()) {
-    told.category = found->second.description;
-    told.severity = found->second.priority;
+  if (list_ != nullptr) {
+    const auto found = list_->classifications.find(anomaly::attack_classtype(attack));
+    if (found != list_->classifications.end()) {
+      told.category = found->second.description;
+      told.severity = found->second.priority;
+    }
   }
   if (rule == nullptr) return;
   const RuleMeta& meta = rule->meta;

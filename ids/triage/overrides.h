@@ -27,10 +27,10 @@ RuleEnvironment::Detectors detectors_of_build();
 
 class Overrides {
  public:
-  // `environment` must outlive it.
-  explicit Overrides(const RuleEnvironment& environment);
+  Overrides();
 
-  // The detection rules of `list`, which must live until the next call.
+  // What `list` says of detections: its rules for them, and what classification and threshold files said when
+  // it was read. It must live until the next call.
   void use(const RuleList& list);
   // False: it is silenced. Counts for thresholds.
   bool admit(const anomaly::Detection& detection, Told& told);
@@ -40,7 +40,7 @@ class Overrides {
   static constexpr std::size_t kCounters = 1U << 12U;
   void tell(const anomaly::Detection& detection, const Rule* rule, Told& told) const;
 
-  const RuleEnvironment& environment_;
+  const RuleList* list_ = nullptr;                // the last one used, if any
   std::array<Rule, kVerdicts> unwritten_;         // what threshold files say of those no rule speaks of
   std::array<const Rule*, kVerdicts> written_{};  // null: no rule speaks of it
   ThresholdCounts counts_;

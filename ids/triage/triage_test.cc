@@ -45,18 +45,25 @@ struct Office {
   Policy policy;
   std::unique_ptr<Desk> desk;
 
-  explicit Office(const std::string& rules, const std::string& thresholds = {}) {
+  explicit Office(const std::string& rules, const std::string& thresholds = {},
+                  const std::string& classes = {}) {
     environment.address_variables = {{"TESTERS", "[192.0.2.0/24]"}};
-    environment.classifications = default_classifications();
     environment.detectors = detectors_of_build();
+    list = read(rules, thresholds, classes);
+    open();
+  }
+  RuleList read(const std::string& rules, const std::string& thresholds, const std::string& classes) {
+    environment.classifications = default_classifications();
+    environment.tunings.clear();
+    if (!classes.empty())
+      (void)parse_classifications(core::SourceText("c", classes), environment, diagnostics);
     if (!thresholds.empty())
       (void)parse_threshold_file(core::SourceText("t", thresholds), environment, diagnostics);
     const core::SourceText source("r", rules);
-    list = check_rules(std::span(&source, 1), environment, diagnostics);
-    open();
+    return check_rules(std::span(&source, 1), environment, diagnostics);
   }
   void open() {
-    desk = std::make_unique<Desk>(policy, environment);
+    desk = std::make_unique<Desk>(policy);
     desk->use(list);
   }
   Decision decide(const Case& c) const { return desk->decide(c.d); }
@@ -140,16 +147,29 @@ TEST(Overrides, AWildcardSpeaksOfAllDetections) {
 }
 
 TEST(Overrides, AClassificationFileSpeaksOfAFamily) {
-  Office office("");
-  (void)parse_classifications(
-      core::SourceText("c",
-                       "config classification: detected-scan,Somebody looks around,3\n"
-                       "config classification: network-scan,Detection of a Network Scan,1\n"),
-      office.environment, office.diagnostics);
+  Office office("", "",
+                "config classification: detected-scan,Somebody looks around,3\n"
+                "config classification: network-scan,Detection of a Network Scan,1\n");
   const Decision decision = office.decide({Verdict::scan_udp, {"198.51.100.1"}, {"10.0.0.1"}});
   EXPECT_EQ(decision.told.severity, 3);
   EXPECT_EQ(decision.told.category, "Somebody looks around");
   EXPECT_EQ(office.decide({Verdict::syn_flood, {}, {"10.0.0.1"}}).told.severity, 1);
+}
+
+// As after a reload: the files are read again, the desk goes on.
+TEST(Overrides, NewFilesTakeThePlaceOfTheOldOnes) {
+  Office office("", "suppress gen_id 900, sig_id 0, track by_src, ip 198.51.100.0/24");
+  const Case scan{Verdict::scan_udp, {"198.51.100.1"}, {"10.0.0.1"}};
+  EXPECT_EQ(office.decide(scan).fate, Fate::suppressed);
+  const RuleList fresh =
+      office.read("", "", "config classification: detected-scan,Somebody looks around,3\n");
+  office.desk->use(fresh);
+  const Decision decision = office.decide(scan);
+  EXPECT_EQ(decision.fate, Fate::told);
+  EXPECT_EQ(decision.told.category, "Somebody looks around");
+  const RuleList again = office.read("", "suppress gen_id 900, sig_id 0, track by_dst, ip 10.0.0.1", "");
+  office.desk->use(again);
+  EXPECT_EQ(office.decide(scan).fate, Fate::suppressed);
 }
 
 TEST(Overrides, RefuseWhatCannotBeSaidAndSayWhere) {
