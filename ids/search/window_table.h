@@ -75,8 +75,8 @@ class WindowTable {
   bool may_find(std::uint32_t print, ByteView data, std::size_t at) const {
     const std::uint32_t home = print >> shift_;
     const Entry& first = entries_[home];
-    return first.goes_on | agrees(first, print, data, at) |
-           agrees(entries_[(home + 1) & mask_], print, data, at);
+    return (int{first.goes_on} | int{agrees(first, print, data, at)} |
+            int{agrees(entries_[(home + 1) & mask_], print, data, at)}) != 0;
   }
   bool empty() const { return entries_.empty(); }
   // Calls `f(entry)` for each literal whose window has this print, as they were added.
