@@ -186,7 +186,8 @@ void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState bef
   if (flow.counters[0].packets == kBusyPackets &&
       flow.tcp->bytes_sent(Direction::to_server) >= anomaly::kBusyBytes)
     tell(flow, packet, Contact::tcp_busy);
-  if (is_starved(flow, packet)) tell(flow, packet, Contact::tcp_starved);
+  // Of other protocols nobody knows what they wait for.
+  if (is_starved(flow, packet) && service(flow) == Service::http) tell(flow, packet, Contact::tcp_starved);
 }
 
 void ContactTap::talk(const Flow& flow, const Packet& packet) {
@@ -199,7 +200,7 @@ void ContactTap::talk(const Flow& flow, const Packet& packet) {
       if (const std::uint16_t count = speaks(sent.packets)) amplified(flow, packet, count);
     } else if (sent.packets == 1) {
       tell(flow, packet, Contact::udp_attempt);
-    } else if (flow.counters[1].packets == 0) {
+    } else if (flow.counters[1].packets == 0 && anomaly::reflecting_service(flow.key.client_port) >= 0) {
       if (const std::uint16_t count = speaks(sent.packets)) tell(flow, packet, Contact::more, 0, 0, count);
     }
     if (!packet.payload.empty() && has_news(flow)) transactions(flow, packet);
