@@ -96,8 +96,13 @@ Result<int> run_boot(const Args& args) {
   if (mistake) core::log_error("{}; there is no entrance", mistake->text);
   GH_TRY(const int better, in_a_child([&] { return put_better(args, kernel); }));
   if (better == core::kExitDone) return better;
-  if (const auto now = kernel.generation(); !now || *now != generation)
-    return tell_boot(args, "unknown", "somebody has committed meanwhile: see `fwctl status`", core::kExitNo);
+  // Answers that a child did not read any more lie in the socket that it had from us.
+  GH_TRY(Kernel afresh, Kernel::open());
+  const auto now = afresh.generation();
+  const bool unchanged = now && *now == generation;
+  if (is_base ? !base_stands(afresh, entrance) : !unchanged)
+    return tell_boot(args, "unknown", "what is in force was committed meanwhile: see `fwctl status`",
+                     core::kExitNo);
   if (!is_base) return tell_boot(args, "found", "the table that was there stays in force", core::kExitNo);
   return tell_boot(
       args, "base",

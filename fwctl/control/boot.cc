@@ -29,6 +29,15 @@ core::Result<bool> put_base(Kernel& kernel, const std::optional<AdminEntrance>& 
   return true;
 }
 
+bool base_stands(Kernel& kernel, const std::optional<AdminEntrance>& entrance) {
+  const KernelTable base = compile(build_base(entrance));
+  Known known;
+  known.table = &base;
+  known.give_up = [] { return true; };  // elements that the base does not have are not read
+  const auto live = kernel.read(std::string(kTableName), known);
+  return live && live->table && !make_plan(&*live->table, base).changes_effect();
+}
+
 core::Result<bool> put_last(Kernel& kernel, const Journal& journal) {
   GH_TRY(const core::UniqueFd lock, journal.lock());
   GH_TRY(std::vector<Entry> entries, journal.entries());

@@ -14,6 +14,8 @@ namespace gatehouse::fwctl {
 // Drops everything but neighbour discovery and the entrance. A table that is there already stays: then
 // false.
 core::Result<bool> put_base(Kernel& kernel, const std::optional<AdminEntrance>& entrance);
+// That base is what is in force. Asks for little memory, and for the last time: `kernel` is spent.
+bool base_stands(Kernel& kernel, const std::optional<AdminEntrance>& entrance);
 
 // What the journal says was last brought into force; a change that was never confirmed is taken back first,
 // as after a reboot its time is over. False when the journal has nothing.

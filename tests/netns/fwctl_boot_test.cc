@@ -129,5 +129,60 @@ TEST_F(FwctlBoot, MemoryThatRunsOutLeavesTheBase) {
   EXPECT_EQ(in_force, 1);
 }
 
+// A control group of the test's own, with so much memory; nothing where none can be made.
+class MemoryGroup {
+ public:
+  MemoryGroup() {
+    for (const bool unified : {true, false}) {
+      directory_ = fmt::format("/sys/fs/cgroup/{}gatehouse-test-{}", unified ? "" : "memory/", getpid());
+      limit_ = directory_ + (unified ? "/memory.max" : "/memory.limit_in_bytes");
+      if (mkdir(directory_.c_str(), 0755) == 0 && access(limit_.c_str(), W_OK) == 0) return;
+      rmdir(directory_.c_str());
+    }
+    directory_.clear();
+  }
+  ~MemoryGroup() {
+    if (!directory_.empty()) rmdir(directory_.c_str());
+  }
+  bool is_there() const { return !directory_.empty(); }
+  // A command that runs `command` within `bytes`.
+  std::string around(const std::string& command, std::uint64_t bytes) const {
+    return fmt::format("echo {} >{} && sh -c 'echo $$ >{}/cgroup.procs && exec {}'", bytes, limit_,
+                       directory_, command);
+  }
+
+ private:
+  std::string directory_, limit_;
+};
+
+TEST_F(FwctlBoot, WhomTheKernelKillsForMemoryLeavesTheBase) {
+  const MemoryGroup group;
+  if (!group.is_there()) GTEST_SKIP() << "no control group for memory can be made here";
+  std::string list;
+  for (std::uint32_t i = 0; i < 100'000; ++i)
+    list += core::IpAddress::v4(0x2d000000U + 2 * i).to_string() + '\n';
+  ASSERT_TRUE(core::write_file_atomic(m_->directory() + "/list.txt", list));
+  const std::string site = m_->site("firewall:\n", "  blocklists: [list.txt]\n");
+  int told = 0, in_force = 0;
+  for (std::uint64_t bytes = 3 << 20; bytes <= 512U << 20 && in_force == 0; bytes += bytes / 3) {
+    ASSERT_EQ(m_->run("nft flush ruleset").status, 0);
+    const Output out = m_->run(group.around(fmt::format("{} boot {}", GATEHOUSE_FWCTL, site), bytes));
+    const std::string rules = m_->run("nft -s -t list ruleset").text;
+    const bool policy = rules.find("blocked-hosts-v4") != std::string::npos;
+    in_force += out.status == 0 ? 1 : 0;
+    if (out.status == 0) {
+      EXPECT_TRUE(policy);
+    } else if (out.status == 1) {
+      // The transaction may have been done when its sender was killed.
+      EXPECT_EQ(out.text.find("everything is dropped but neighbour discovery") != std::string::npos, !policy)
+          << out.text;
+      EXPECT_THAT(rules, HasSubstr("policy drop"));
+      told += out.text.find("killed before a policy was in force") != std::string::npos ? 1 : 0;
+    }
+  }
+  EXPECT_GT(told, 0);
+  EXPECT_EQ(in_force, 1);
+}
+
 }  // namespace
 }  // namespace gatehouse::test
