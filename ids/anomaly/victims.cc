@@ -204,21 +204,18 @@ bool VictimTable::glance(std::uint64_t hash, const Sighting& o, std::int64_t& fi
   return true;
 }
 
-// Most of what comes is for hosts and networks that nothing is known of: that is decided here.
 VictimTable::Counted VictimTable::add(const Sighting& o, std::uint64_t key, Tally tally) {
-  if (Victim* known = table_.find(key)) return add_to(*known, o, tally);
-  if (!is_unasked(tally)) return {};
-  std::int64_t first_us = 0;
-  if (!glance(key, o, first_us)) return {};
-  bool fresh = false;
-  Victim& v = table_.get(key, fresh);
-  v.address = prefix_ ? prefix_of(o.server) : o.server;
-  v.prefix_bits = o.server.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
-  v.first_us = first_us;
-  return add_to(v, o, tally);
-}
-
-VictimTable::Counted VictimTable::add_to(Victim& v, const Sighting& o, Tally tally) {
+  Victim* found = table_.find(key);
+  if (found == nullptr) {
+    std::int64_t first_us = o.time_us;
+    if (!is_unasked(tally) || !glance(key, o, first_us)) return {};
+    bool fresh = false;
+    found = &table_.get(key, fresh);
+    found->address = prefix_ ? prefix_of(o.server) : o.server;
+    found->prefix_bits = o.server.is_v4() ? (prefix_ ? 24 : 32) : (prefix_ ? 64 : 128);
+    found->first_us = first_us;
+  }
+  Victim& v = *found;
   if (o.time_us - v.last_us > kPauseUs && v.last_us != 0) {
     v.first_us = o.time_us;
     release(v);
@@ -235,7 +232,7 @@ VictimTable::Counted VictimTable::add_to(Victim& v, const Sighting& o, Tally tal
   if (tally == Tally::syn_completed) v.second_syn += count;
   if (!is_unasked(tally)) {
     if (prefix_) withdraw(v, o);
-    return {&v, false};
+    return {found, false};
   }
   // Of a network far beyond doubt one packet in four tells who takes part.
   if (!prefix_ || v.sum[index] < notable_ * kPlenty || (draw() & 3U) == 0) count_distinct(v, o);
@@ -248,9 +245,9 @@ VictimTable::Counted VictimTable::add_to(Victim& v, const Sighting& o, Tally tal
   v.last_port = o.server_port;
   v.last_protocol = o.protocol;
   v.bytes = o.bytes;
-  if (v.sum[index] < notable_ || o.time_us < v.next_look_us) return {&v, false};
+  if (v.sum[index] < notable_ || o.time_us < v.next_look_us) return {found, false};
   v.next_look_us = o.time_us + kLookUs;
-  return {&v, true};
+  return {found, true};
 }
 
 void VictimTable::describe(MonitorView& view) const {

@@ -160,7 +160,6 @@ class VictimTable {
   std::size_t bucket_of(std::uint64_t key) const { return (key & (glances_.size() / 4 - 1)) * 4; }
   // Has it had enough for an entry of its own? Sets since when it is busy.
   bool glance(std::uint64_t hash, const Sighting& o, std::int64_t& first_us);
-  Counted add_to(Victim& v, const Sighting& o, Tally tally);
   static void slide(Victim& v, std::int64_t now_us);
   void count_distinct(Victim& v, const Sighting& o);
   void withdraw(Victim& v, const Sighting& o) const;
