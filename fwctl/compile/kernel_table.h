@@ -149,11 +149,18 @@ enum class Meaning : std::uint8_t {
   byte_order,     // to = from with the bytes of each `size` swapped
   unknown_value,  // to = something this version cannot know
   map_value,      // to = what the map `set` has for the register; no entry: no match
+  extension,      // to = 1 where the packet has the extension header or option `key`, else 0
   write,          // changes a field of the packet or of its metadata, see `target`
   reject,         // dropped, and the sender is told
 };
 // What a Meaning::write changes.
 enum class WriteTarget : std::uint8_t { meta, ct, payload };
+
+// Of IPv6 a header by its protocol number, of IPv4 an option by its type; `op` is NFT_EXTHDR_OP_IPV6 or
+// _IPV4.
+constexpr std::uint32_t extension_key(std::uint32_t op, std::uint32_t type) {
+  return op << 8U | type;
+}
 
 // An expression this version never sends. It makes a live rule differ from every rule of ours.
 struct Foreign {
@@ -167,7 +174,7 @@ struct Foreign {
   bool negated = false;
   std::string set{};
   WriteTarget target = WriteTarget::meta;
-  std::uint32_t key = 0;     // write: the meta or ct key, or the payload base
+  std::uint32_t key = 0;     // write: the meta or ct key, or the payload base; extension: see extension_key()
   std::uint32_t offset = 0;  // write to payload
   friend bool operator==(const Foreign&, const Foreign&) = default;
 };

@@ -233,6 +233,19 @@ Expression decode_socket(const nftnl_expr* e) {
   return LoadSocket{key, u32(e, NFTNL_EXPR_SOCKET_LEVEL), slot_of(u32(e, NFTNL_EXPR_SOCKET_DREG))};
 }
 
+// Whether there is an extension header or an option; what stands in one is not known.
+Expression decode_extension(const nftnl_expr* e) {
+  Foreign out = unknown_value(e, NFTNL_EXPR_EXTHDR_DREG, 64);
+  const std::uint32_t op = nftnl_expr_is_set(e, NFTNL_EXPR_EXTHDR_OP) ? u32(e, NFTNL_EXPR_EXTHDR_OP)
+                                                                      : std::uint32_t{NFT_EXTHDR_OP_IPV6};
+  const bool asks = nftnl_expr_is_set(e, NFTNL_EXPR_EXTHDR_FLAGS) &&
+                    (u32(e, NFTNL_EXPR_EXTHDR_FLAGS) & NFT_EXTHDR_F_PRESENT) != 0;
+  if (!asks || (op != NFT_EXTHDR_OP_IPV6 && op != NFT_EXTHDR_OP_IPV4) || out.to >= kSlots) return out;
+  out.meaning = Meaning::extension;
+  out.key = extension_key(op, nftnl_expr_get_u8(e, NFTNL_EXPR_EXTHDR_TYPE));
+  return out;
+}
+
 // What is never ours, by name.
 Expression decode_other(const nftnl_expr* e, const std::string& name) {
   struct Row {
@@ -257,8 +270,7 @@ Expression decode_other(const nftnl_expr* e, const std::string& name) {
   if (name == "hash") return unknown_value(e, NFTNL_EXPR_HASH_DREG);
   if (name == "osf") return unknown_value(e, NFTNL_EXPR_OSF_DREG);
   if (name == "xfrm") return unknown_value(e, NFTNL_EXPR_XFRM_DREG);
-  if (name == "exthdr" && nftnl_expr_is_set(e, NFTNL_EXPR_EXTHDR_DREG))
-    return unknown_value(e, NFTNL_EXPR_EXTHDR_DREG, 64);
+  if (name == "exthdr" && nftnl_expr_is_set(e, NFTNL_EXPR_EXTHDR_DREG)) return decode_extension(e);
   // Writing an option touches none of the fields that this version reads.
   if (name == "exthdr") return foreign(e, Meaning::neutral);
   return foreign(e);

@@ -31,6 +31,14 @@ std::map<Variable, bool> handshake_bits(Fields& f, const Writes& writes) {
   put({Kind::transport, 0, kTcpFlags}, kSyn);
   put(has_user(), 0);
   for (const std::uint32_t level : writes.group_levels) put(has_group(level), 0);
+  // It is whole and has nothing but its header.
+  constexpr std::uint8_t kDontFragment = 0x40;
+  put({Kind::fragment}, 0);
+  put({Kind::network, 0, kFragmentFlags}, kDontFragment);
+  put({Kind::network, 0, kFragmentOffset}, 0);
+  for (const std::uint32_t key : writes.extensions) {
+    for (const std::uint32_t b : {0U, 1U}) put({Kind::extension, key, b}, 0);
+  }
   for (std::uint32_t i = 0; i < 4; ++i) put({Kind::ct, NFT_CT_STATUS, i}, 0);
   return out;
 }

@@ -34,6 +34,9 @@ struct ByteKey {
     ct,         // byte b of key a
     banned,     // is the source among the banned? 0 or 1
     member,     // a = number of a large set: is the packet in it?
+    fragment,   // 0: the packet is sent whole; else the piece that is looked at: kFirstPiece or kLaterPiece
+    extension,  // a = extension_key(): is there such a header or option? 0 or 1. b = 1: of the fragment
+                // header, when all pieces are put together
     group,      // byte b of the number of the control group at level a; b = 8: is there one? 0 or 1
   };
   Kind kind;
@@ -53,6 +56,12 @@ ByteKey has_user();
 // Is the program in a control group so far below the root?
 ByteKey has_group(std::uint32_t level);
 
+// How long an option of IPv4 is, of those that nf_tables knows.
+constexpr std::size_t option_bytes(std::uint8_t type) {
+  constexpr std::uint8_t kRouterAlert = 148;  // RFC 2113; the others are routes, here with one address
+  return type == kRouterAlert ? 4 : 7;
+}
+
 // A packet with everything that decides about it. What is not in `bytes` is zero.
 struct Packet {
   Path path = Path::through;
@@ -66,6 +75,12 @@ struct Packet {
   core::IpAddress address(ByteKey::Kind kind) const;
   std::string interface(ByteKey::Kind kind) const;
   std::uint8_t protocol() const { return byte({ByteKey::Kind::protocol}); }
+  std::uint8_t fragment() const { return byte({ByteKey::Kind::fragment}); }
+  // The types of its extension headers or options, ascending; without the fragment header.
+  std::vector<std::uint8_t> extensions() const;
+  // Sets what the header says of the rest as it usually does: its length, what comes next, which piece this
+  // is.
+  void complete_header();
   // Whose program sends it, if one does.
   std::optional<std::uint32_t> user() const;
   void set_user(std::uint32_t user);
@@ -77,6 +92,12 @@ struct Packet {
   // "in wan0 out srv0 tcp 198.51.100.2:1024 > 10.66.1.10:80 SYN new hop-limit 64"; parse_packet() reads it.
   std::string to_string() const;
 };
+// Of a packet that is sent in pieces: the one that begins it, or another. Its number of bytes of 8 is where a
+// later one begins.
+inline constexpr std::uint8_t kFirstPiece = 1, kLaterPiece = 3;
+inline constexpr std::uint32_t kFirstPieceBytes = 24;
+// The bytes of an IPv4 header that tell pieces, and the fragment header of IPv6 as an extension.
+inline constexpr std::uint32_t kFragmentFlags = 6, kFragmentOffset = 7, kFragmentHeader = 44;
 inline constexpr std::uint32_t kSourcePort = 0, kDestinationPort = 2, kTcpFlags = 13;
 
 inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRelated = 4, kStateNew = 8,
@@ -84,7 +105,8 @@ inline constexpr std::uint8_t kStateInvalid = 1, kStateEstablished = 2, kStateRe
 
 // A packet as people write it. Words in any order: `in IFACE`, `out IFACE`, a protocol (tcp, udp, icmp,
 // icmpv6 or `protocol N`), `SOURCE > DESTINATION` with :PORT, TCP flags (SYN|ACK), `type N`, a connection
-// state, `hop-limit N`, `user N`, `cgroup PATH` or `cgroup LEVEL:NUMBER`, `no-route-back`, `banned`, and
+// state, `hop-limit N`, `user N`, `cgroup PATH` or `cgroup LEVEL:NUMBER`, `fragment first|later`,
+// `extension NAME|NUMBER` (of IPv6), `option NAME|NUMBER` (of IPv4), `no-route-back`, `banned`, and
 // KIND:A:B=VALUE for any other byte a rule looks at. `interface_of` translates what stands after `in` and
 // `out`; `groups_of` gives the numbers of the control groups on a path, the outermost first.
 using InterfaceOf = std::function<std::string(const std::string&)>;

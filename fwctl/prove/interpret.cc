@@ -69,6 +69,11 @@ class Interpreter {
     packet_.set({Kind::transport, 0, kTcpFlags}, kSyn);
     packet_.set(has_user(), 0);
     for (const auto& [level, id] : packet_.groups()) packet_.set(has_group(level), 0);
+    constexpr std::uint8_t kDontFragment = 0x40;
+    packet_.set(ByteKey{Kind::fragment}, 0);
+    std::erase_if(packet_.bytes, [](const auto& b) { return b.first.kind == Kind::extension; });
+    packet_.complete_header();
+    if (packet_.family == 4) packet_.set({Kind::network, 0, kFragmentFlags}, kDontFragment);
     for (std::uint32_t i = 0; i < 4; ++i) packet_.set({Kind::ct, NFT_CT_STATUS, i}, 0);
     taken_out_ = false;
   }
@@ -224,20 +229,33 @@ class Interpreter {
     if (loaded.needs_connection && (state == kStateInvalid || state == kStateUntracked))
       return Step::no_match;
     if (loaded.needs && (packet_.byte(*loaded.needs) & 1) == 0) return Step::no_match;
+    if (!readable(loaded)) return Step::no_match;
     if (!fits(to, (loaded.bytes.size() + 3) / 4 * 4)) return anything("a register that does not exist");
     Bytes bytes;
     for (const LoadedByte& b : loaded.bytes) {
-      std::uint8_t value = b.constant;
-      if (b.key) {
-        const std::uint8_t found = packet_.byte(*b.key);
-        value = b.is_protocol_version ? static_cast<std::uint8_t>(b.constant | (found & 0x0f))
-                : b.lowest_bit_only   ? found & 1
-                                      : found;
-      }
-      bytes.push_back(value);
+      const int found = b.key ? packet_.byte(*b.key) & b.mask : 0;
+      bytes.push_back(static_cast<std::uint8_t>((b.constant & (b.key ? ~b.mask : 0xff)) | found));
     }
     store(to, bytes);
     return Step::match;
+  }
+  // Of the piece of the packet that this is.
+  bool readable(const Loaded& loaded) {
+    using FromPieces = Loaded::FromPieces;
+    const std::uint8_t piece = packet_.fragment();
+    const bool later = piece == kLaterPiece;
+    switch (loaded.from_pieces) {
+      case FromPieces::same:
+        return true;
+      case FromPieces::first_only:
+        return !later;
+      case FromPieces::unsure_of_later:
+        return !later || doubt(loaded.why, true);
+      case FromPieces::unsure:
+        // Where it may be a piece still, one that begins a packet usually has all of the header.
+        return piece == 0 || doubt(loaded.why, !later);
+    }
+    return true;
   }
   Step eval(const LoadMeta& e) { return put(load(e, place_, writes_), e.to); }
   Step eval(const LoadCt& e) { return put(load(e, place_, writes_, taken_out_), e.to); }
@@ -411,6 +429,8 @@ class Interpreter {
           return Step::no_match;
         return store_unknown(e.to, e.length, e.text);
       }
+      case Meaning::extension:
+        return put(load_extension(e, place_), e.to);
       case Meaning::reject:
         rejected_ = true;
         return decide({NF_DROP, {}});

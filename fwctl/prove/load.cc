@@ -8,6 +8,8 @@ namespace gatehouse::fwctl::prove {
 namespace {
 
 using Kind = ByteKey::Kind;
+using Pieces = Place::Pieces;
+using FromPieces = Loaded::FromPieces;
 
 LoadedByte constant(std::uint8_t value) {
   LoadedByte out;
@@ -67,14 +69,28 @@ std::uint32_t free_ct_size(std::uint32_t key) {
   }
 }
 
-LoadedByte network_byte(std::uint8_t family, std::uint32_t offset) {
+Loaded unsure(Loaded loaded, FromPieces from, std::string why) {
+  loaded.from_pieces = from;
+  loaded.why = std::move(why);
+  return loaded;
+}
+
+LoadedByte network_byte(std::uint8_t family, Pieces pieces, std::uint32_t offset) {
   if (offset == 0) {
     LoadedByte out = from(Kind::network, 0, 0);
-    out.is_protocol_version = true;
+    out.mask = 0x0f;  // above it the version
     out.constant = static_cast<std::uint8_t>(family << 4U);
     return out;
   }
   if (family == 4) {
+    // Put together, a packet has neither "more fragments" nor an offset; of the flags it may have the other
+    // two.
+    if (offset == kFragmentFlags && pieces == Pieces::whole) {
+      LoadedByte out = from(Kind::network, 0, offset);
+      out.mask = 0xc0;
+      return out;
+    }
+    if (offset == kFragmentOffset && pieces == Pieces::whole) return constant(0);
     if (offset == 8) return from(Kind::hop_limit);
     if (offset == 9) return from(Kind::protocol);
     if (offset >= 12 && offset < 16) return from(Kind::source, 0, offset - 12);
@@ -102,8 +118,10 @@ Loaded load(const LoadMeta& e, const Place& place, const Writes& writes) {
                                     : std::vector<LoadedByte>{constant(0x86), constant(0xdd)};
       return out;
     case NFT_META_L4PROTO:
-      if (place.fragments) return unknown("meta l4proto before reassembly");
       out.bytes = {from(Kind::protocol)};
+      // The last header of a chain may lie in another piece (ipv6_find_hdr()).
+      if (place.family == 6 && place.pieces != Pieces::whole)
+        out = unsure(std::move(out), FromPieces::unsure_of_later, "meta l4proto of a fragment of IPv6");
       return out;
     case NFT_META_IIFNAME:
       return run(Kind::iifname, 0, 16, place.in);
@@ -158,13 +176,13 @@ Loaded load(const LoadCt& e, const Place& place, const Writes& writes, bool take
 }
 
 Loaded load(const LoadFib& e, const Place& place) {
-  if (place.fragments) return unknown("fib before reassembly");
+  if (place.ingress) return unknown("fib at an ingress hook");
   const std::uint32_t question = fib_question(e.result, e.flags);
   Loaded out;
   if ((e.flags & NFTA_FIB_F_PRESENT) != 0 || e.result == NFT_FIB_RESULT_ADDRTYPE) {
     out.bytes.assign(4, constant(0));
     out.bytes[0] = from(Kind::fib, question);
-    out.bytes[0].lowest_bit_only = (e.flags & NFTA_FIB_F_PRESENT) != 0;
+    if ((e.flags & NFTA_FIB_F_PRESENT) != 0) out.bytes[0].mask = 1;
     return out;
   }
   return run(Kind::fib, question, e.result == NFT_FIB_RESULT_OIFNAME ? 16 : 4);
@@ -183,7 +201,6 @@ Loaded load(const LoadPayload& e, const Place& place, const Writes& writes) {
   const bool network = e.base == NFT_PAYLOAD_NETWORK_HEADER;
   if (!network && e.base != NFT_PAYLOAD_TRANSPORT_HEADER)
     return unknown(e.base == NFT_PAYLOAD_LL_HEADER ? "the link layer header" : "an inner header");
-  if (!network && place.fragments) return unknown("a transport header before reassembly");
   // Beyond the headers that every packet of the protocol has, the load may fail.
   if (e.offset + e.length > (network ? (place.family == 4 ? 20U : 40U) : 20U))
     return unknown(fmt::format("bytes {} to {} of the {} header", e.offset, e.offset + e.length - 1,
@@ -192,9 +209,42 @@ Loaded load(const LoadPayload& e, const Place& place, const Writes& writes) {
   for (std::uint32_t i = 0; i < e.length; ++i) {
     if (writes.payload.count({e.base, e.offset + i}) != 0)
       return unknown("a header field that is written by one rule and read by another");
-    out.bytes.push_back(network ? network_byte(place.family, e.offset + i)
+    out.bytes.push_back(network ? network_byte(place.family, place.pieces, e.offset + i)
                                 : from(Kind::transport, 0, e.offset + i));
   }
+  if (place.pieces == Pieces::whole) return out;
+  if (!network) {
+    // Only the piece that begins the packet has the header, and the least one has eight bytes of it.
+    constexpr std::uint32_t kLeastPiece = 8;
+    if (place.pieces == Pieces::fragments && e.offset + e.length <= kLeastPiece) {
+      out.from_pieces = FromPieces::first_only;
+      return out;
+    }
+    return unsure(std::move(out), FromPieces::unsure, "a transport header of a fragment");
+  }
+  const bool of_pieces =
+      place.family == 4 && e.offset <= kFragmentOffset && e.offset + e.length > kFragmentFlags;
+  return of_pieces && place.pieces == Pieces::unsure
+             ? unsure(std::move(out), FromPieces::unsure, "the fragment offset")
+             : out;
+}
+
+Loaded load_extension(const Foreign& e, const Place& place) {
+  Loaded out;
+  const std::uint32_t family = e.key >> 8U == NFT_EXTHDR_OP_IPV6 ? 6 : 4;
+  if (family != place.family) {
+    out.bytes = {constant(0)};
+    return out;
+  }
+  out.bytes = {from(Kind::extension, e.key)};
+  out.bytes[0].mask = 1;
+  if (e.key == extension_key(NFT_EXTHDR_OP_IPV6, kFragmentHeader)) {
+    out.bytes[0].key->b = place.pieces == Pieces::whole ? 1 : 0;
+    return place.pieces == Pieces::unsure ? unsure(std::move(out), FromPieces::unsure, "the fragment header")
+                                          : out;
+  }
+  if (place.pieces != Pieces::whole)
+    return unsure(std::move(out), FromPieces::unsure_of_later, "an extension header or option of a fragment");
   return out;
 }
 

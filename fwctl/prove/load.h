@@ -10,12 +10,11 @@
 
 namespace gatehouse::fwctl::prove {
 
-// One loaded byte: a constant, or a byte of the packet (all of it, or its lowest bit alone).
+// One loaded byte: a constant, with the bits of `mask` from a byte of the packet.
 struct LoadedByte {
   std::optional<ByteKey> key;
+  std::uint8_t mask = 0xff;
   std::uint8_t constant = 0;
-  bool lowest_bit_only = false;
-  bool is_protocol_version = false;  // high half constant (the IP version), low half of the packet
 };
 
 struct Loaded {
@@ -28,7 +27,11 @@ struct Loaded {
   std::vector<LoadedByte> bytes;
   bool needs_connection = false;  // fails for packets that are invalid or untracked
   std::optional<ByteKey> needs;   // fails where the lowest bit of this byte is clear
-  std::string why;                // unknown
+  // For packets that come in pieces: as for whole ones, not from a piece that does not begin the packet, or
+  // perhaps not from some (`why`).
+  enum class FromPieces : std::uint8_t { same, first_only, unsure_of_later, unsure };
+  FromPieces from_pieces = FromPieces::same;
+  std::string why;  // unknown, or unsure
 };
 
 // `taken_out`: a rule before has taken the packet out of connection tracking.
@@ -36,6 +39,7 @@ Loaded load(const LoadMeta& e, const Place& place, const Writes& writes);
 Loaded load(const LoadCt& e, const Place& place, const Writes& writes, bool taken_out);
 Loaded load(const LoadFib& e, const Place& place);
 Loaded load(const LoadSocket& e, const Place& place);
+Loaded load_extension(const Foreign& e, const Place& place);
 Loaded load(const LoadPayload& e, const Place& place, const Writes& writes);
 
 }  // namespace gatehouse::fwctl::prove

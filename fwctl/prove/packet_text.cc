@@ -31,6 +31,16 @@ constexpr std::array<Named<std::uint8_t>, 4> kProtocols = {
     {{"icmp", kProtocolIcmp}, {"tcp", kProtocolTcp}, {"udp", kProtocolUdp}, {"icmpv6", kProtocolIcmpv6}}};
 constexpr std::array<Named<std::uint8_t>, 8> kFlags = {
     {{"FIN", 1}, {"SYN", 2}, {"RST", 4}, {"PSH", 8}, {"ACK", 16}, {"URG", 32}, {"ECE", 64}, {"CWR", 128}}};
+constexpr std::array<Named<std::uint8_t>, 2> kPieces = {{{"first", kFirstPiece}, {"later", kLaterPiece}}};
+// IANA, "Assigned Internet Protocol Numbers" and "IP Option Numbers".
+constexpr std::array<Named<std::uint8_t>, 6> kExtensions = {{{"hop-by-hop", 0},
+                                                             {"routing", 43},
+                                                             {"fragment", 44},
+                                                             {"authentication", 51},
+                                                             {"destination", 60},
+                                                             {"mobility", 135}}};
+constexpr std::array<Named<std::uint8_t>, 4> kOptions = {
+    {{"record-route", 7}, {"loose-source-route", 131}, {"strict-source-route", 137}, {"router-alert", 148}}};
 // The kinds whose bytes have no word of their own.
 constexpr std::array<Named<Kind>, 5> kOtherBytes = {{{"transport", Kind::transport},
                                                      {"network", Kind::network},
@@ -81,7 +91,11 @@ bool told(const Packet& p, const ByteKey& key) {
     }
     case Kind::fib:
       return key.a == route_back_question() && key.b == 0;
-    case Kind::network:
+    case Kind::network: {
+      Packet usual = p;
+      usual.complete_header();
+      return usual.byte(key) == p.byte(key);
+    }
     case Kind::meta:
     case Kind::ct:
       return false;
@@ -105,6 +119,41 @@ void Packet::set_user(std::uint32_t user) {
   const Bytes number = host_order(user);
   for (std::uint32_t i = 0; i < number.size(); ++i) set({Kind::meta, NFT_META_SKUID, i}, number[i]);
   set(has_user(), 1);
+}
+
+std::vector<std::uint8_t> Packet::extensions() const {
+  std::vector<std::uint8_t> out;
+  const std::uint32_t op = family == 6 ? NFT_EXTHDR_OP_IPV6 : NFT_EXTHDR_OP_IPV4;
+  for (const auto& [key, value] : bytes) {
+    const auto type = static_cast<std::uint8_t>(key.a & 0xffU);
+    const bool fragments = family == 6 && type == kFragmentHeader;
+    if (key.kind == Kind::extension && key.a == extension_key(op, type) && (value & 1) != 0 && !fragments)
+      out.push_back(type);
+  }
+  return out;
+}
+
+void Packet::complete_header() {
+  constexpr std::uint8_t kMore = 0x20, kOthers = 0xc0;
+  const std::vector<std::uint8_t> more = extensions();
+  const std::uint32_t header = extension_key(NFT_EXTHDR_OP_IPV6, kFragmentHeader);
+  const bool alone = byte({Kind::extension, header, 1}) != 0;
+  if (family == 6) {
+    set({Kind::extension, header, 0}, fragment() != 0 || alone ? 1 : 0);
+    if (fragment() != 0) set({Kind::extension, header, 1}, 0);
+    const bool in_pieces = fragment() != 0 || alone;
+    set({Kind::network, 0, 6}, !more.empty() ? more[0]
+                               : in_pieces   ? std::uint8_t{kFragmentHeader}
+                                             : protocol());
+    return;
+  }
+  std::size_t length = 20;
+  for (const std::uint8_t type : more) length += option_bytes(type);
+  set({Kind::network, 0, 0}, static_cast<std::uint8_t>((length + 3) / 4));
+  const int others = byte({Kind::network, 0, kFragmentFlags}) & kOthers;
+  set({Kind::network, 0, kFragmentFlags},
+      static_cast<std::uint8_t>(others | (fragment() == kFirstPiece ? kMore : 0)));
+  set({Kind::network, 0, kFragmentOffset}, fragment() == kLaterPiece ? kFirstPieceBytes / 8 : 0);
 }
 
 std::map<std::uint32_t, std::uint64_t> Packet::groups() const {
@@ -148,6 +197,18 @@ std::string Packet::to_string() const {
   if (path != Path::from_gatehouse && (byte({Kind::fib, route_back_question(), 0}) & 1) == 0)
     out += " no-route-back";
   if (byte({Kind::banned}) != 0) out += " banned";
+  if (const std::string_view piece = name_of(kPieces, fragment()); !piece.empty())
+    out += fmt::format(" fragment {}", piece);
+  for (const auto& [key, value] : bytes) {
+    if (key.kind != Kind::extension || (value & 1) == 0) continue;
+    const auto type = static_cast<std::uint8_t>(key.a & 0xffU);
+    const bool v6 = key.a >> 8U == NFT_EXTHDR_OP_IPV6;
+    // Told by `fragment`, or left where there is no other piece.
+    if (v6 && type == kFragmentHeader && key.b == 0) continue;
+    const std::string_view name = v6 ? name_of(kExtensions, type) : name_of(kOptions, type);
+    out += fmt::format(" {} {}", v6 ? "extension" : "option",
+                       name.empty() ? std::to_string(type) : std::string(name));
+  }
   for (const auto& [key, value] : bytes) {
     if (value == 0 || told(*this, key)) continue;
     if (key.kind == Kind::meta && key.a == NFT_META_SKUID) continue;
@@ -241,6 +302,14 @@ class PacketReader {
       packet_.set_user(*value);
       return true;
     }
+    if (word_ == "fragment") {
+      if (!take("`first` or `later`")) return false;
+      const auto piece = find(kPieces, word_);
+      if (!piece) return wrong("a fragment is `first` or `later`");
+      packet_.set({Kind::fragment}, *piece);
+      return true;
+    }
+    if (word_ == "extension" || word_ == "option") return extension(word_ == "extension");
     if (word_ == "cgroup") return take("the path of a control group, or LEVEL:NUMBER") && group();
     if (word_ == "no-route-back") {
       route_back_ = false;
@@ -254,6 +323,17 @@ class PacketReader {
     if (word_.find('=') != std::string::npos) return other_byte();
     if (flags()) return true;
     return end();
+  }
+  bool extension(bool v6) {
+    if (!take(v6 ? "an extension header of IPv6" : "an option of IPv4")) return false;
+    const auto named = v6 ? find(kExtensions, word_) : find(kOptions, word_);
+    const auto type = named ? std::optional<std::uint32_t>(*named) : number(word_, 255U);
+    if (!type) return wrong("`" + word_ + "` is neither a name nor a number of one");
+    const std::uint32_t op = v6 ? NFT_EXTHDR_OP_IPV6 : NFT_EXTHDR_OP_IPV4;
+    // A packet that is whole can have the fragment header too.
+    packet_.set({Kind::extension, extension_key(op, *type), v6 && *type == kFragmentHeader ? 1U : 0U}, 1);
+    extension_of_ = v6 ? 6 : 4;
+    return true;
   }
   bool group() {
     const std::size_t colon = word_.find(':');
@@ -341,11 +421,19 @@ class PacketReader {
     if (!protocol_) return missing("a protocol");
     packet_.path = in_ && out_ ? Path::through : in_ ? Path::to_gatehouse : Path::from_gatehouse;
     packet_.family = source_->version;
+    if (extension_of_ != 0 && extension_of_ != packet_.family)
+      return missing(extension_of_ == 6 ? "addresses of IPv6 for its extension header"
+                                        : "addresses of IPv4 for its option");
     if (packet_.byte({Kind::ct_state}) == 0) packet_.set({Kind::ct_state}, kStateNew);
     if (packet_.path != Path::from_gatehouse)
       packet_.set({Kind::fib, route_back_question(), 0}, route_back_ ? 1 : 0);
     if (packet_.protocol() == kProtocolTcp) packet_.set({Kind::transport, 0, kTcpFlags}, flags_.value_or(2));
     if (packet_.bytes.count({Kind::hop_limit}) == 0) packet_.set({Kind::hop_limit}, 64);
+    const Packet said = packet_;
+    packet_.complete_header();
+    for (const auto& [key, value] : said.bytes) {
+      if (key.kind == Kind::network) packet_.set(key, value);
+    }
     return packet_;
   }
 
@@ -355,6 +443,7 @@ class PacketReader {
   std::size_t at_ = 0, begin_ = 0;
   std::string word_, error_;
   Packet packet_;
+  std::uint8_t extension_of_ = 0;
   bool in_ = false, out_ = false, protocol_ = false, route_back_ = true;
   std::optional<core::IpAddress> source_, destination_;
   std::optional<std::uint8_t> flags_;

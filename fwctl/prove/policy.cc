@@ -237,6 +237,36 @@ Node Policy::possible(Path path) {
   return d_.both(possible_behind(path), d_.choose(state(kStateNew), none, d_.yes()));
 }
 
+// A packet is whole, or this is a piece of it, and its header says so.
+Node Policy::pieces() {
+  const Node whole = is(Kind::fragment, 0);
+  const Node first = is(Kind::fragment, kFirstPiece);
+  const Node later = is(Kind::fragment, kLaterPiece);
+  Node says_so = d_.yes();
+  if (f_.family() == 4) {
+    Word more;
+    Word offset;
+    f_.append(more, {Kind::network, 0, kFragmentFlags});
+    f_.append(offset, {Kind::network, 0, kFragmentOffset});
+    offset.insert(offset.begin(), more.begin() + 3, more.end());  // 13 bits
+    more = {more[2]};
+    const Node begins = in_range(d_, offset, 0, 0);
+    const Node goes_on = in_range(d_, more, 1, 1);
+    says_so = d_.choose(begins, d_.choose(goes_on, first, whole), later);
+  } else {
+    // One alone may have the header too (RFC 6946), and keeps it.
+    const std::uint32_t key = extension_key(NFT_EXTHDR_OP_IPV6, kFragmentHeader);
+    Word before;
+    Word behind;
+    f_.append(before, {Kind::extension, key, 0});
+    f_.append(behind, {Kind::extension, key, 1});
+    const Node had = in_range(d_, {before.back()}, 1, 1);
+    const Node has = in_range(d_, {behind.back()}, 1, 1);
+    says_so = d_.choose(whole, d_.choose(had, has, d_.negate(has)), d_.both(had, d_.negate(has)));
+  }
+  return d_.both(any({whole, first, later}), says_so);
+}
+
 Node Policy::syn_of_known_connection() {
   return all({is(Kind::protocol, kTcp), flags_are(kSyn), d_.negate(state(kStateNew))});
 }
@@ -254,6 +284,7 @@ Node Policy::possible_behind(Path path) {
     out = d_.both(out, d_.choose(left_alone, state(kStateUntracked), d_.negate(state(kStateUntracked))));
   }
   out = d_.both(out, first_packets());
+  out = d_.both(out, pieces());
   for (const Kind kind : {Kind::iifname, Kind::oifname}) {
     const bool there = kind == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;
     if (!there) continue;

@@ -79,6 +79,7 @@ class Policy {
   Node ports_are(site::Transport transport, std::uint16_t first, std::uint16_t last);
   Node limited(const site::Service& service, site::Transport transport);
   Node first_packets();
+  Node pieces();
   // What becomes of packets that belong to no connection although they are not refused.
   using Stateless = std::vector<std::pair<Node, Node>>;
   Node tracked(Node rest, const Stateless& stateless = {});

@@ -9,6 +9,7 @@ using Kind = ByteKey::Kind;
 
 std::vector<Node> Policy::wishes(Path path) {
   std::vector<Node> out;
+  out.push_back(is(Kind::fragment, 0));
   if (path != Path::from_gatehouse) out.push_back(d_.negate(banned()));
   for (const Kind kind : {Kind::iifname, Kind::oifname}) {
     const bool there = kind == Kind::iifname ? path != Path::from_gatehouse : path != Path::to_gatehouse;

@@ -106,6 +106,19 @@ KernelRule rule(std::vector<Expression> expressions) {
   out.expressions = std::move(expressions);
   return out;
 }
+// Drops what is a piece that does not begin its packet.
+LiveTable about_pieces(std::uint32_t hook, std::int32_t priority) {
+  LiveTable t;
+  t.family = NFPROTO_IPV4;
+  t.table.name = "mine";
+  KernelChain c;
+  c.name = "c";
+  c.base = BaseHook{"filter", hook, priority, NF_ACCEPT};
+  c.rules = {rule({LoadPayload{NFT_PAYLOAD_NETWORK_HEADER, 6, 2, 0}, Mask{0, 0, {0x1f, 0xff}, {0, 0}},
+                   Compare{0, NFT_CMP_NEQ, {0, 0}}, SetVerdict{{NF_DROP, {}}}})};
+  t.table.chains = {c};
+  return t;
+}
 Proof prove(const site::Site& site, const LiveRuleset& ruleset) {
   return decide(site, ruleset, {});
 }
@@ -193,6 +206,28 @@ const Mutation kMutations[] = {
        r.tables.push_back(t);
      },
      Answer::holds, "holds"},
+    {"pieces dropped before they are put together",
+     [](LiveRuleset& r) { r.tables.push_back(about_pieces(NF_INET_PRE_ROUTING, -450)); }, Answer::differs,
+     "fragment later"},
+    {"pieces asked for where there are none",
+     [](LiveRuleset& r) { r.tables.push_back(about_pieces(NF_INET_FORWARD, -450)); }, Answer::holds, "holds"},
+    {"ports before pieces are put together",
+     [](LiveRuleset& r) {
+       LiveTable t = about_pieces(NF_INET_PRE_ROUTING, -401);
+       t.table.chains[0].rules = {rule({LoadMeta{NFT_META_L4PROTO, 0}, Compare{0, NFT_CMP_EQ, {6}},
+                                        LoadPayload{NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, 0},
+                                        Compare{0, NFT_CMP_EQ, {1, 187}}, SetVerdict{{NF_DROP, {}}}})};
+       r.tables.push_back(t);
+     },
+     Answer::differs, "accepts it, the ruleset drops it"},
+    {"extension header",
+     [](LiveRuleset& r) {
+       Foreign asks = foreign(Meaning::extension, "exthdr");
+       asks.key = extension_key(NFT_EXTHDR_OP_IPV6, 0);
+       auto& rules = chain_of(r, "forward").rules;
+       rules.insert(rules.begin(), rule({asks, Compare{0, NFT_CMP_EQ, {1}}, SetVerdict{{NF_DROP, {}}}}));
+     },
+     Answer::differs, "extension hop-by-hop"},
     {"lost end of a range",
      [](LiveRuleset& r) {
        auto& e = set_of(r, "never-outside-v4").elements[0];
@@ -314,6 +349,13 @@ Packet random_packet() {
   p.set_port(kDestinationPort, *rc::gen::element<std::uint16_t>(22, 25, 53, 80, 85, 123, 443, 443, 853, 2222,
                                                                 6514, 9000, 9010, 9011, 8080));
   p.set({Kind::transport, 0, kTcpFlags}, *rc::gen::element<std::uint8_t>(2, 2, 2, 0, 16, 18, 3, 0x42));
+  if (*rc::gen::inRange(0, 3) == 0) p.set({Kind::fragment}, *rc::gen::element(kFirstPiece, kLaterPiece));
+  if (*rc::gen::inRange(0, 3) == 0)
+    p.set(
+        {Kind::extension, p.family == 4 ? extension_key(NFT_EXTHDR_OP_IPV4, *rc::gen::element(7U, 148U))
+                                        : extension_key(NFT_EXTHDR_OP_IPV6, *rc::gen::element(0U, 60U, 43U))},
+        1);
+  p.complete_header();
   if (p.path == Path::from_gatehouse) {
     if (*rc::gen::arbitrary<bool>()) p.set_user(*rc::gen::element<std::uint32_t>(33, 34));
     if (*rc::gen::arbitrary<bool>()) p.set_group(1, *rc::gen::element<std::uint64_t>(0x1122334455667788, 7));
@@ -387,6 +429,12 @@ TEST(PacketText, EveryMistakeIsShownWhereItIs) {
       {"in wan0 tcp > 1.2.3.4", 13, "expected SOURCE > DESTINATION"},
       {"in wan0 tcp 1.2.3.4 > 1.2.3.5 1.2.3.6", 31, "one word too many"},
       {"in wan0 tcp 1.2.3.4 > 1.2.3.5 meta:3=1", 31, "expected KIND:A:B=VALUE"},
+      {"in wan0 tcp 1.2.3.4 > 1.2.3.5 fragment last", 40, "`first` or `later`"},
+      {"in wan0 tcp 1.2.3.4 > 1.2.3.5 option hop-by-hop", 38, "neither a name nor a number"},
+      {"in wan0 tcp 1.2.3.4 > 1.2.3.5 extension hop-by-hop", 51,
+       "addresses of IPv6 for its extension header"},
+      {"out wan0 tcp 1.2.3.4 > 1.2.3.5 cgroup 0:7", 39, "not LEVEL:NUMBER"},
+      {"out wan0 tcp 1.2.3.4 > 1.2.3.5 cgroup a.slice", 39, "there is no control group `a.slice`"},
       {"in wan0 tcp 1.2.3.4 > 1.2.3.5 SYN|FOO", 31, "`SYN|FOO` is one word too many"},
   };
   for (const Row& row : rows) {

@@ -85,6 +85,7 @@ void Symbolic::RuleReader::put(const Loaded& loaded, Slot to) {
     s_.f_.append(there, *loaded.needs);
     add(in_range(d_, {there.back()}, 1, 1));
   }
+  if (loaded.from_pieces != Loaded::FromPieces::same) add_pieces(loaded);
   Word word;
   for (const LoadedByte& b : loaded.bytes) append(word, b);
   store(to, std::move(word));
@@ -96,8 +97,20 @@ void Symbolic::RuleReader::append(Word& word, const LoadedByte& b) {
   if (!b.key) return;
   Word packet;
   s_.f_.append(packet, *b.key);
-  for (std::size_t i = b.lowest_bit_only ? 7 : b.is_protocol_version ? 4 : 0; i < 8; ++i)
-    word[begin + i] = packet[i];
+  for (std::size_t i = 0; i < 8; ++i) {
+    if ((b.mask >> (7 - i) & 1) != 0) word[begin + i] = packet[i];
+  }
+}
+
+// Of a piece of a packet the load fails, or may fail: then the rule does not match.
+void Symbolic::RuleReader::add_pieces(const Loaded& loaded) {
+  using FromPieces = Loaded::FromPieces;
+  const Word piece = s_.f_.word(ByteKey::Kind::fragment, 1);
+  const Node later = in_range(d_, piece, kLaterPiece, kLaterPiece);
+  if (loaded.from_pieces == FromPieces::first_only) return add(d_.negate(later));
+  const Node whole = in_range(d_, piece, 0, 0);
+  const Node sure = loaded.from_pieces == FromPieces::unsure ? whole : d_.negate(later);
+  add(d_.choose(sure, d_.yes(), d_.maybe(ReasonKind::unknown, loaded.why)));
 }
 
 void Symbolic::RuleReader::step(const LoadMeta& e) {
@@ -277,6 +290,8 @@ void Symbolic::RuleReader::step(const Foreign& e) {
         add(key->unknown ? d_.leaf(Leaf{kNo | kYes, {*key->unknown}}) : membership(*key, false));
       return store_unknown(e.to, e.length, e.text);
     }
+    case Meaning::extension:
+      return put(load_extension(e, place_), e.to);
     case Meaning::reject:
       return finish(d_.leaf(kReject));
     case Meaning::nothing_known:

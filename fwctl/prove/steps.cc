@@ -60,7 +60,58 @@ std::int32_t translation_priority(std::uint8_t stage) {
   return arriving ? kDestinationNat : kSourceNat;
 }
 
-Place place_of(Path path, Stage stage, std::uint8_t family, std::int32_t priority) {
+// Connection tracking puts fragments together, for the families of those who use it
+// (nf_conntrack_proto.c: nf_ct_netns_do_get).
+bool uses_tracking(const Expression& e) {
+  if (const auto* x = std::get_if<Foreign>(&e))
+    return x->meaning == Meaning::nothing_known ||
+           (x->meaning == Meaning::write && x->target == WriteTarget::ct);
+  if (const auto* x = std::get_if<Remember>(&e)) return std::holds_alternative<ConnectionCount>(x->meter);
+  return std::holds_alternative<LoadCt>(e) || std::holds_alternative<ConnectionCount>(e) ||
+         std::holds_alternative<Translate>(e) || std::holds_alternative<MasqueradeSource>(e) ||
+         std::holds_alternative<SynProxying>(e);
+}
+
+enum class Reassembly : std::uint8_t { none, always, unsure };
+
+// Whether fragments are put together at priority -400. Not those that a rule has taken out of tracking
+// before.
+Reassembly reassembly(const LiveRuleset& ruleset, std::uint8_t family) {
+  bool used = false, early = false, untracks = false;
+  for (const LiveTable& t : ruleset.tables) {
+    const bool both = t.family == NFPROTO_INET || t.family == NFPROTO_NETDEV;
+    const bool here =
+        both || t.family == (family == 4 ? std::uint32_t{NFPROTO_IPV4} : std::uint32_t{NFPROTO_IPV6});
+    for (const KernelChain& c : t.table.chains) {
+      if (c.base && here) used = used || c.base->type == "nat";
+      if (c.base && here) early = early || c.base->priority <= kDefragmentation;
+      for (const KernelRule& r : c.rules) {
+        for (const Expression& e : r.expressions) {
+          used = used || (here && uses_tracking(e));
+          untracks = untracks || (here && std::holds_alternative<NoTrack>(e));
+        }
+      }
+    }
+  }
+  if (!used) return Reassembly::none;
+  return early && untracks ? Reassembly::unsure : Reassembly::always;
+}
+
+Place::Pieces pieces_at(Stage stage, std::uint8_t family, std::int32_t priority, Reassembly reassembly) {
+  using Pieces = Place::Pieces;
+  // What leaves is cut again where it came in pieces, or is too long.
+  if (stage == Stage::egress) return Pieces::unsure;
+  const bool early = stage == Stage::prerouting || stage == Stage::output;
+  if (stage == Stage::ingress || (early && priority < kDefragmentation)) return Pieces::fragments;
+  // IPv4 puts together what is for this machine before the input hook, IPv6 behind it.
+  if (stage == Stage::input && family == 4) return Pieces::whole;
+  if (early && priority == kDefragmentation && reassembly != Reassembly::none) return Pieces::unsure;
+  return reassembly == Reassembly::none     ? Pieces::fragments
+         : reassembly == Reassembly::always ? Pieces::whole
+                                            : Pieces::unsure;
+}
+
+Place place_of(Path path, Stage stage, std::uint8_t family, std::int32_t priority, Reassembly reassembly) {
   Place out;
   out.family = family;
   out.in = path != Path::from_gatehouse && stage != Stage::egress;
@@ -69,7 +120,8 @@ Place place_of(Path path, Stage stage, std::uint8_t family, std::int32_t priorit
   const bool early = stage == Stage::prerouting || stage == Stage::output;
   out.tracked = stage != Stage::ingress && !(early && priority < kConnectionTracking);
   out.at_tracking = early && priority == kConnectionTracking;
-  out.fragments = stage == Stage::ingress || (early && priority < kDefragmentation);
+  out.ingress = stage == Stage::ingress;
+  out.pieces = pieces_at(stage, family, priority, reassembly);
   return out;
 }
 
@@ -89,6 +141,7 @@ std::string_view hook_name(std::uint32_t table_family, std::uint32_t hook) {
 
 std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8_t family) {
   std::vector<BaseStep> out;
+  const Reassembly together = reassembly(ruleset, family);
   for (const Stage stage : stages_of(path)) {
     std::vector<BaseStep> here;
     for (const LiveTable& t : ruleset.tables) {
@@ -98,7 +151,7 @@ std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8
         BaseStep step;
         step.table = &t;
         step.chain = &c;
-        step.place = place_of(path, stage, family, c.base->priority);
+        step.place = place_of(path, stage, family, c.base->priority, together);
         step.inbound_device = stage == Stage::ingress;
         step.outbound_device = stage == Stage::egress;
         step.stage = static_cast<std::uint8_t>(stage);
@@ -170,6 +223,7 @@ Writes writes_of(const LiveRuleset& ruleset) {
           out.answers |= std::holds_alternative<SynProxying>(e);
           const auto* x = std::get_if<Foreign>(&e);
           if (x == nullptr) continue;
+          if (x->meaning == Meaning::extension) out.extensions.insert(x->key);
           if (x->meaning != Meaning::write) continue;
           if (x->target == WriteTarget::meta) out.meta.insert(x->key);
           if (x->target == WriteTarget::ct) out.ct.insert(x->key);

@@ -20,7 +20,10 @@ struct Place {
   bool out = false;          // there is an output interface
   bool tracked = true;       // connection tracking has looked at the packet
   bool at_tracking = false;  // the chain has connection tracking's own priority
-  bool fragments = false;    // before reassembly
+  bool ingress = false;      // before everything else, on an interface
+  // Packets that travel in fragments: put together again, still in fragments, or one of the two.
+  enum class Pieces : std::uint8_t { whole, fragments, unsure };
+  Pieces pieces = Pieces::whole;
   friend auto operator<=>(const Place&, const Place&) = default;
 };
 
@@ -49,6 +52,7 @@ struct Writes {
   std::set<std::uint32_t> meta, ct;
   std::set<std::pair<std::uint32_t, std::uint32_t>> payload;  // base, offset of each byte
   std::set<std::uint32_t> group_levels;                       // at which control groups are asked for
+  std::set<std::uint32_t> extensions;                         // extension headers and options asked for
   bool untracks = false;
   bool answers = false;                    // a SYN proxy
   bool asks_route_to_destination = false;  // `fib daddr`

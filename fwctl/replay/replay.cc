@@ -219,11 +219,13 @@ core::Status Replay::receive_on(const Device& device, std::vector<std::uint8_t> 
   return {};
 }
 
-core::Status Replay::put_on_path(const Packet& p, const std::vector<std::uint8_t>& bytes) {
-  if (p.path != Path::from_gatehouse)
-    return receive_on(*device(p.interface(Kind::iifname)), bytes,
-                      p.byte({Kind::ct_state}) != prove::kStateInvalid);
-  return send_as_program(p, bytes, group_levels_);
+core::Status Replay::put_on_path(const Packet& p, const std::vector<std::vector<std::uint8_t>>& pieces) {
+  if (p.path == Path::from_gatehouse) return send_as_program(p, pieces, group_levels_);
+  for (const auto& bytes : pieces) {
+    GH_CHECK(receive_on(*device(p.interface(Kind::iifname)), bytes,
+                        p.byte({Kind::ct_state}) != prove::kStateInvalid));
+  }
+  return {};
 }
 
 core::Result<KernelTrace> Replay::send(const Packet& p) {
@@ -245,11 +247,20 @@ core::Result<KernelTrace> Replay::send(const Packet& p) {
   if (inbound && back && !ordinary(source))
     return fail(Errc::unsupported, "no route leads back to " + source.to_string());
 
+  if (!has_wire_form(p))
+    return fail(Errc::unsupported, "no packet with these extension headers or options is made here");
+  // See receive_on(): behind other headers, or put together, nobody has checked it.
+  const bool plain = p.fragment() == 0 && p.extensions().empty();
+  if (p.family == 6 && p.protocol() == kProtocolTcp && !plain && prove::writes_of(loaded_).answers)
+    return fail(Errc::unsupported,
+                "the kernel's SYN proxy takes no TCP over IPv6 in pieces or behind other headers");
+
   const std::uint8_t state = p.byte({Kind::ct_state});
   if (state == prove::kStateNew && p.byte({Kind::ct, NFT_CT_STATUS, 0}) != 0)
     return fail(Errc::unsupported, "a first packet has no status");
   const std::uint8_t protocol = p.protocol();
   WireOptions options;
+  options.number = ++packets_;
   std::optional<Connection> connection;
   if (state == prove::kStateInvalid) {
     if (!inbound) return fail(Errc::unsupported, "nothing that is sent from here is invalid");
@@ -294,11 +305,14 @@ core::Result<KernelTrace> Replay::collect(const Packet& p) {
   KernelTrace out;
   const std::string start = p.path == Path::from_gatehouse ? "start-output" : "start";
   const std::string end = p.path == Path::to_gatehouse ? "end-input" : "end";
-  std::optional<std::uint32_t> number;
   GH_TRY(const std::vector<TraceEvent> events, listener_.read(100));
+  // Pieces that are put together go on under another number, with nothing else between.
+  std::size_t pieces = p.fragment() == 0 ? 1 : 2;
+  std::optional<std::uint32_t> number;
   for (const TraceEvent& e : events) {
-    if (!number && e.table == kTraceTable && e.chain == start) number = e.packet;
-    if (!number || e.packet != *number || out.finished) continue;
+    const bool begins = e.table == kTraceTable && e.chain == start && e.kind == TraceEvent::Kind::policy;
+    if (!number && begins && --pieces == 0) number = e.packet;
+    if (!number || out.finished || (p.fragment() == 0 && e.packet != *number)) continue;
     if (e.table == kTraceTable) {
       out.finished = e.chain == end && e.kind == TraceEvent::Kind::policy;
       continue;

@@ -50,7 +50,7 @@ class Replay {
   core::Status ban(const prove::Packet& packet, bool set_up);
   core::Status prepare(const prove::Packet& packet, bool set_up);
   static core::Status receive_on(const Device& device, std::vector<std::uint8_t> bytes, bool checked);
-  core::Status put_on_path(const prove::Packet& packet, const std::vector<std::uint8_t>& bytes);
+  core::Status put_on_path(const prove::Packet& packet, const std::vector<std::vector<std::uint8_t>>& pieces);
   core::Result<KernelTrace> collect(const prove::Packet& packet);
   std::string place_of(const TraceEvent& e) const;
 
@@ -59,6 +59,7 @@ class Replay {
   Network network_;
   std::vector<Device> devices_;
   LiveRuleset loaded_;
+  std::uint16_t packets_ = 0;             // sent so far; wraps around
   bool asks_user_ = false;                // a rule asks whose program sends a packet
   std::set<std::uint32_t> group_levels_;  // at which rules ask for its control group
   std::map<std::uint64_t, std::map<std::string, std::size_t>> rules_;  // handle, "family table chain": number

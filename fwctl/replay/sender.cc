@@ -24,7 +24,8 @@ using prove::Packet;
 using Kind = prove::ByteKey::Kind;
 
 // 0, or errno. Nothing here needs memory: it also runs in a child of a process with threads.
-int send(const Packet& p, std::uint32_t user, const sockaddr* to, socklen_t length, core::ByteView bytes) {
+int send(const Packet& p, std::uint32_t user, const sockaddr* to, socklen_t length,
+         const std::vector<std::vector<std::uint8_t>>& pieces) {
   // A socket belongs to the user that this thread is for the file system when it makes it.
   (void)setfsuid(user);
   const core::UniqueFd from(socket(p.family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
@@ -34,7 +35,10 @@ int send(const Packet& p, std::uint32_t user, const sockaddr* to, socklen_t leng
   const int priority = kTracePriority;
   if (setsockopt(from.get(), SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority) != 0) return errno;
   // A rule that drops in the output hook makes sendto() fail with EPERM: that is an answer, not an error.
-  return sendto(from.get(), bytes.data(), bytes.size(), 0, to, length) < 0 && errno != EPERM ? errno : 0;
+  for (const auto& bytes : pieces) {
+    if (sendto(from.get(), bytes.data(), bytes.size(), 0, to, length) < 0 && errno != EPERM) return errno;
+  }
+  return 0;
 }
 
 // The group to be in so that the packet is of the groups that it names and of no other at these levels;
@@ -61,7 +65,7 @@ core::Result<std::string> group_of(const Packet& p, const std::set<std::uint32_t
 
 }  // namespace
 
-core::Status send_as_program(const Packet& p, const std::vector<std::uint8_t>& bytes,
+core::Status send_as_program(const Packet& p, const std::vector<std::vector<std::uint8_t>>& pieces,
                              const std::set<std::uint32_t>& levels) {
   const core::IpAddress to = p.address(Kind::destination);
   sockaddr_storage storage{};
@@ -79,7 +83,7 @@ core::Status send_as_program(const Packet& p, const std::vector<std::uint8_t>& b
   const auto* address = reinterpret_cast<const sockaddr*>(&storage);
   const std::uint32_t user = p.user().value_or(0);
   if (levels.empty()) {
-    const int error = send(p, user, address, length, bytes);
+    const int error = send(p, user, address, length, pieces);
     return error == 0 ? core::Status() : core::fail_errno(error, "send the packet");
   }
   GH_TRY(const std::string group, group_of(p, levels));
@@ -91,7 +95,7 @@ core::Status send_as_program(const Packet& p, const std::vector<std::uint8_t>& b
   if (child == 0) {
     const int fd = open(members.c_str(), O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "0", 1) != 1) _exit(kNotIn);
-    _exit(send(p, user, address, length, bytes) & 0x7f);
+    _exit(send(p, user, address, length, pieces) & 0x7f);
   }
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {

@@ -1,5 +1,10 @@
 #include "fwctl/replay/wire.h"
 
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+#include <optional>
+
 #include "fwctl/model/field.h"
 
 namespace gatehouse::fwctl {
@@ -41,7 +46,6 @@ Octets ip_header(const core::IpAddress& from, const core::IpAddress& to, std::ui
     out[0] = 0x45;
     put16(out, 2, 20 + payload);
     put16(out, 4, 1);
-    out[6] = 0x40;  // do not fragment
     out[8] = hops;
     out[9] = protocol;
     std::copy_n(from.bytes.begin(), 4, out.begin() + 12);
@@ -55,6 +59,59 @@ Octets ip_header(const core::IpAddress& from, const core::IpAddress& to, std::ui
     std::copy_n(from.bytes.begin(), 16, out.begin() + 8);
     std::copy_n(to.bytes.begin(), 16, out.begin() + 24);
   }
+  return out;
+}
+
+constexpr std::uint8_t kHopByHop = 0, kDestinationOptions = 60, kRecordRoute = 7, kRouterAlert = 148;
+
+struct Piece {
+  std::size_t offset = 0;
+  bool more = false;
+};
+
+// The header of one piece, with the packet's options or extension headers (RFC 791 3.1, RFC 8200 4).
+Octets header_of(const prove::Packet& p, const WireOptions& options, std::uint8_t hops, std::size_t payload,
+                 std::optional<Piece> piece) {
+  const std::vector<std::uint8_t> types = p.extensions();
+  Octets more;
+  if (p.family == 4) {
+    for (const std::uint8_t type : types) {
+      constexpr std::uint8_t kCopied = 0x80;  // into every piece
+      if (piece && piece->offset != 0 && (type & kCopied) == 0) continue;
+      const std::size_t at = more.size();
+      more.resize(at + prove::option_bytes(type));
+      more[at] = type;
+      more[at + 1] = static_cast<std::uint8_t>(prove::option_bytes(type));
+      if (type == kRecordRoute) more[at + 2] = 4;  // the first address is free
+    }
+    more.resize((more.size() + 3) / 4 * 4);
+    Octets out = ip_header(p.address(Kind::source), p.address(Kind::destination), p.protocol(), hops, 0);
+    out.insert(out.end(), more.begin(), more.end());
+    out[0] = static_cast<std::uint8_t>(0x40 | out.size() / 4);
+    put16(out, 2, out.size() + payload);
+    put16(out, 4, options.number);
+    const std::size_t flags = p.byte({Kind::network, 0, prove::kFragmentFlags}) & 0xc0U;
+    put16(out, 6, flags << 8U | (piece && piece->more ? 0x2000U : 0U) | (piece ? piece->offset / 8 : 0));
+    put16(out, 10, 0);
+    put16(out, 10, checksum(out));
+    return out;
+  }
+  Octets next = types;
+  if (piece) next.push_back(prove::kFragmentHeader);
+  next.push_back(p.protocol());
+  for (std::size_t i = 0; i + 1 < next.size(); ++i) {
+    Octets header = {next[i + 1], 0, 1, 4, 0, 0, 0, 0};  // PadN
+    if (next[i] == prove::kFragmentHeader) {
+      header[2] = 0;
+      header[3] = 0;
+      put16(header, 2, piece->offset | (piece->more ? 1U : 0U));
+      put16(header, 6, options.number);
+    }
+    more.insert(more.end(), header.begin(), header.end());
+  }
+  Octets out =
+      ip_header(p.address(Kind::source), p.address(Kind::destination), next[0], hops, more.size() + payload);
+  out.insert(out.end(), more.begin(), more.end());
   return out;
 }
 
@@ -74,7 +131,17 @@ std::size_t checksum_place(std::uint8_t protocol) {
 
 }  // namespace
 
-Octets wire_form(const prove::Packet& p, const WireOptions& options) {
+bool has_wire_form(const prove::Packet& p) {
+  const auto is_known = [&](std::uint8_t type) {
+    return p.family == 4 ? type == kRecordRoute || type == kRouterAlert
+                         : type == kHopByHop || type == kDestinationOptions;
+  };
+  const std::vector<std::uint8_t> types = p.extensions();
+  const std::uint32_t alone = extension_key(NFT_EXTHDR_OP_IPV6, prove::kFragmentHeader);
+  return std::all_of(types.begin(), types.end(), is_known) && p.byte({Kind::extension, alone, 1}) == 0;
+}
+
+std::vector<Octets> wire_form(const prove::Packet& p, const WireOptions& options) {
   const core::IpAddress from = p.address(Kind::source);
   const core::IpAddress to = p.address(Kind::destination);
   const std::uint8_t protocol = p.protocol();
@@ -104,6 +171,12 @@ Octets wire_form(const prove::Packet& p, const WireOptions& options) {
       payload.resize(24);
     }
   }
+  // Enough for two pieces.
+  constexpr std::size_t kTwoPieces = prove::kFirstPieceBytes + 16;
+  if (p.fragment() != 0 && payload.size() < kTwoPieces) {
+    payload.resize(kTwoPieces);
+    if (protocol == kProtocolUdp) put16(payload, 4, payload.size());
+  }
   if (const std::size_t at = checksum_place(protocol); at != 0) {
     put16(payload, at, 0);
     std::uint16_t sum =
@@ -113,9 +186,17 @@ Octets wire_form(const prove::Packet& p, const WireOptions& options) {
     put16(payload, at, sum);
   }
   const std::uint8_t hops = p.bytes.count({Kind::hop_limit}) != 0 ? p.byte({Kind::hop_limit}) : 64;
-  Octets out = ip_header(from, to, protocol, hops, payload.size());
-  out.insert(out.end(), payload.begin(), payload.end());
-  return out;
+  const auto piece = [&](std::size_t begin, std::size_t end, std::optional<Piece> is) {
+    Octets out = header_of(p, options, hops, end - begin, is);
+    out.insert(out.end(), payload.begin() + static_cast<std::ptrdiff_t>(begin),
+               payload.begin() + static_cast<std::ptrdiff_t>(end));
+    return out;
+  };
+  if (p.fragment() == 0) return {piece(0, payload.size(), std::nullopt)};
+  constexpr std::size_t kCut = prove::kFirstPieceBytes;
+  const Octets first = piece(0, kCut, Piece{0, true});
+  const Octets later = piece(kCut, payload.size(), Piece{kCut, false});
+  return p.fragment() == prove::kFirstPiece ? std::vector{later, first} : std::vector{first, later};
 }
 
 }  // namespace gatehouse::fwctl

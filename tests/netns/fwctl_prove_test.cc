@@ -207,6 +207,23 @@ const std::vector<std::string> kForeign = {
     "tcp dport { 8443, 8444 } dnat to 10.66.1.10:25\n }\n}\n",
     "table ip6 mine {\n chain p {\n type nat hook prerouting priority -101; policy accept;\n ip6 daddr "
     "2001:db8:ff::1 tcp dport 8443 dnat to [fd66:1::10]:22\n }\n}\n",
+    // Before pieces are put together.
+    "table inet mine {\n chain c {\n type filter hook prerouting priority -450; policy accept;\n tcp dport { "
+    "80, 443 } counter drop\n udp sport 20000-29999 drop\n }\n}\n",
+    "table inet mine {\n chain c {\n type filter hook prerouting priority -450; policy accept;\n tcp flags & "
+    "(syn|ack) == syn counter drop\n }\n}\n",
+    "table ip mine {\n chain c {\n type filter hook prerouting priority -450; policy accept;\n ip frag-off & "
+    "0x1fff != 0 drop\n }\n}\n",
+    "table ip6 mine {\n chain c {\n type filter hook prerouting priority -450; policy accept;\n exthdr frag "
+    "exists drop\n }\n}\n",
+    "table inet mine {\n chain c {\n type filter hook output priority -450; policy accept;\n udp dport 53 "
+    "drop\n ip frag-off & 0x2000 != 0 drop\n }\n}\n",
+    "table inet mine {\n chain c {\n type filter hook forward priority -10; policy accept;\n exthdr hbh "
+    "exists "
+    "drop\n ip option ra exists drop\n ip hdrlength > 6 drop\n }\n}\n",
+    "table ip6 mine {\n chain c {\n type filter hook prerouting priority -450; policy accept;\n ip6 nexthdr "
+    "{ "
+    "tcp, 60 } exthdr dst missing counter drop\n }\n}\n",
 };
 const std::vector<std::string> kNeutral = {
     "table inet mine {\n chain c {\n type filter hook forward priority -5; policy accept;\n tcp dport 80-90 "
@@ -219,6 +236,9 @@ const std::vector<std::string> kNeutral = {
     "oifname \"wan0\" ip saddr 10.66.1.0/28 masquerade\n }\n}\n",
     "table ip6 mine {\n chain c {\n type filter hook forward priority 5; policy accept;\n ip6 saddr "
     "::ffff:0:0/96 ct state new drop\n tcp dport 23 tcp option maxseg exists ct state new drop\n }\n}\n",
+    "table inet mine {\n chain c {\n type filter hook forward priority 5; policy accept;\n ip frag-off & "
+    "0x3fff "
+    "!= 0 drop\n }\n}\n",
     "add rule inet gatehouse forward drop\n",
     "insert rule inet gatehouse input counter\n",
     "insert rule inet gatehouse forward ct state established tcp dport 80 accept\n",
@@ -288,6 +308,16 @@ Packet random_packet(Random& random) {
     if (state == 8) p.set({Kind::transport, 0, 0}, p.family == 6 ? 128 : 8);
   }
   p.set({Kind::ct_state}, state);
+  // In pieces, with an option or an extension header: what of the header rules may ask for, too.
+  if (random.one_in(4))
+    p.set({Kind::fragment}, random.of<std::uint8_t>({prove::kFirstPiece, prove::kLaterPiece}));
+  if (random.one_in(5)) {
+    const std::uint32_t key = p.family == 4
+                                  ? extension_key(NFT_EXTHDR_OP_IPV4, random.of<std::uint32_t>({7, 148}))
+                                  : extension_key(NFT_EXTHDR_OP_IPV6, random.of<std::uint32_t>({0, 60}));
+    p.set({Kind::extension, key}, 1);
+  }
+  p.complete_header();
   return p;
 }
 
