@@ -3,6 +3,8 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 namespace gatehouse::fwctl::prove {
 namespace {
@@ -59,6 +61,74 @@ std::uint16_t Packet::port(std::uint32_t offset) const {
 void Packet::set_port(std::uint32_t offset, std::uint16_t port) {
   bytes[{Kind::transport, 0, offset}] = static_cast<std::uint8_t>(port >> 8U);
   bytes[{Kind::transport, 0, offset + 1}] = static_cast<std::uint8_t>(port);
+}
+
+std::optional<std::uint32_t> Packet::user() const {
+  if ((byte(has_user()) & 1) == 0) return std::nullopt;
+  std::uint32_t out = 0;
+  std::array<std::uint8_t, sizeof out> bytes_of_it{};
+  for (std::uint32_t i = 0; i < sizeof out; ++i) bytes_of_it[i] = byte({Kind::meta, NFT_META_SKUID, i});
+  std::memcpy(&out, bytes_of_it.data(), sizeof out);
+  return out;
+}
+
+void Packet::set_user(std::uint32_t user) {
+  const Bytes number = host_order(user);
+  for (std::uint32_t i = 0; i < number.size(); ++i) set({Kind::meta, NFT_META_SKUID, i}, number[i]);
+  set(has_user(), 1);
+}
+
+std::vector<std::uint8_t> Packet::extensions() const {
+  std::vector<std::uint8_t> out;
+  const std::uint32_t op = family == 6 ? NFT_EXTHDR_OP_IPV6 : NFT_EXTHDR_OP_IPV4;
+  for (const auto& [key, value] : bytes) {
+    const auto type = static_cast<std::uint8_t>(key.a & 0xffU);
+    const bool fragments = family == 6 && type == kFragmentHeader;
+    if (key.kind == Kind::extension && key.a == extension_key(op, type) && (value & 1) != 0 && !fragments)
+      out.push_back(type);
+  }
+  return out;
+}
+
+void Packet::complete_header() {
+  constexpr std::uint8_t kMore = 0x20, kOthers = 0xc0;
+  const std::vector<std::uint8_t> more = extensions();
+  const std::uint32_t header = extension_key(NFT_EXTHDR_OP_IPV6, kFragmentHeader);
+  const bool alone = byte({Kind::extension, header, 1}) != 0;
+  if (family == 6) {
+    set({Kind::extension, header, 0}, fragment() != 0 || alone ? 1 : 0);
+    if (fragment() != 0) set({Kind::extension, header, 1}, 0);
+    const bool in_pieces = fragment() != 0 || alone;
+    set({Kind::network, 0, 6}, !more.empty() ? more[0]
+                               : in_pieces   ? std::uint8_t{kFragmentHeader}
+                                             : protocol());
+    return;
+  }
+  std::size_t length = 20;
+  for (const std::uint8_t type : more) length += option_bytes(type);
+  set({Kind::network, 0, 0}, static_cast<std::uint8_t>((length + 3) / 4));
+  const int others = byte({Kind::network, 0, kFragmentFlags}) & kOthers;
+  set({Kind::network, 0, kFragmentFlags},
+      static_cast<std::uint8_t>(others | (fragment() == kFirstPiece ? kMore : 0)));
+  set({Kind::network, 0, kFragmentOffset}, fragment() == kLaterPiece ? kFirstPieceBytes / 8 : 0);
+}
+
+std::map<std::uint32_t, std::uint64_t> Packet::groups() const {
+  std::map<std::uint32_t, std::uint64_t> out;
+  for (const auto& [key, value] : bytes) {
+    if (key.kind != Kind::group || key != has_group(key.a) || (value & 1) == 0) continue;
+    std::array<std::uint8_t, sizeof(std::uint64_t)> number{};
+    for (std::uint32_t i = 0; i < number.size(); ++i) number[i] = byte({Kind::group, key.a, i});
+    std::memcpy(&out[key.a], number.data(), number.size());
+  }
+  return out;
+}
+
+void Packet::set_group(std::uint32_t level, std::uint64_t id) {
+  std::array<std::uint8_t, sizeof id> number{};
+  std::memcpy(number.data(), &id, sizeof id);
+  for (std::uint32_t i = 0; i < number.size(); ++i) set({Kind::group, level, i}, number[i]);
+  set(has_group(level), 1);
 }
 
 bool Fields::has_early_place() const {
