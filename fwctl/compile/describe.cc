@@ -226,7 +226,17 @@ class Describer {
   void step(const Log& e) { word(fmt::format("log prefix \"{}\" group {}", e.prefix, e.group)); }
   void step(const Counter&) { word("counter"); }
   void step(const SetVerdict& e) { word(e.verdict.to_string()); }
-  void step(const Foreign& e) { word("[" + e.text + "]"); }
+  void step(const Foreign& e) {
+    if (e.meaning == Meaning::extension) {
+      const bool header = e.key >> 8U == NFT_EXTHDR_OP_IPV6;
+      hold(e.to, {fmt::format("{} {} exists", header ? "exthdr" : "ip option", e.key & 0xffU), std::nullopt,
+                  1, false});
+      return;
+    }
+    word("[" + e.text + "]");
+    if (e.meaning == Meaning::unknown_value || e.meaning == Meaning::map_value)
+      hold(e.to, {"its value", std::nullopt, std::max<std::size_t>(1, (e.length + 3) / 4), false});
+  }
 
   const KernelTable& table_;
   std::string text_;
