@@ -35,6 +35,7 @@ struct ByteKey {
     banned,     // is the source among the banned? 0 or 1
     member,     // a = number of a large set: is the packet in it?
     fragment,   // 0: the packet is sent whole; else the piece that is looked at: kFirstPiece or kLaterPiece
+    piece,      // byte b of the data of a piece that does not begin its packet
     extension,  // a = extension_key(): is there such a header or option? 0 or 1. b = 1: of the fragment
                 // header, when all pieces are put together
     group,      // byte b of the number of the control group at level a; b = 8: is there one? 0 or 1

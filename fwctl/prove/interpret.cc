@@ -40,6 +40,7 @@ Flow Interpreter::pass() {
     if (!on_device(step) || !asked(step)) continue;
     if (step.translates && translated_at == step.stage) continue;
     place_ = step.place;
+    place_.later = place_.pieces != Place::Pieces::whole && packet_.fragment() == kLaterPiece;
     flow = base_chain(step);
     if (flow == Flow::dropped) out_.verdict = kDrop;
     if (flow == Flow::rejected) out_.verdict = kReject;

@@ -62,7 +62,9 @@ Interpreter::Step Interpreter::put(const Loaded& loaded, Slot to) {
   const std::uint8_t state = packet_.byte({Kind::ct_state});
   if (loaded.needs_connection && (state == kStateInvalid || state == kStateUntracked)) return Step::no_match;
   if (loaded.needs && (packet_.byte(*loaded.needs) & 1) == 0) return Step::no_match;
-  if (!readable(loaded)) return Step::no_match;
+  if (loaded.unless && (packet_.byte(*loaded.unless) & 1) != 0) return Step::no_match;
+  // A piece usually has what is asked of it.
+  if (loaded.unsure_of_pieces && packet_.fragment() != 0 && !doubt(loaded.why, true)) return Step::no_match;
   if (!fits(to, (loaded.bytes.size() + 3) / 4 * 4)) return anything("a register that does not exist");
   Bytes bytes;
   for (const LoadedByte& b : loaded.bytes) {
@@ -71,24 +73,6 @@ Interpreter::Step Interpreter::put(const Loaded& loaded, Slot to) {
   }
   store(to, bytes);
   return Step::match;
-}
-
-bool Interpreter::readable(const Loaded& loaded) {
-  using FromPieces = Loaded::FromPieces;
-  const std::uint8_t piece = packet_.fragment();
-  const bool later = piece == kLaterPiece;
-  switch (loaded.from_pieces) {
-    case FromPieces::same:
-      return true;
-    case FromPieces::first_only:
-      return !later;
-    case FromPieces::unsure_of_later:
-      return !later || doubt(loaded.why, true);
-    case FromPieces::unsure:
-      // Where it may be a piece still, one that begins a packet usually has all of the header.
-      return piece == 0 || doubt(loaded.why, !later);
-  }
-  return true;
 }
 
 Interpreter::Step Interpreter::eval(const Mask& e) {

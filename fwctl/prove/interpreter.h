@@ -68,8 +68,6 @@ class Interpreter {
 
   // --- loads ---
   Step put(const Loaded& loaded, Slot to);
-  // Of the piece of the packet that this is.
-  bool readable(const Loaded& loaded);
   Step eval(const LoadMeta& e) { return put(load(e, place_, writes_), e.to); }
   Step eval(const LoadCt& e) { return put(load(e, place_, writes_, taken_out_), e.to); }
   Step eval(const LoadFib& e) { return put(load(e, place_), e.to); }

@@ -9,7 +9,10 @@ namespace {
 
 using Kind = ByteKey::Kind;
 using Pieces = Place::Pieces;
-using FromPieces = Loaded::FromPieces;
+
+// Of a later piece of IPv6: behind its fragment header another extension header would follow, which is in the
+// first piece. Then there is no transport protocol (ipv6_find_hdr() finds none).
+constexpr ByteKey kHeadersGoOn{Kind::piece, 1, 0};
 
 LoadedByte constant(std::uint8_t value) {
   LoadedByte out;
@@ -69,8 +72,8 @@ std::uint32_t free_ct_size(std::uint32_t key) {
   }
 }
 
-Loaded unsure(Loaded loaded, FromPieces from, std::string why) {
-  loaded.from_pieces = from;
+Loaded unsure(Loaded loaded, std::string why) {
+  loaded.unsure_of_pieces = true;
   loaded.why = std::move(why);
   return loaded;
 }
@@ -119,9 +122,7 @@ Loaded load(const LoadMeta& e, const Place& place, const Writes& writes) {
       return out;
     case NFT_META_L4PROTO:
       out.bytes = {from(Kind::protocol)};
-      // The last header of a chain may lie in another piece (ipv6_find_hdr()).
-      if (place.family == 6 && place.pieces != Pieces::whole)
-        out = unsure(std::move(out), FromPieces::unsure_of_later, "meta l4proto of a fragment of IPv6");
+      if (place.family == 6 && place.later) out.unless = kHeadersGoOn;
       return out;
     case NFT_META_IIFNAME:
       return run(Kind::iifname, 0, 16, place.in);
@@ -197,6 +198,27 @@ Loaded load(const LoadSocket& e, const Place& place) {
   return out;
 }
 
+namespace {
+
+// A transport header is asked of a piece that has none. Loads of one, two or four aligned bytes do not see
+// that (nft_payload.c: nft_payload_fast_eval, Linux 6.18): of IPv4 they read what data the piece has there,
+// of IPv6 the IP header from its beginning, since ipv6_find_hdr() gives no offset. All others fail.
+Loaded beyond_the_header(const LoadPayload& e, const Place& place) {
+  if (place.pieces == Pieces::unsure) return unknown("a transport header of a fragment");
+  Loaded out;
+  const bool fast = (e.length == 1 || e.length == 2 || e.length == 4) && e.offset % e.length == 0;
+  if (!fast) {
+    out.kind = Loaded::Kind::no_match;
+    return out;
+  }
+  for (std::uint32_t i = e.offset; i < e.offset + e.length; ++i)
+    out.bytes.push_back(place.family == 4 ? from(Kind::piece, 0, i) : network_byte(6, place.pieces, i));
+  if (place.family == 6) out.unless = kHeadersGoOn;
+  return out;
+}
+
+}  // namespace
+
 Loaded load(const LoadPayload& e, const Place& place, const Writes& writes) {
   const bool network = e.base == NFT_PAYLOAD_NETWORK_HEADER;
   if (!network && e.base != NFT_PAYLOAD_TRANSPORT_HEADER)
@@ -213,20 +235,15 @@ Loaded load(const LoadPayload& e, const Place& place, const Writes& writes) {
                                 : from(Kind::transport, 0, e.offset + i));
   }
   if (place.pieces == Pieces::whole) return out;
-  if (!network) {
-    // Only the piece that begins the packet has the header, and the least one has eight bytes of it.
-    constexpr std::uint32_t kLeastPiece = 8;
-    if (place.pieces == Pieces::fragments && e.offset + e.length <= kLeastPiece) {
-      out.from_pieces = FromPieces::first_only;
-      return out;
-    }
-    return unsure(std::move(out), FromPieces::unsure, "a transport header of a fragment");
-  }
-  const bool of_pieces =
-      place.family == 4 && e.offset <= kFragmentOffset && e.offset + e.length > kFragmentFlags;
-  return of_pieces && place.pieces == Pieces::unsure
-             ? unsure(std::move(out), FromPieces::unsure, "the fragment offset")
-             : out;
+  if (!network && place.later) return beyond_the_header(e, place);
+  // The least piece that begins a packet has eight bytes of the header.
+  constexpr std::uint32_t kLeastPiece = 8;
+  if (!network && e.offset + e.length > kLeastPiece)
+    return unsure(std::move(out), "a transport header of a fragment");
+  const bool tells_pieces =
+      network && place.family == 4 && e.offset <= kFragmentOffset && e.offset + e.length > kFragmentFlags;
+  if (tells_pieces && place.pieces == Pieces::unsure) return unsure(std::move(out), "the fragment offset");
+  return out;
 }
 
 Loaded load_extension(const Foreign& e, const Place& place) {
@@ -240,11 +257,9 @@ Loaded load_extension(const Foreign& e, const Place& place) {
   out.bytes[0].mask = 1;
   if (e.key == extension_key(NFT_EXTHDR_OP_IPV6, kFragmentHeader)) {
     out.bytes[0].key->b = place.pieces == Pieces::whole ? 1 : 0;
-    return place.pieces == Pieces::unsure ? unsure(std::move(out), FromPieces::unsure, "the fragment header")
-                                          : out;
+    return place.pieces == Pieces::unsure ? unsure(std::move(out), "the fragment header") : out;
   }
-  if (place.pieces != Pieces::whole)
-    return unsure(std::move(out), FromPieces::unsure_of_later, "an extension header or option of a fragment");
+  if (place.later) return unsure(std::move(out), "an extension header or option of a fragment");
   return out;
 }
 

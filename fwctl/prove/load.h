@@ -27,11 +27,9 @@ struct Loaded {
   std::vector<LoadedByte> bytes;
   bool needs_connection = false;  // fails for packets that are invalid or untracked
   std::optional<ByteKey> needs;   // fails where the lowest bit of this byte is clear
-  // For packets that come in pieces: as for whole ones, not from a piece that does not begin the packet, or
-  // perhaps not from some (`why`).
-  enum class FromPieces : std::uint8_t { same, first_only, unsure_of_later, unsure };
-  FromPieces from_pieces = FromPieces::same;
-  std::string why;  // unknown, or unsure
+  std::optional<ByteKey> unless;  // fails where it is set
+  bool unsure_of_pieces = false;  // of a packet in pieces the load may fail: the reason is `why`
+  std::string why;                // unknown, or unsure
 };
 
 // `taken_out`: a rule before has taken the packet out of connection tracking.

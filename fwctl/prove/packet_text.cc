@@ -41,6 +41,7 @@ bool told(const Packet& p, const ByteKey& key) {
       usual.complete_header();
       return usual.byte(key) == p.byte(key);
     }
+    case Kind::piece:
     case Kind::meta:
     case Kind::ct:
       return false;

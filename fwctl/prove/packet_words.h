@@ -39,8 +39,9 @@ inline constexpr std::array<Named<std::uint8_t>, 6> kExtensions = {{{"hop-by-hop
 inline constexpr std::array<Named<std::uint8_t>, 4> kOptions = {
     {{"record-route", 7}, {"loose-source-route", 131}, {"strict-source-route", 137}, {"router-alert", 148}}};
 // The kinds whose bytes have no word of their own.
-inline constexpr std::array<Named<ByteKey::Kind>, 5> kOtherBytes = {{{"transport", ByteKey::Kind::transport},
+inline constexpr std::array<Named<ByteKey::Kind>, 6> kOtherBytes = {{{"transport", ByteKey::Kind::transport},
                                                                      {"network", ByteKey::Kind::network},
+                                                                     {"piece", ByteKey::Kind::piece},
                                                                      {"meta", ByteKey::Kind::meta},
                                                                      {"ct", ByteKey::Kind::ct},
                                                                      {"fib", ByteKey::Kind::fib}}};

@@ -355,6 +355,8 @@ Packet random_packet() {
         {Kind::extension, p.family == 4 ? extension_key(NFT_EXTHDR_OP_IPV4, *rc::gen::element(7U, 148U))
                                         : extension_key(NFT_EXTHDR_OP_IPV6, *rc::gen::element(0U, 60U, 43U))},
         1);
+  if (p.fragment() != 0) p.set({Kind::piece, 0, 3}, *rc::gen::element<std::uint8_t>(0, 80, 187));
+  if (p.fragment() != 0) p.set({Kind::piece, 0, 2}, *rc::gen::element<std::uint8_t>(0, 1));
   p.complete_header();
   if (p.path == Path::from_gatehouse) {
     if (*rc::gen::arbitrary<bool>()) p.set_user(*rc::gen::element<std::uint32_t>(33, 34));

@@ -85,7 +85,15 @@ void Symbolic::RuleReader::put(const Loaded& loaded, Slot to) {
     s_.f_.append(there, *loaded.needs);
     add(in_range(d_, {there.back()}, 1, 1));
   }
-  if (loaded.from_pieces != Loaded::FromPieces::same) add_pieces(loaded);
+  if (loaded.unless) {
+    Word set;
+    s_.f_.append(set, *loaded.unless);
+    add(in_range(d_, {set.back()}, 0, 0));
+  }
+  if (loaded.unsure_of_pieces) {
+    const Node whole = in_range(d_, s_.f_.word(ByteKey::Kind::fragment, 1), 0, 0);
+    add(d_.choose(whole, d_.yes(), d_.maybe(ReasonKind::unknown, loaded.why)));
+  }
   Word word;
   for (const LoadedByte& b : loaded.bytes) append(word, b);
   store(to, std::move(word));
@@ -100,17 +108,6 @@ void Symbolic::RuleReader::append(Word& word, const LoadedByte& b) {
   for (std::size_t i = 0; i < 8; ++i) {
     if ((b.mask >> (7 - i) & 1) != 0) word[begin + i] = packet[i];
   }
-}
-
-// Of a piece of a packet the load fails, or may fail: then the rule does not match.
-void Symbolic::RuleReader::add_pieces(const Loaded& loaded) {
-  using FromPieces = Loaded::FromPieces;
-  const Word piece = s_.f_.word(ByteKey::Kind::fragment, 1);
-  const Node later = in_range(d_, piece, kLaterPiece, kLaterPiece);
-  if (loaded.from_pieces == FromPieces::first_only) return add(d_.negate(later));
-  const Node whole = in_range(d_, piece, 0, 0);
-  const Node sure = loaded.from_pieces == FromPieces::unsure ? whole : d_.negate(later);
-  add(d_.choose(sure, d_.yes(), d_.maybe(ReasonKind::unknown, loaded.why)));
 }
 
 void Symbolic::RuleReader::step(const LoadMeta& e) {
@@ -330,7 +327,14 @@ Symbolic::Flow Symbolic::rule_flow(const LiveTable& table, const KernelRule& rul
   Flow out;
   out.tracked = RuleReader(*this, table, place, false).read(rule);
   out.untracked = writes_.untracks ? RuleReader(*this, table, place, true).read(rule) : out.tracked;
-  return out;
+  if (place.pieces == Place::Pieces::whole || place.later) return out;
+  // A piece that does not begin its packet has other bytes where the rule looks.
+  Place behind = place;
+  behind.later = true;
+  const Flow of_later = rule_flow(table, rule, behind);
+  const Node later = in_range(d_, f_.word(ByteKey::Kind::fragment, 1), kLaterPiece, kLaterPiece);
+  return {d_.choose(later, of_later.tracked, out.tracked),
+          d_.choose(later, of_later.untracked, out.untracked)};
 }
 
 }  // namespace gatehouse::fwctl::prove

@@ -48,7 +48,6 @@ class Symbolic::RuleReader {
   // --- loads ---
   void put(const Loaded& loaded, Slot to);
   void append(Word& word, const LoadedByte& b);
-  void add_pieces(const Loaded& loaded);
   void step(const LoadMeta& e);
   void step(const LoadCt& e);
   void step(const LoadFib& e);

@@ -24,6 +24,7 @@ struct Place {
   // Packets that travel in fragments: put together again, still in fragments, or one of the two.
   enum class Pieces : std::uint8_t { whole, fragments, unsure };
   Pieces pieces = Pieces::whole;
+  bool later = false;  // what is looked at is a piece that does not begin its packet
   friend auto operator<=>(const Place&, const Place&) = default;
 };
 

@@ -248,7 +248,8 @@ core::Result<KernelTrace> Replay::send(const Packet& p) {
     return fail(Errc::unsupported, "no route leads back to " + source.to_string());
 
   if (!has_wire_form(p))
-    return fail(Errc::unsupported, "no packet with these extension headers or options is made here");
+    return fail(Errc::unsupported,
+                "no packet with these extension headers or options, or such a header, is made here");
   // See receive_on(): behind other headers, or put together, nobody has checked it.
   const bool plain = p.fragment() == 0 && p.extensions().empty();
   if (p.family == 6 && p.protocol() == kProtocolTcp && !plain && prove::writes_of(loaded_).answers)

@@ -136,6 +136,12 @@ bool has_wire_form(const prove::Packet& p) {
     return p.family == 4 ? type == kRecordRoute || type == kRouterAlert
                          : type == kHopByHop || type == kDestinationOptions;
   };
+  // What the header says of itself follows from the rest; a packet where it does not is none.
+  prove::Packet usual = p;
+  usual.complete_header();
+  const prove::ByteKey tells{Kind::network, 0, p.family == 4 ? 0U : 6U};
+  const int said = p.byte(tells) & (p.family == 4 ? 0x0f : 0xff);
+  if (said != 0 && said != usual.byte(tells)) return false;
   const std::vector<std::uint8_t> types = p.extensions();
   const std::uint32_t alone = extension_key(NFT_EXTHDR_OP_IPV6, prove::kFragmentHeader);
   return std::all_of(types.begin(), types.end(), is_known) && p.byte({Kind::extension, alone, 1}) == 0;
@@ -176,6 +182,13 @@ std::vector<Octets> wire_form(const prove::Packet& p, const WireOptions& options
   if (p.fragment() != 0 && payload.size() < kTwoPieces) {
     payload.resize(kTwoPieces);
     if (protocol == kProtocolUdp) put16(payload, 4, payload.size());
+  }
+  if (p.fragment() != 0 && options.about_port == 0) {  // an error's data is what it is about
+    constexpr std::size_t kBegin = prove::kFirstPieceBytes;
+    for (std::uint32_t b = 0; kBegin + b < payload.size(); ++b) {
+      if (const auto at = p.bytes.find({Kind::piece, 0, b}); at != p.bytes.end())
+        payload[kBegin + b] = at->second;
+    }
   }
   if (const std::size_t at = checksum_place(protocol); at != 0) {
     put16(payload, at, 0);
