@@ -122,7 +122,9 @@ Loaded load(const LoadMeta& e, const Place& place, const Writes& writes) {
       return out;
     case NFT_META_L4PROTO:
       out.bytes = {from(Kind::protocol)};
-      if (place.family == 6 && place.later) out.unless = kHeadersGoOn;
+      if (place.family != 6 || !place.later) return out;
+      if (place.pieces == Pieces::unsure) return unsure(std::move(out), "meta l4proto of a fragment of IPv6");
+      out.unless = kHeadersGoOn;
       return out;
     case NFT_META_IIFNAME:
       return run(Kind::iifname, 0, 16, place.in);

@@ -76,7 +76,8 @@ enum class Reassembly : std::uint8_t { none, always, unsure };
 
 // Whether fragments are put together at priority -400. Not those that a rule has taken out of tracking
 // before.
-Reassembly reassembly(const LiveRuleset& ruleset, std::uint8_t family) {
+Reassembly reassembly(const LiveRuleset& ruleset, Path path, std::uint8_t family) {
+  const Stage begins = path == Path::from_gatehouse ? Stage::output : Stage::prerouting;
   bool used = false, early = false, untracks = false;
   for (const LiveTable& t : ruleset.tables) {
     const bool both = t.family == NFPROTO_INET || t.family == NFPROTO_NETDEV;
@@ -84,7 +85,8 @@ Reassembly reassembly(const LiveRuleset& ruleset, std::uint8_t family) {
         both || t.family == (family == 4 ? std::uint32_t{NFPROTO_IPV4} : std::uint32_t{NFPROTO_IPV6});
     for (const KernelChain& c : t.table.chains) {
       if (c.base && here) used = used || c.base->type == "nat";
-      if (c.base && here) early = early || c.base->priority <= kDefragmentation;
+      if (c.base && here)
+        early = early || (c.base->priority <= kDefragmentation && stage_of(t.family, c.base->hook) == begins);
       for (const KernelRule& r : c.rules) {
         for (const Expression& e : r.expressions) {
           used = used || (here && uses_tracking(e));
@@ -141,7 +143,7 @@ std::string_view hook_name(std::uint32_t table_family, std::uint32_t hook) {
 
 std::vector<BaseStep> steps_of(const LiveRuleset& ruleset, Path path, std::uint8_t family) {
   std::vector<BaseStep> out;
-  const Reassembly together = reassembly(ruleset, family);
+  const Reassembly together = reassembly(ruleset, path, family);
   for (const Stage stage : stages_of(path)) {
     std::vector<BaseStep> here;
     for (const LiveTable& t : ruleset.tables) {
