@@ -2,6 +2,7 @@
 // registers of any value must decode to something printable. The netlink framing of rules comes from
 // the kernel and is well formed; libnftnl ends the program on an attribute of the wrong type.
 #include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
 
 #include <cstdint>
 

@@ -6,7 +6,6 @@ namespace gatehouse::ids {
 namespace {
 
 constexpr std::string_view kHttp[] = {"http", "http2", "doh2"};
-constexpr std::string_view kHttp1[] = {"http"};
 
 const HttpTransaction& http(const Transaction& tx) {
   return static_cast<const HttpTransaction&>(tx);

@@ -186,7 +186,8 @@ std::size_t LiteralSet::Fingerprints::sift(ByteView data, std::size_t from, std:
     const std::uint16_t at = hits.at[i];
     const std::uint32_t window = window_at(block + at);
     hits.at[count] = at;
-    count += is_run(window) | windows.may_find(print_of(window), data, from + at);
+    count += static_cast<std::size_t>(int{is_run(window)} |
+                                      int{windows.may_find(print_of(window), data, from + at)});
   }
   return count;
 }
