@@ -100,6 +100,28 @@ class FwctlScan : public FwctlNetwork {
   static constexpr Pair kPairs[] = {{"198.51.100.2", "10.66.1.10", "198.51.100.1"},
                                     {"2001:db8:ff::2", "fd66:1::10", "2001:db8:ff::1"}};
 
+  // The networks around the gatehouse, each with its interface there and a host.
+  struct Side {
+    const Namespace* where;
+    const char *interface, *v4, *v6;
+  };
+  std::vector<Side> all_sides() const {
+    return {{&topology_->outside, "wan0", "198.51.100.2", "2001:db8:ff::2"},
+            {&topology_->servers, "srv0", "10.66.1.10", "fd66:1::10"},
+            {&topology_->admin, "adm0", "10.66.2.10", "fd66:2::10"},
+            {&topology_->soc, "soc0", "10.66.3.10", "fd66:3::10"}};
+  }
+  // Whether a link address is had for `to` by who asks in network `from`, as if both were on one link.
+  static bool is_neighbour(const Side& from, const std::string& source, const std::string& to, int wait_ms) {
+    const bool v4 = to.find(':') == std::string::npos;
+    const std::string route = fmt::format("{}/{} dev eth0", to, v4 ? 32 : 128);
+    EXPECT_TRUE(from.where->run(fmt::format("ip {} route add {}", v4 ? "-4" : "-6", route)));
+    (void)dial(*from.where, source, to, 1, wait_ms);
+    const bool known = from.where->run(fmt::format("ip neigh show {} dev eth0 | grep -q lladdr", to));
+    EXPECT_TRUE(from.where->run(fmt::format("ip {} route del {}", v4 ? "-4" : "-6", route)));
+    return known;
+  }
+
   std::vector<Listener> listeners_;
   std::optional<FrameSender> sender_;
   Mac gateway_{};
@@ -178,14 +200,7 @@ TEST_F(FwctlScan, SpoofedSourcesAreCountedApart) {
 
 // Every network to every other one, over both families and protocols: what arrives is what the policy says.
 TEST_F(FwctlScan, NetworksReachEachOtherAsThePolicySays) {
-  struct Side {
-    const Namespace* where;
-    const char *interface, *v4, *v6;
-  };
-  const Side sides[] = {{&topology_->outside, "wan0", "198.51.100.2", "2001:db8:ff::2"},
-                        {&topology_->servers, "srv0", "10.66.1.10", "fd66:1::10"},
-                        {&topology_->admin, "adm0", "10.66.2.10", "fd66:2::10"},
-                        {&topology_->soc, "soc0", "10.66.3.10", "fd66:3::10"}};
+  const std::vector<Side> sides = all_sides();
   Ports asked = all_ports(1024);
   for (const std::uint16_t more :
        {2222, 3306, 5353, 6514, 6515, 7000, 8080, 8999, 9000, 9005, 9010, 9011, 65'535})
@@ -239,6 +254,28 @@ TEST_F(FwctlScan, NetworksReachEachOtherAsThePolicySays) {
     }
   }
   EXPECT_EQ(open, 2U * 13) << "two families of what full_site() opens between networks";
+}
+
+// Below IP the networks are apart as well: the gatehouse is no bridge, and answers for nobody behind it.
+TEST_F(FwctlScan, NobodyHasTheLinkAddressOfAHostBehindTheGatehouse) {
+  put(full_site());
+  const std::vector<Side> sides = all_sides();
+  for (const Side& from : sides) {
+    for (const Side& to : sides) {
+      if (&from == &to) continue;
+      EXPECT_FALSE(is_neighbour(from, from.v4, to.v4, 50)) << from.interface << " to " << to.v4;
+      EXPECT_FALSE(is_neighbour(from, from.v6, to.v6, 50)) << from.interface << " to " << to.v6;
+    }
+  }
+  // A gatehouse that does answer is seen.
+  ASSERT_TRUE(
+      topology_->gatehouse.run("echo 1 > /proc/sys/net/ipv4/conf/wan0/proxy_arp;"
+                               "echo 0 > /proc/sys/net/ipv4/neigh/wan0/proxy_delay;"
+                               "echo 1 > /proc/sys/net/ipv6/conf/wan0/proxy_ndp;"
+                               "echo 0 > /proc/sys/net/ipv6/neigh/wan0/proxy_delay;"
+                               "ip -6 neigh add proxy fd66:1::10 dev wan0"));
+  EXPECT_TRUE(is_neighbour(sides[0], sides[0].v4, sides[1].v4, 3000));
+  EXPECT_TRUE(is_neighbour(sides[0], sides[0].v6, sides[1].v6, 3000));
 }
 
 }  // namespace
