@@ -23,18 +23,23 @@ struct Output {
   std::string text;  // standard output and standard error
 };
 
-// What `sh` does with the command inside, with these variables.
+// What `sh` does with the command, in the namespace of the calling thread.
+inline Output run_here(const std::string& command) {
+  Output out;
+  FILE* pipe = popen(("{ " + command + "; } 2>&1").c_str(), "r");
+  if (pipe == nullptr) return out;
+  char buffer[4096];
+  std::size_t got = 0;
+  while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
+  const int status = pclose(pipe);
+  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return out;
+}
+
+// The same inside, with these variables.
 inline Output run_inside(const Namespace& inside, const std::string& variables, const std::string& command) {
   Output out;
-  inside.enter([&] {
-    FILE* pipe = popen(("{ export " + variables + "; " + command + "; } 2>&1").c_str(), "r");
-    if (pipe == nullptr) return;
-    char buffer[4096];
-    std::size_t got = 0;
-    while ((got = fread(buffer, 1, sizeof buffer, pipe)) > 0) out.text.append(buffer, got);
-    const int status = pclose(pipe);
-    out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  });
+  inside.enter([&] { out = run_here("export " + variables + "; " + command); });
   return out;
 }
 

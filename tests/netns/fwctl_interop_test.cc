@@ -19,10 +19,10 @@ const std::string kGolden = std::string(GATEHOUSE_SOURCE_DIR) + "/tests/netns/fw
 
 class FwctlInterop : public OnMachine {
  protected:
-  // Nothing but its stated reason when it cannot be had.
+  // Nothing but its stated reason when it cannot be had. Fetched from where there is a network.
   std::string newer_nft() {
     const Output made =
-        m_->run(std::string(GATEHOUSE_SOURCE_DIR) + "/tests/netns/newer-nft " GATEHOUSE_NEWER_NFT);
+        run_here(std::string(GATEHOUSE_SOURCE_DIR) + "/tests/netns/newer-nft " GATEHOUSE_NEWER_NFT);
     if (made.status != 0) why_not_ = made.text;
     return made.status == 0 ? GATEHOUSE_NEWER_NFT "/nft" : "";
   }
