@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "ids/capture/frame_batch.h"
+
 namespace gatehouse::ids {
 namespace {
 
@@ -15,7 +17,7 @@ using core::fail;
 
 // Stays in the cache of the core, which a mapping of the whole file would not; and a file that is cut
 // while it is read is a short read here, where a mapping would end the program.
-constexpr std::size_t kBlockBytes = 256U << 10U;
+constexpr std::size_t kBlockBytes = FrameBatch::kBytes;
 constexpr std::size_t kHeaderBytes = 16;
 // The longest record libpcap takes of these link types.
 constexpr std::uint32_t kMostBytes = 262'144;
@@ -23,10 +25,11 @@ constexpr std::uint32_t kMostBytes = 262'144;
 class ClassicPcapSource final : public Source {
  public:
   ClassicPcapSource(core::UniqueFd fd, const ClassicFormat& format, std::string name)
-      : fd_(std::move(fd)), format_(format), name_(std::move(name)), block_(kBlockBytes) {}
+      : fd_(std::move(fd)), format_(format), name_(std::move(name)) {}
 
   core::Result<SourceState> dispatch(PacketSink& sink, unsigned most) override {
     if (ended_) return SourceState::end;
+    if (block_.size() < kBlockBytes) block_.resize(kBlockBytes);
     RawPacket packet;
     for (unsigned handed = 0; most == 0 || handed < most; ++handed) {
       GH_TRY(const bool more, next(packet));
@@ -37,6 +40,27 @@ class ClassicPcapSource final : public Source {
     return SourceState::more;
   }
 
+  // Read into the batch's own memory. What is left of the last block is less than a record.
+  core::Result<SourceState> read(FrameBatch& batch) override {
+    std::vector<std::uint8_t> block;
+    batch.swap_bytes(block);  // before it is emptied: what has its size already is not filled again
+    batch.clear();
+    if (ended_) return SourceState::end;
+    block.resize(std::max(kBlockBytes, end_ - at_));
+    std::copy_n(block_.data() + at_, end_ - at_, block.data());
+    block_.swap(block);
+    end_ -= at_;
+    at_ = 0;
+    core::Result<SourceState> state = index(batch);
+    block.assign(block_.begin() + static_cast<std::ptrdiff_t>(at_),
+                 block_.begin() + static_cast<std::ptrdiff_t>(end_));
+    block_.swap(block);
+    batch.swap_bytes(block);
+    end_ -= at_;
+    at_ = 0;
+    return state;
+  }
+
   CaptureCounters counters() override {
     CaptureCounters counters;
     counters.received = number_;
@@ -44,6 +68,25 @@ class ClassicPcapSource final : public Source {
   }
 
  private:
+  // The frames of one block, into a batch that will have its bytes.
+  core::Result<SourceState> index(FrameBatch& batch) {
+    RawPacket packet;
+    do {
+      GH_TRY(const bool more, next(packet));
+      if (!more) return SourceState::end;
+      packet.number = ++number_;
+      batch.add_view(packet, static_cast<std::size_t>(packet.data.data() - block_.data()));
+    } while (!batch.full() && has_record());
+    return SourceState::more;
+  }
+
+  // Whether next() finds all that it wants in the block.
+  bool has_record() const {
+    if (end_ - at_ < kHeaderBytes) return false;
+    const std::uint32_t captured = word(block_.data() + at_ + 8);
+    return captured > kMostBytes || end_ - at_ - kHeaderBytes >= captured;
+  }
+
   // False: the end.
   core::Result<bool> next(RawPacket& packet) {
     GH_TRY(const std::size_t header, available(kHeaderBytes));

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "core/os.h"
+#include "ids/capture/frame_batch.h"
 #include "ids/decode/testing/packet_builder.h"
 
 namespace gatehouse::ids {
@@ -124,12 +125,43 @@ Read read_all(const std::string& path) {
   return read;
 }
 
+// The same by batches, the first frames one by one; each batch lives until the next.
+Read read_batches(const std::string& path) {
+  Read read;
+  auto source = open_pcap_file(path);
+  if (!source) return read;
+  Collector sink;
+  FrameBatch batch;
+  auto state = (*source)->dispatch(sink, 1);
+  while (state && *state == SourceState::more) {
+    state = (*source)->read(batch);
+    batch.deliver(sink);
+  }
+  for (std::size_t i = 0; i < sink.numbers.size(); ++i) EXPECT_EQ(sink.numbers[i], i + 1);
+  read.frames = sink.frames;
+  read.damaged = !state;
+  const auto again = (*source)->read(batch);
+  EXPECT_TRUE(again && *again == SourceState::end && batch.empty());
+  return read;
+}
+
+void expect_equal(const Read& ours, const Read& theirs) {
+  EXPECT_EQ(ours.damaged, theirs.damaged);
+  ASSERT_EQ(ours.frames.size(), theirs.frames.size());
+  for (std::size_t i = 0; i < ours.frames.size(); ++i) {
+    EXPECT_EQ(ours.frames[i].data, theirs.frames[i].data) << i;
+    EXPECT_EQ(ours.frames[i].time_us, theirs.frames[i].time_us) << i;
+  }
+}
+
 TEST_F(PcapFile, PlainFilesAreReadAsLibpcapReadsThem) {
   std::vector<Frame> many;
   for (std::size_t i = 0; i < 400; ++i)
     many.push_back(
         {Bytes(40 + i * 37 % 3000, static_cast<std::uint8_t>(i)), static_cast<std::int64_t>(i) * 999});
   many.push_back({Bytes(200'000, 7), 1'000'000});
+  // More than a batch takes.
+  for (std::size_t i = 0; i < 30'000; ++i) many.push_back({Bytes(i % 3), 1});
   Bytes short_snaplen = testing::pcap_bytes(many);
   short_snaplen[16] = 100;  // of 262,144 or 65,535: the low byte; the rest is cleared
   short_snaplen[17] = short_snaplen[18] = short_snaplen[19] = 0;
@@ -141,7 +173,7 @@ TEST_F(PcapFile, PlainFilesAreReadAsLibpcapReadsThem) {
   Bytes odd_time_swapped = testing::pcap_bytes(many, PcapFormat::micro_swapped);
   odd_time_swapped[24] = odd_time_swapped[second + 4] = 0xff;
   Bytes cut = testing::pcap_bytes(many);
-  cut.resize(cut.size() - 70'000);
+  cut.resize(cut.size() - 600'000);
   const struct {
     const char* name;
     Bytes content;
@@ -157,25 +189,25 @@ TEST_F(PcapFile, PlainFilesAreReadAsLibpcapReadsThem) {
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
     const Read ours = read_all(file(row.content));
+    EXPECT_EQ(ours.damaged, row.damaged);
+    expect_equal(read_batches(file(row.content)), ours);
     const std::string pipe = directory_ + "/pipe";
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
     // The reader of damaged content leaves before the writer is done.
     ::signal(SIGPIPE, SIG_IGN);
-    std::thread writer([&] {
+    const auto write = [&] {
       std::FILE* out = std::fopen(pipe.c_str(), "wb");
       std::fwrite(row.content.data(), 1, row.content.size(), out);
       std::fclose(out);
-    });
+    };
+    std::thread writer(write);
     const Read theirs = read_all(pipe);
     writer.join();
+    expect_equal(ours, theirs);
+    std::thread again(write);
+    expect_equal(read_batches(pipe), ours);
+    again.join();
     std::filesystem::remove(pipe);
-    EXPECT_EQ(ours.damaged, row.damaged);
-    EXPECT_EQ(ours.damaged, theirs.damaged);
-    ASSERT_EQ(ours.frames.size(), theirs.frames.size());
-    for (std::size_t i = 0; i < ours.frames.size(); ++i) {
-      EXPECT_EQ(ours.frames[i].data, theirs.frames[i].data) << i;
-      EXPECT_EQ(ours.frames[i].time_us, theirs.frames[i].time_us) << i;
-    }
   }
 }
 
@@ -187,7 +219,11 @@ TEST_F(PcapFile, AFileThatIsCutWhileItIsReadIsDamaged) {
   Collector sink;
   ASSERT_TRUE((*source)->dispatch(sink, 10));
   std::filesystem::resize_file(path, 1'000'000);
-  auto state = (*source)->dispatch(sink, 0);
+  FrameBatch batch;
+  auto state = (*source)->read(batch);
+  EXPECT_TRUE(state);
+  batch.deliver(sink);
+  state = (*source)->dispatch(sink, 0);
   EXPECT_FALSE(state);
   EXPECT_GT(sink.frames.size(), 900U);
   EXPECT_LT(sink.frames.size(), 1'000U);

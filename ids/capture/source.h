@@ -34,6 +34,8 @@ struct CaptureCounters {
   std::uint64_t interface_drops = 0;
 };
 
+class FrameBatch;
+
 class Source {
  public:
   virtual ~Source() = default;
@@ -41,6 +43,9 @@ class Source {
   // source, so that timers can run. A truncated or corrupt file is an Error after the frames
   // before the damage were delivered.
   virtual core::Result<SourceState> dispatch(PacketSink& sink, unsigned most) = 0;
+  // The next frames with their bytes, instead of what `batch` held; as many as it likes. The result as of
+  // dispatch(), and whatever it is, `batch` holds the frames before the end or the damage.
+  virtual core::Result<SourceState> read(FrameBatch& batch);
   virtual CaptureCounters counters() = 0;
 };
 

@@ -3,10 +3,10 @@
 
 #include "core/json.h"
 #include "core/os.h"
+#include "ids/capture/frame_batch.h"
 #include "ids/capture/pcap_file.h"
 #include "ids/cli/load.h"
 #include "ids/cli/verbs.h"
-#include "ids/engine/packet_queue.h"
 #include "ids/engine/worker.h"
 
 namespace gatehouse::ids::cli {
@@ -27,12 +27,12 @@ class Recording : public PacketSink {
     wire += packet.wire_length;
   }
   void replay(PacketSink& sink) const {
-    for (const engine::PacketBatch& batch : batches_) batch.deliver(sink);
+    for (const FrameBatch& batch : batches_) batch.deliver(sink);
   }
   std::uint64_t packets = 0, captured = 0, wire = 0;
 
  private:
-  std::vector<engine::PacketBatch> batches_;
+  std::vector<FrameBatch> batches_;
 };
 
 class CountingSink : public engine::EventSink {

@@ -7,11 +7,9 @@
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
-#include <set>
 #include <sstream>
 
 #include "core/os.h"
-#include "ids/engine/packet_queue.h"
 
 namespace gatehouse::ids::engine {
 namespace {
@@ -183,61 +181,6 @@ TEST(FileSink, AppendsReopensAndReportsFailure) {
   EXPECT_EQ(*core::read_file(directory + "/deep/er/eve.json"), "two\nthree\n");
   EXPECT_FALSE(open_file_sink("/proc/no/such"));
   std::filesystem::remove_all(directory);
-}
-
-TEST(WorkerOf, BothDirectionsAndAllFragmentsGoTogether) {
-  std::vector<std::uint8_t> frame(60, 0);
-  frame[12] = 0x08;
-  frame[14] = 0x45;
-  const auto put = [&](std::uint8_t a, std::uint8_t b) {
-    for (std::size_t i = 0; i < 4; ++i) {
-      frame[26 + i] = static_cast<std::uint8_t>(a + i);
-      frame[30 + i] = static_cast<std::uint8_t>(b + i);
-    }
-  };
-  RawPacket packet;
-  packet.data = frame;
-  WorkerChoice choice(4);
-  std::set<std::size_t> used;
-  for (int i = 0; i < 200; ++i) {
-    put(static_cast<std::uint8_t>(i), 77);
-    const std::size_t there = choice.of(packet);
-    put(77, static_cast<std::uint8_t>(i));
-    EXPECT_EQ(choice.of(packet), there);
-    frame[20] = 0x20;  // more fragments, another offset
-    EXPECT_EQ(choice.of(packet), there);
-    frame[20] = 0;
-    used.insert(there);
-  }
-  EXPECT_EQ(used.size(), 4u);
-  packet.data = packet.data.first(20);
-  EXPECT_EQ(choice.of(packet), 0u);
-}
-
-TEST(WorkerOf, PairsGoToTheWorkerThatHasLeast) {
-  WorkerChoice choice(2), again(2);
-  std::array<std::uint64_t, 2> bytes{};
-  // Copies of the same few pairs in other networks, as when a small capture is made a large one.
-  for (std::uint8_t copy = 0; copy < 100; ++copy) {
-    for (std::uint8_t pair = 0; pair < 10; ++pair) {
-      std::vector<std::uint8_t> frame(60U + pair * 100U, 0);
-      frame[12] = 0x08;
-      frame[14] = 0x45;
-      frame[26] = 10;
-      frame[28] = copy;
-      frame[29] = pair;
-      frame[30] = 203;
-      frame[32] = static_cast<std::uint8_t>(copy ^ 0x71U);
-      frame[33] = static_cast<std::uint8_t>(pair + 7);
-      RawPacket packet;
-      packet.data = frame;
-      const std::size_t worker = choice.of(packet);
-      EXPECT_EQ(again.of(packet), worker);
-      bytes[worker] += frame.size();
-    }
-  }
-  const double share = static_cast<double>(bytes[0]) / static_cast<double>(bytes[0] + bytes[1]);
-  EXPECT_NEAR(share, 0.5, 0.02);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "ids/capture/pcap_file.h"
-#include "ids/engine/packet_queue.h"
 #include "ids/engine/run.h"
+#include "ids/engine/shared_capture.h"
 #include "ids/engine/shared_monitor.h"
 #include "ids/engine/worker.h"
 
@@ -14,43 +14,6 @@ namespace gatehouse::ids::engine {
 namespace {
 
 constexpr unsigned kBatch = 1024;  // frames between two looks at the clock
-
-// Spreads frames over the queues.
-class Spreader : public PacketSink {
- public:
-  explicit Spreader(std::vector<PacketQueue>& queues)
-      : queues_(queues), choice_(queues.size()), open_(queues.size()) {}
-
-  void on_packet(const RawPacket& packet) override {
-    const std::size_t i = choice_.of(packet);
-    if (open_[i] == nullptr) open_[i] = queues_[i].fresh();
-    open_[i]->add(packet);
-    now_us_ = std::max(now_us_, packet.time_us);
-    if (open_[i]->full()) queues_[i].push(std::move(open_[i]));
-    if (++frames_ % kStretch == 0) end_stretch();
-  }
-  void close() {
-    end_stretch();
-    for (PacketQueue& queue : queues_) queue.close();
-  }
-
- private:
-  // Frames after which all workers meet: what detectors see of the file is in the order of its packets.
-  static constexpr std::uint64_t kStretch = 4096;
-  void end_stretch() {
-    for (std::size_t i = 0; i < queues_.size(); ++i) {
-      if (open_[i] == nullptr) open_[i] = queues_[i].fresh();
-      open_[i]->stretch_end_us = std::max<std::int64_t>(now_us_, 1);
-      queues_[i].push(std::move(open_[i]));
-    }
-  }
-
-  std::vector<PacketQueue>& queues_;
-  WorkerChoice choice_;
-  std::vector<std::unique_ptr<PacketBatch>> open_;
-  std::uint64_t frames_ = 0;
-  std::int64_t now_us_ = 0;
-};
 
 core::Status read_all(Source& source, PacketSink& sink) {
   for (;;) {
@@ -62,33 +25,34 @@ core::Status read_all(Source& source, PacketSink& sink) {
 
 core::Status run_spread(Source& source, std::vector<std::unique_ptr<Worker>>& workers,
                         SharedMonitor& monitor) {
-  std::vector<PacketQueue> queues(workers.size());
+  SharedCapture capture(source, workers.size());
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < workers.size(); ++i) {
-    threads.emplace_back([&queue = queues[i], &worker = *workers[i], &monitor, i] {
-      while (auto batch = queue.pop()) {
-        batch->deliver(worker);
+    threads.emplace_back([&capture, &worker = *workers[i], &monitor, i] {
+      while (const SharedCapture::Batch* batch = capture.next(i)) {
+        batch->deliver(i, worker);
         if (batch->stretch_end_us != 0) monitor.close_stretch(i, batch->stretch_end_us);
-        queue.give_back(std::move(batch));
       }
+      monitor.close_stretch(i, std::max<std::int64_t>(capture.last_us(), 1));
       worker.finish();
     });
   }
-  Spreader spreader(queues);
-  core::Status status = read_all(source, spreader);
-  spreader.close();
   for (std::thread& thread : threads) thread.join();
   monitor.finish(0);
-  return status;
+  return capture.status();
 }
 
 void write_final_stats(const Settings& settings, const RuleSet& rules, OutputPort& port, std::int64_t now_us,
                        const RunSummary& summary) {
   if (!settings.eve.enabled("stats")) return;
   alert::EveWriter writer(settings.eve.options);
-  const StatsContext context{
-      summary.elapsed_us / 1'000'000, settings.flow.memcap_bytes, rules.loaded, rules.failed, rules.skipped, 0,
-      settings.eve.stats_null_values};
+  const StatsContext context{summary.elapsed_us / 1'000'000,
+                             settings.flow.memcap_bytes,
+                             rules.loaded,
+                             rules.failed,
+                             rules.skipped,
+                             0,
+                             settings.eve.stats_null_values};
   port.write(EventKind::stats, writer.stats(now_us, [&](core::JsonWriter& json) {
     write_stats(json, summary.stats, context);
   }));

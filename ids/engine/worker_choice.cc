@@ -1,4 +1,4 @@
-#include "ids/engine/packet_queue.h"
+#include "ids/engine/worker_choice.h"
 
 #include <algorithm>
 #include <cstring>
@@ -58,60 +58,6 @@ core::ByteView ip_part(const RawPacket& packet) {
   if (type != 0x0800 && type != 0x86dd) return {};
   return reader.rest();
 }
-
-}  // namespace
-
-void PacketBatch::add(const RawPacket& packet) {
-  frames_.push_back({bytes_.size(), packet.data.size(), packet});
-  bytes_.insert(bytes_.end(), packet.data.begin(), packet.data.end());
-}
-
-void PacketBatch::deliver(PacketSink& sink) const {
-  for (const Frame& frame : frames_) {
-    RawPacket packet = frame.packet;
-    packet.data = core::ByteView(bytes_).subspan(frame.offset, frame.size);
-    sink.on_packet(packet);
-  }
-}
-
-void PacketQueue::push(std::unique_ptr<PacketBatch> batch) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return waiting_.size() < kMost; });
-  waiting_.push_back(std::move(batch));
-  changed_.notify_all();
-}
-
-std::unique_ptr<PacketBatch> PacketQueue::pop() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !waiting_.empty() || closed_; });
-  if (waiting_.empty()) return nullptr;
-  std::unique_ptr<PacketBatch> batch = std::move(waiting_.front());
-  waiting_.erase(waiting_.begin());
-  changed_.notify_all();
-  return batch;
-}
-
-void PacketQueue::close() {
-  const std::lock_guard lock(mutex_);
-  closed_ = true;
-  changed_.notify_all();
-}
-
-std::unique_ptr<PacketBatch> PacketQueue::fresh() {
-  const std::lock_guard lock(mutex_);
-  if (spare_.empty()) return std::make_unique<PacketBatch>();
-  std::unique_ptr<PacketBatch> batch = std::move(spare_.back());
-  spare_.pop_back();
-  return batch;
-}
-
-void PacketQueue::give_back(std::unique_ptr<PacketBatch> batch) {
-  batch->clear();
-  const std::lock_guard lock(mutex_);
-  spare_.push_back(std::move(batch));
-}
-
-namespace {
 
 // Equal for both directions; none when there are no two addresses.
 std::optional<std::uint64_t> hash_of_pair(const RawPacket& packet) {
