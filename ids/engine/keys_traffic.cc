@@ -98,8 +98,8 @@ void syn_queued(const SettingValue& v) {
 void inline_mode(const SettingValue& v) {
   if (v.node.text != "auto" && v.node.text != "no" && v.node.text != "false") v.unsupported("inline streams");
 }
-void not_on(const SettingValue& v) {
-  if (v.flag().value_or(false)) v.unsupported("this");
+void stream_bypass(const SettingValue& v) {
+  v.settings.stream_bypass = v.flag().value_or(false);
 }
 void urgent_policy(const SettingValue& v) {
   if (v.node.text != "oob" && v.node.text != "inline" && v.node.text != "drop" && v.node.text != "gap")
@@ -228,7 +228,7 @@ constexpr KeyRow kRows[] = {
     {"stream.midstream", midstream},
     {"stream.async-oneside", async_oneside},
     {"stream.inline", inline_mode},
-    {"stream.bypass", not_on},
+    {"stream.bypass", stream_bypass},
     {"stream.memcap", session_memcap},
     {"stream.max-synack-queued", synack_queued},
     {"stream.max-syn-queued", syn_queued},

@@ -103,6 +103,8 @@ struct Settings {
   DefragOptions defrag;  // its policies and those of tcp are the same map
   FlowTableOptions flow;
   TcpOptions tcp;
+  // stream.bypass: what is over the depth in both directions, or encrypted and to be bypassed, is only counted
+  bool stream_bypass = false;
   bool tcp_checksums = true;  // stream.checksum-validation: TCP with a bad sum is no part of a stream
   TunnelPorts tunnel_ports;
   EveSettings eve;

@@ -133,6 +133,15 @@ void Worker::on_packet(Packet& packet) {
     log_.application(packet, *flow, false);
     AppLayer::drop_finished(*flow);
   }
+  if (settings_.stream_bypass && flow != nullptr && flow->tcp != nullptr && is_unwanted(*flow))
+    flow->bypassed = true;
+}
+
+// Nothing of it would be looked at any more.
+bool Worker::is_unwanted(const Flow& flow) {
+  if (flow.tcp->too_deep(Direction::to_server) && flow.tcp->too_deep(Direction::to_client)) return true;
+  const AppFlow* app = app_flow(flow);
+  return app != nullptr && app->session != nullptr && app->session->leave_alone;
 }
 
 // Returns the state the session was in.

@@ -77,6 +77,7 @@ class Worker : public PacketSink, private PacketHandler, private StreamSink, pri
 
   anomaly::ObservationSink* contact_sink();
   void use_rules();  // what else depends on the rules in force
+  static bool is_unwanted(const Flow& flow);
   TcpState tcp_packet(Flow& flow, Packet& packet);
   void udp_packet(Flow& flow, const Packet& packet);
   void inspect(Packet& packet, Flow* flow);

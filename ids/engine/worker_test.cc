@@ -141,6 +141,24 @@ TEST(Worker, BadChecksumsAreNoPartOfAStreamUnlessSwitchedOff) {
   EXPECT_EQ(replay(frames, {}, "capture.checksum: none").of_type("http").size(), 1u);
 }
 
+TEST(Worker, FlowsOverTheDepthOrEncryptedAreOnlyCountedWhenAskedFor) {
+  TcpConversation deep;
+  deep.handshake();
+  for (int i = 0; i < 4; ++i) deep.client_sends("0123456789").server_sends("0123456789");
+  deep.client_sends("needle");
+  const std::string rule = "alert tcp any any -> any any (content:\"needle\"; sid:1;)\n";
+  const std::string depth = "stream.reassembly.depth: 15\n";
+  const auto flow_state = [](const auto& result) { return result.of_type("flow").at(0)["flow"]["state"]; };
+  const auto off = replay(deep.frames(), rule, depth);
+  EXPECT_EQ(flow_state(off), "established");
+  EXPECT_EQ(off.of_type("alert").size(), 1u);  // in its packet
+  const auto on = replay(deep.frames(), rule, depth + "stream.bypass: yes\n");
+  EXPECT_EQ(flow_state(on), "bypassed");
+  EXPECT_EQ(on.of_type("alert").size(), 0u);
+  EXPECT_EQ(on.of_type("flow")[0]["flow"]["pkts_toserver"], off.of_type("flow")[0]["flow"]["pkts_toserver"]);
+  EXPECT_EQ(flow_state(replay(web(), rule, "stream.bypass: yes\n")), "closed");
+}
+
 TEST(Worker, AScanIsWrittenAsAnAlertWithItsDetection) {
   std::vector<Frame> frames;
   for (std::uint16_t port = 1; port <= 40; ++port) {

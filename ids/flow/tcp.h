@@ -91,6 +91,8 @@ class TcpSession : public core::Recycled<TcpSession> {
   bool stopped(Direction direction) const { return stopped_[index(direction)]; }
   // No more bytes will be delivered in this direction.
   bool ended(Direction direction) const { return ended_[index(direction)]; }
+  // It has sent more than depth_bytes.
+  bool too_deep(Direction direction) const { return depth_reported_[index(direction)]; }
   // Overrides TcpOptions::depth_bytes for this session; 0: no limit.
   void set_depth(std::uint64_t bytes) { depth_ = bytes; }
   void swap_direction();

@@ -41,7 +41,7 @@ struct DnsConfig {
 // What becomes of a flow once it is encrypted.
 enum class EncryptedData : std::uint8_t {
   track_only,  // rules no longer look into its payload
-  bypass,      // nor is it parsed or reassembled
+  bypass,      // with stream.bypass its packets are only counted
   full,        // all goes on
 };
 

@@ -96,6 +96,8 @@ class Session {
   std::uint64_t transaction_count() const { return next_id_; }
   // Set when the rest of the flow needs no parsing (TLS after the handshake).
   bool bypass = false;
+  // Set, with `bypass`, when the configuration wants the flow left alone from here on.
+  bool leave_alone = false;
   // Set when the payload is encrypted from here on: rules no longer look into it.
   bool opaque = false;
   // A STARTTLS or CONNECT: the bytes from here on are another protocol, to be detected anew.

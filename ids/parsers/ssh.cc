@@ -195,6 +195,7 @@ class SshSession final : public Session {
     if (sides_[0].stage != Stage::encrypted || sides_[1].stage != Stage::encrypted) return;
     bypass = true;
     opaque = config_.encrypted != EncryptedData::full;
+    leave_alone = config_.encrypted == EncryptedData::bypass;
   }
 
   // RFC 4253 7.1. Both fingerprints take what the sender offers for its own direction.

@@ -262,6 +262,7 @@ class TlsSession final : public Session {
     if (!application_data_) return;
     bypass = true;
     opaque = config_.encrypted != EncryptedData::full;
+    leave_alone = config_.encrypted == EncryptedData::bypass;
   }
 
   void handshake(Direction d, Side& s, TlsTransaction& tx, ByteView content) {
