@@ -65,12 +65,8 @@ void ContactTracker::tell(const Attempt& attempt, std::int64_t now_us, Result re
   sink_.on_outcome(outcome);
 }
 
-void ContactTracker::begin(const Sighting& o) {
-  const bool odd = o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0;
-  Attempt single;
-  RecentRing<Attempt>& ring = waiting(o).ring;
-  if (!odd && ring.crowded()) forget_old(ring, o.time_us);
-  Attempt& attempt = odd ? single : ring.add(o.contact_key);
+// The attempt an observation tells of.
+void ContactTracker::fill(Attempt& attempt, const Sighting& o) {
   attempt.key = o.contact_key;
   attempt.time_us = o.time_us;
   attempt.client = o.client;
@@ -78,8 +74,20 @@ void ContactTracker::begin(const Sighting& o) {
   attempt.server_port = o.server_port;
   attempt.flags = o.tcp_flags;
   attempt.protocol = o.protocol;
-  attempt.stage = Stage::open;
-  if (odd) tell(attempt, o.time_us, Result::odd);  // whatever comes back, no client speaks like this
+  attempt.stage = o.known == Known::answered ? Stage::answered : Stage::open;
+}
+
+void ContactTracker::begin(const Sighting& o) {
+  if (o.known == Known::settled) return;
+  if (o.contact == Contact::tcp_stray && (o.tcp_flags & kAck) == 0) {
+    // Whatever comes back, no client speaks like this.
+    Attempt odd;
+    fill(odd, o);
+    return tell(odd, o.time_us, Result::odd);
+  }
+  RecentRing<Attempt>& ring = waiting(o).ring;
+  if (ring.crowded()) forget_old(ring, o.time_us);
+  fill(ring.add(o.contact_key), o);
 }
 
 void ContactTracker::observe(const Sighting& o) {
@@ -166,7 +174,19 @@ void ContactTracker::retried(const Sighting& o) {
   tell(*a, o.time_us, Result::retried, counted, Result::silent);
 }
 
+// An attempt that did not have to wait.
+void ContactTracker::succeeded(const Sighting& o) {
+  Attempt attempt;
+  fill(attempt, o);
+  if (o.contact == Contact::tcp_completed) {
+    attempt.flags = kSyn;
+    symmetry_.answered();
+  }
+  tell(attempt, o.time_us, Result::completed);
+}
+
 void ContactTracker::answered(const Sighting& o, Result result) {
+  if (o.known >= Known::whole) return succeeded(o);
   Attempt* a = find(o);
   if (a == nullptr || a->stage == Stage::done) return;
   if (o.contact == Contact::tcp_completed && (a->flags & kSyn) != 0) {

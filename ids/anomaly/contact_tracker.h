@@ -102,7 +102,9 @@ class ContactTracker {
   std::int64_t due_us();
   const Symmetry& symmetry() const { return symmetry_; }
   // For an observe() that comes soon.
-  void prefetch(const Sighting& o) const { waiting(o).ring.prefetch(o.contact_key); }
+  void prefetch(const Sighting& o) const {
+    if (o.known <= Known::answered) waiting(o).ring.prefetch(o.contact_key);
+  }
   // Sets the hashes of the contact; those of the addresses are set.
   void set_keys(Sighting& o) const {
     // The type and code that stand for ports of ICMP say nothing about the attempt.
@@ -132,10 +134,12 @@ class ContactTracker {
   Attempt* find(const Sighting& o);
   const Attempt* find(const Sighting& o) const { return const_cast<ContactTracker*>(this)->find(o); }
   static void forget_old(RecentRing<Attempt>& ring, std::int64_t now_us);
+  static void fill(Attempt& attempt, const Sighting& o);
   void begin(const Sighting& o);
   void settle(const Sighting& o, Result result);
   void retried(const Sighting& o);
   void answered(const Sighting& o, Result result);
+  void succeeded(const Sighting& o);
   // Silence says something of these only: the middle of a connection looks like an ACK probe.
   static bool may_be_silent(const Attempt& a) {
     constexpr std::uint8_t kSyn = 0x02;

@@ -27,7 +27,7 @@ enum class Contact : std::uint8_t {
   tcp_busy,     // the client's eighth packet, when it sent kBusyBytes by then
   tcp_starved,  // the client's window lets no full segment through
   tcp_closed,   // the first FIN or RST of an established connection; value: bytes to the client, detail: from
-                // it
+                // it. Of a brief one only if its end says_more()
   udp_attempt,  // first datagram
   udp_answered,  // first datagram back
   more,          // further packets of a contact that was not answered; count says how many
@@ -85,6 +85,24 @@ enum class FirstWords : std::uint8_t {
 // What was spoken on a connection, as far as detectors care.
 enum class Service : std::uint8_t { unknown, ssh, http, tls, smtp, dns, other };
 
+// What the teller knows of a contact beyond the packet, because observations wait until there is a batch of
+// them: of most connections beginning and answer are told together, and nobody has to wait for anything.
+enum class Known : std::uint8_t {
+  nothing,
+  answered,  // tcp_attempt: the SYN/ACK has come; it is not told
+  settled,   // tcp_attempt, udp_attempt: what came of it is told as whole
+  whole,     // tcp_completed, udp_answered: of an attempt that was told as settled
+  brief,     // tcp_completed: whole, and within kBriefUs the connection was over
+};
+inline constexpr std::int64_t kBriefUs = 400'000;
+
+// How a connection ended says something besides that it did: of sessions behind a door (SSH), of mail, and of
+// clients without a word (SYN and FIN count as a byte each).
+inline constexpr std::uint64_t kMuteBytes = 2;
+inline bool says_more(Service service, std::uint64_t from_client) {
+  return service == Service::ssh || service == Service::smtp || from_client <= kMuteBytes;
+}
+
 // One contact. client is who began it. Plain data: may be copied to another thread. Thousands wait at a time:
 // the members stand so that none takes more room than it needs.
 struct Observation {
@@ -96,7 +114,8 @@ struct Observation {
   Contact contact = Contact::tcp_attempt;
   std::uint8_t tcp_flags = 0;
   std::uint8_t protocol = 6;
-  Service service : 7 = Service::unknown;
+  Service service : 4 = Service::unknown;
+  Known known : 3 = Known::nothing;
   bool cut : 1 = false;     // the capture has only the headers
   std::uint16_t count = 1;  // packets it stands for
   std::uint32_t bytes = 0;  // of payload, of one of them
@@ -126,6 +145,10 @@ class ObservationSink {
     open() = observation;
     keep();
   }
+  // One that waits since the last batch; null: there is none with this number.
+  Observation* waiting(std::size_t number) { return number < count_ ? &batch_[number] : nullptr; }
+  // How many wait: the number of the one that open() gives.
+  std::size_t count() const { return count_; }
   // Those that wait go on now.
   void pass_on() {
     if (count_ == 0) return;

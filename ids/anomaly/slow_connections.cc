@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kMs = 1'000;
 // The rest of a header comes within a round trip: 0.4 s from the far side of the world.
 constexpr std::int64_t kHeaderUs = 400 * kMs;
-static_assert(kHeaderUs >= kNoticeUs);
+static_assert(kHeaderUs >= kNoticeUs && kHeaderUs >= kBriefUs);
 // Browsers open connections ahead of need, uploads take their time.
 constexpr std::int64_t kIdleUs = 3'000 * kMs;
 // A browser opens six connections to a server; several of them behind one address still stay below.
@@ -72,7 +72,7 @@ class SlowConnections : public AnomalyDetector {
   }
 
   void on_contact(const Sighting& o) override {
-    if (o.contact == Contact::tcp_completed) return open(o);
+    if (o.contact == Contact::tcp_completed) return o.known == Known::brief ? void() : open(o);
     Connection* c = ring_.find(o.contact_key);
     if (c == nullptr) return;
     if (o.service == Service::http) c->web = true;
@@ -108,7 +108,9 @@ class SlowConnections : public AnomalyDetector {
   }
 
   bool looks_ahead() const override { return true; }
-  void prefetch(const Sighting& o) const override { ring_.prefetch(o.contact_key); }
+  void prefetch(const Sighting& o) const override {
+    if (o.known != Known::brief) ring_.prefetch(o.contact_key);
+  }
 
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);

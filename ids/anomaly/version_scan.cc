@@ -63,8 +63,6 @@ class VersionScan : public AnomalyDetector {
   }
 
  private:
-  static constexpr std::uint64_t kMuteBytes = 2;  // SYN and FIN count as a byte each
-
   std::uint64_t hash_of(const Sighting& o) const { return c_.hash.join(o.pair_key, o.server_port); }
   void said(const Sighting& o, std::uint32_t kind) {
     const std::uint64_t hash = hash_of(o);

@@ -1,6 +1,7 @@
 #include "ids/engine/contacts.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "ids/anomaly/victims.h"
 #include "ids/parsers/dns_transaction.h"
@@ -10,34 +11,12 @@ namespace gatehouse::ids::engine {
 namespace {
 
 using anomaly::Contact;
-using anomaly::FirstWords;
+using anomaly::Known;
 using anomaly::Observation;
 using anomaly::Service;
 
 constexpr std::uint8_t kIcmpEchoRequest = 8, kIcmpUnreachable = 3;
 constexpr std::uint8_t kIcmp6EchoRequest = 128, kIcmp6Unreachable = 1;
-
-FirstWords first_words(ByteView said, bool after_banner) {
-  if (after_banner) return FirstWords::after_banner;
-  if (said.size() >= 2 && said[0] == 0x16 && said[1] == 3) return FirstWords::tls;
-  if (said[0] == '\r' || said[0] == '\n') return FirstWords::blank;
-  const ByteView head = said.first(std::min<std::size_t>(said.size(), 4));
-  unsigned zeros = 0;
-  bool printable = true;
-  for (std::size_t i = 0; i < head.size(); ++i) {
-    if (head[i] == 0) zeros |= 1U << i;
-    printable = printable && head[i] >= ' ' && head[i] < 0x7f;
-  }
-  if (zeros != 0) return static_cast<FirstWords>(static_cast<unsigned>(FirstWords::zeros) + zeros - 1);
-  if (!printable) return FirstWords::opaque;
-  const std::string_view line(reinterpret_cast<const char*>(said.data()),
-                              std::min<std::size_t>(said.size(), 64));
-  for (const std::string_view method :
-       {"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS /", "PATCH ", "CONNECT ", "PRI * "}) {
-    if (line.starts_with(method)) return FirstWords::http;
-  }
-  return (head[0] & 1U) != 0 ? FirstWords::word : FirstWords::other_word;
-}
 
 }  // namespace
 
@@ -73,6 +52,7 @@ Observation& ContactTap::open(const Flow& flow, const Packet& packet, Contact co
 void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, std::uint64_t value,
                       std::uint64_t detail, std::uint16_t count) {
   Observation& o = open(flow, packet, contact);
+  o.known = Known::nothing;
   o.count = count;
   o.value = value;
   o.detail = detail;
@@ -125,81 +105,16 @@ void ContactTap::news(const Flow& flow, const Packet& packet, TcpState state) {
     deeds(flow, packet, *app);
 }
 
-void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState before) {
-  const std::uint8_t flags = packet.tcp.flags;
-  const bool from_client = packet.direction == Direction::to_server;
-  const std::uint64_t packets = flow.counters[0].packets + flow.counters[1].packets;
-  const TcpState after = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
-
-  if (packets == 1) {
-    if ((flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == kTcpSyn)
-      return tell(flow, packet, Contact::tcp_attempt);
-    // An unsolicited SYN/ACK or RST answers somebody who used this address: no contact of its sender's.
-    const bool answer = (flags & kTcpRst) != 0 || (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
-    return tell(flow, packet, answer ? Contact::tcp_backscatter : Contact::tcp_stray);
-  }
-  if (before == after && (flags & (kTcpSyn | kTcpRst)) == 0) {
-    // A connection that was there before we looked: its first answer takes the suspicion away.
-    if (after == TcpState::none && !from_client && flow.counters[1].packets == 1)
-      return tell(flow, packet, Contact::tcp_answered);
-    // We see one direction only: the client goes on, so it was answered.
-    if (after == TcpState::syn_sent && from_client && (flags & kTcpAck) != 0 &&
-        flow.counters[1].packets == 0 && flow.counters[0].packets <= 3)
-      tell(flow, packet, Contact::tcp_completed);
-    return;
-  }
-  if (before == TcpState::syn_sent || before == TcpState::none) {
-    if ((flags & kTcpRst) != 0) {
-      if (!from_client) tell(flow, packet, Contact::tcp_refused);
-      return;
-    }
-    if (from_client && (flags & (kTcpSyn | kTcpAck)) == kTcpSyn)
-      return tell(flow, packet, Contact::tcp_retry);
-    if (!from_client && (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck))
-      tell(flow, packet, Contact::tcp_answered);
-    return;
-  }
-  // The reset before it was forged, or the server changed its mind.
-  if (before == TcpState::closed) {
-    if (!from_client && flow.counters[1].packets == 2 && (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck))
-      tell(flow, packet, Contact::tcp_answered);
-    return;
-  }
-  if (before == TcpState::syn_recv) {
-    if ((flags & kTcpRst) != 0 && from_client) return tell(flow, packet, Contact::tcp_abandoned);
-    if (after == TcpState::established) tell(flow, packet, Contact::tcp_completed);
-  }
-}
-
-void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState before, bool told_head) {
-  if (before == TcpState::established && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0)
-    return tell(flow, packet, Contact::tcp_closed, flow.tcp->bytes_sent(Direction::to_client),
-                flow.tcp->bytes_sent(Direction::to_server));
-  // By now it is known what is spoken; of other protocols nobody asks.
-  const AppFlow* const app = fed_ && proto_ == kAppUnknown ? app_flow(flow) : nullptr;
-  if (app != nullptr && app->proto == http_ && !told_head) tell(flow, packet, Contact::tcp_data);
-  if (packet.direction != Direction::to_server) return;
-  if (!told_head && is_first_data(flow, packet))
-    tell(flow, packet, Contact::tcp_data,
-         static_cast<std::uint64_t>(
-             first_words(packet.payload, flow.tcp->bytes_sent(Direction::to_client) > 1)));
-  if (flow.counters[0].packets == kBusyPackets &&
-      flow.tcp->bytes_sent(Direction::to_server) >= anomaly::kBusyBytes)
-    tell(flow, packet, Contact::tcp_busy);
-  // Of other protocols nobody knows what they wait for.
-  if (is_starved(flow, packet) && service(flow) == Service::http) tell(flow, packet, Contact::tcp_starved);
-}
-
 void ContactTap::talk(const Flow& flow, const Packet& packet) {
   if (packet.is_icmp() && packet.icmp.embedded_version != 0) return icmp_error(packet);
   const bool from_client = packet.direction == Direction::to_server;
   const DirectionCounters& sent = flow.counters[index(packet.direction)];
   if (packet.is_udp()) {
     if (!from_client) {
-      if (sent.packets == 1) tell(flow, packet, Contact::udp_answered);
+      if (sent.packets == 1) udp_answered(flow, packet);
       if (const std::uint16_t count = speaks(sent.packets)) amplified(flow, packet, count);
     } else if (sent.packets == 1) {
-      tell(flow, packet, Contact::udp_attempt);
+      tell_first(flow, packet, Contact::udp_attempt);
     } else if (flow.counters[1].packets == 0 && anomaly::reflecting_service(flow.key.client_port) >= 0) {
       if (const std::uint16_t count = speaks(sent.packets)) tell(flow, packet, Contact::more, 0, 0, count);
     }
@@ -216,11 +131,18 @@ void ContactTap::talk(const Flow& flow, const Packet& packet) {
     tell(flow, packet, Contact::ping, sent.packets, 0, count);
 }
 
+void ContactTap::udp_answered(const Flow& flow, const Packet& packet) {
+  Observation* const attempt = waiting(flow, Contact::udp_attempt);
+  const bool soon = attempt != nullptr && packet.time_us - attempt->time_us < anomaly::kBriefUs;
+  tell_success(flow, packet, Contact::udp_answered, soon ? attempt : nullptr);
+}
+
 // On the average of the flow: who asks in another's name may do so from one port or from many.
 void ContactTap::amplified(const Flow& flow, const Packet& packet, std::uint16_t count) {
   if (anomaly::reflecting_service(flow.key.server_port) < 0) return;
   const std::uint64_t answers = flow.counters[1].packets;
   Observation& o = open(flow, packet, Contact::udp_amplified);
+  o.known = Known::nothing;
   o.count = count;
   o.bytes = static_cast<std::uint32_t>(flow.counters[1].bytes * count / answers);
   o.value = flow.counters[0].bytes * count / answers;

@@ -73,6 +73,16 @@ class ContactTap {
   void mark(const Flow& flow);
   // All but what it says; keep() follows.
   anomaly::Observation& open(const Flow& flow, const Packet& packet, anomaly::Contact contact);
+  // The one this flow told last of those that may be settled later, if it waits still and is a `contact`.
+  anomaly::Observation* waiting(const Flow& flow, anomaly::Contact contact);
+  // May be settled later.
+  void tell_first(const Flow& flow, const Packet& packet, anomaly::Contact contact);
+  // The attempt has succeeded: both are told together, if it waits still.
+  void tell_success(const Flow& flow, const Packet& packet, anomaly::Contact contact,
+                    anomaly::Observation* attempt);
+  void tell_closed(const Flow& flow, const Packet& packet);
+  std::uint16_t& place(const Flow& flow) { return places_[flow.id % places_.size()]; }
+  void udp_answered(const Flow& flow, const Packet& packet);
   void amplified(const Flow& flow, const Packet& packet, std::uint16_t count);
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint16_t count = 1);
@@ -124,8 +134,10 @@ class ContactTap {
   bool fed_ = false;              // the parser got something of it
   std::array<Mark, 4> marks_{};
   std::size_t mark_count_ = 0;
-  std::uint64_t next_id_ = 0;                    // of transactions, before the packet
-  Session::Deeds deeds_;                         // as well
+  std::uint64_t next_id_ = 0;  // of transactions, before the packet
+  Session::Deeds deeds_;       // as well
+  // Of flows, by their ids: where in the batch waiting() lies. Whoever looks compares.
+  std::array<std::uint16_t, 4096> places_{};
   std::array<std::uint64_t, 64> known_alone_{};  // contacts of protocols without flows that were told
 };
 
