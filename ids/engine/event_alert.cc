@@ -13,7 +13,7 @@ namespace gatehouse::ids::engine {
 namespace {
 
 // The address a proxy names in a field such as "X-Forwarded-For: client, proxy"; nothing when there is none.
-std::optional<core::IpAddress> forwarded_for(const Transaction* tx, const EveSettings::Forwarded& wanted) {
+std::optional<core::IpAddress> forwarded_for(const Transaction* tx, const ForwardedSettings& wanted) {
   const auto* http = dynamic_cast<const HttpTransaction*>(tx);
   const HttpField* field = http == nullptr ? nullptr : http->request().field(wanted.header);
   if (field == nullptr) return std::nullopt;
@@ -90,7 +90,7 @@ void EventLog::alert(const Packet& packet, const Flow* flow, const Match& match,
 
   alert::AlertFields fields;
   std::string forwarded_text;
-  const EveSettings::Forwarded& forwarded =
+  const ForwardedSettings& forwarded =
       settings_.eve.alert_forwarded ? *settings_.eve.alert_forwarded : settings_.eve.forwarded;
   if (const auto address = forwarded.enabled ? forwarded_for(tx, forwarded) : std::nullopt) {
     if (forwarded.overwrite) {

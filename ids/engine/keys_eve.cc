@@ -84,10 +84,10 @@ void http_headers(const SettingValue& v) {
   v.settings.eve.log.http_response_headers = *text == "response" || *text == "both";
 }
 // What holds for every kind of event, and what alerts do in their own way.
-EveSettings::Forwarded& for_all(const SettingValue& v) {
+ForwardedSettings& for_all(const SettingValue& v) {
   return v.settings.eve.forwarded;
 }
-EveSettings::Forwarded& for_alerts(const SettingValue& v) {
+ForwardedSettings& for_alerts(const SettingValue& v) {
   auto& own = v.settings.eve.alert_forwarded;
   return own ? *own : own.emplace();
 }

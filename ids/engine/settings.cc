@@ -392,8 +392,9 @@ void note_what_is_missing(Settings& settings) {
                                          "flow",  "netflow", "stats", "stream"};
     if (!on || std::find(std::begin(kOwn), std::end(kOwn), type) != std::end(kOwn)) continue;
     const auto parsers = parser_table();
-    const bool written = std::any_of(parsers.begin(), parsers.end(),
-                                     [&](const ParserDescriptor* p) { return p->event_type == type; });
+    const bool written =
+        std::any_of(parsers.begin(), parsers.end(),
+                    [&type = type](const ParserDescriptor* p) { return p->event_type == type; });
     if (!written) types += (types.empty() ? "" : ", ") + type;
   }
   if (!types.empty()) add_note(settings, "event types not written by this build: " + types);

@@ -36,6 +36,14 @@ struct StreamEventSettings {
   bool all = false, event_set = false, state_update = false, spurious_retransmission = false;
 };
 
+// The address of the client behind a proxy, as a header field of the request tells it.
+struct ForwardedSettings {
+  bool enabled = false;
+  bool overwrite = false;  // it takes the place of the address in the packet
+  bool forward = false;    // a forward proxy names the client first, a reverse one last
+  std::string header = "X-Forwarded-For";
+};
+
 struct EveSettings {
   alert::EveOptions options;
   LogOptions log;
@@ -45,16 +53,9 @@ struct EveSettings {
   bool alert_metadata = true;  // metadata of the rule in the alert object
   bool alert_flow_metadata = true;
   bool alert_verdict = false;
-  // The address of the client behind a proxy, as a header field of the request tells it.
-  struct Forwarded {
-    bool enabled = false;
-    bool overwrite = false;  // it takes the place of the address in the packet
-    bool forward = false;    // a forward proxy names the client first, a reverse one last
-    std::string header = "X-Forwarded-For";
-  };
-  Forwarded forwarded;
-  std::optional<Forwarded> alert_forwarded;  // of alerts, where it differs
-  bool guess_transaction = false;            // alerts on stream data name the transaction being inspected
+  ForwardedSettings forwarded;
+  std::optional<ForwardedSettings> alert_forwarded;  // of alerts, where it differs
+  bool guess_transaction = false;  // alerts on stream data name the transaction being inspected
   StreamEventSettings stream;
   bool dns_requests = true, dns_responses = true;
   std::vector<std::string> dns_types;  // in capitals; empty: all

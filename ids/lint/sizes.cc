@@ -103,7 +103,7 @@ void compare_data_at(const LintedRule& linted, const lang::RuleOption& option, s
 
 Bounds bounds_of(std::string_view text) {
   text = trimmed(text);
-  Bounds all, out;
+  const Bounds all;
   std::uint64_t first = 0;
   std::uint64_t second = 0;
   const auto one = [&](std::size_t skip) { return plain_number(text.substr(skip), first); };
