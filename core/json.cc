@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/utf8.h"
+
 namespace gatehouse::core {
 namespace {
 
@@ -11,26 +13,6 @@ constexpr char kHex[] = "0123456789abcdef";
 void append_escape(std::string& out, unsigned char byte) {
   const char text[6] = {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
   out.append(text, sizeof text);
-}
-
-// Length of the valid UTF-8 sequence at `p` (RFC 3629: no overlong forms, no surrogates), 0 if none.
-std::size_t utf8_length(const unsigned char* p, std::size_t left) {
-  const auto continues = [&](std::size_t i) { return i < left && (p[i] & 0xc0) == 0x80; };
-  if (p[0] < 0x80) return 1;
-  if (p[0] >= 0xc2 && p[0] <= 0xdf) return continues(1) ? 2 : 0;
-  if (p[0] >= 0xe0 && p[0] <= 0xef) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;
-    if (p[0] == 0xed && p[1] > 0x9f) return 0;
-    return 3;
-  }
-  if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (p[0] == 0xf0 && p[1] < 0x90) return 0;
-    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;
-    return 4;
-  }
-  return 0;
 }
 
 // Eight bytes at once: none is a control character, a quote, a backslash, 0x7f or above. The sums are

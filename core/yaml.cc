@@ -10,6 +10,8 @@
 #include <cmath>
 #include <sstream>
 
+#include "core/utf8.h"
+
 namespace gatehouse::core {
 namespace {
 
@@ -133,6 +135,24 @@ class TreeBuilder : public YAML::EventHandler {
   bool seen_document_ = false;
 };
 
+// yaml-cpp takes bytes that are no character, guesses at other encodings, and ends at a byte of 4 as if the
+// text ended there: none of that gets to it.
+bool check_characters(const SourceText& source, Diagnostics& diagnostics) {
+  const std::string& text = source.text();
+  const std::size_t encoded = first_invalid_utf8(text);
+  const auto control = std::find_if(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
+  });
+  const auto controlled = static_cast<std::size_t>(control - text.begin());
+  if (std::min(encoded, controlled) == text.size()) return true;
+  diagnostics
+      .error("yaml-characters", source.position(std::min(encoded, controlled)),
+             encoded < controlled ? "a byte that is not UTF-8" : "a control character")
+      .hint = "save the text as UTF-8; in double quotes a character may be written as \\u00e9";
+  diagnostics.attach(source);
+  return false;
+}
+
 // Digits, then an optional unit; false when the text is not of that form.
 bool split_quantity(std::string_view text, double& value, std::string& unit) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -162,6 +182,7 @@ const YamlNode* YamlNode::find(std::string_view key) const {
 }
 
 std::optional<YamlNode> parse_yaml(const SourceText& source, Diagnostics& diagnostics) {
+  if (!check_characters(source, diagnostics)) return std::nullopt;
   TreeBuilder builder(source, diagnostics);
   const std::size_t errors_before = diagnostics.error_count();
   std::istringstream stream(source.text());

@@ -1,9 +1,9 @@
 // YAML (and so JSON) with positions: configuration and policy texts become a tree whose every
 // node knows its file:line:col, and are read through a MapReader that refuses unknown keys.
 //
-// A strict subset of YAML 1.2: one document; no aliases, anchors or tags; string keys; no
-// duplicate keys; nesting up to 64. Plain scalars stay text: the reader that asks decides the
-// type, so `no` is never silently false nor `22:22` a number.
+// A strict subset of YAML 1.2: one document, in UTF-8 and without control characters; no aliases, anchors or
+// tags; string keys; no duplicate keys; nesting up to 64. Plain scalars stay text: the reader that asks
+// decides the type, so `no` is never silently false nor `22:22` a number.
 #pragma once
 
 #include <cstdint>

@@ -56,6 +56,24 @@ TEST(Yaml, RefusesWhatItDoesNotSupport) {
   }
 }
 
+TEST(Yaml, RefusesWhatIsNoText) {
+  // At the byte of 4 yaml-cpp would end and never see the rest.
+  for (const char* bytes : {"\xf9", "\xed\xa0\x80", "\xc3", "\x01", "\x1b[2J", "\x04\nc: [", "\xff\xfe"}) {
+    const Parsed p = parse("a: 1\nb: \xc3\xa9" + std::string(bytes));
+    ASSERT_FALSE(p.root) << bytes;
+    ASSERT_EQ(p.diagnostics.error_count(), 1U);
+    EXPECT_EQ(p.diagnostics.all()[0].code, "yaml-characters");
+    EXPECT_EQ(p.diagnostics.all()[0].where.line, 2U);
+    EXPECT_EQ(p.diagnostics.all()[0].where.column, 6U);
+  }
+  const std::string nul("a: \0", 4);
+  EXPECT_FALSE(parse(nul).root);
+  // What a JSON text may hold in quotes, it may hold here.
+  const Parsed p = parse("\xef\xbb\xbf{\"a\": \"\xc2\x85\x7f\xef\xbf\xbf\"}\r\n");
+  ASSERT_TRUE(p.root) << p.diagnostics.render_all();
+  EXPECT_EQ(p.root->find("a")->text, "\xc2\x85\x7f\xef\xbf\xbf");
+}
+
 TEST(Yaml, RefusesDeepNesting) {
   const Parsed p = parse(std::string(200, '[') + std::string(200, ']'));
   EXPECT_FALSE(p.root);

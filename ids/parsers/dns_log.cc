@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "core/utf8.h"
+
 namespace gatehouse::ids {
 namespace {
 
@@ -46,31 +48,8 @@ namespace dns {
 namespace {
 
 // Names and texts are bytes: as they are when valid UTF-8, otherwise "\xNN" for what is no ASCII.
-bool valid_utf8(std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const std::size_t more = c < 0x80                     ? 0
-                             : c >> 5U == 6 && c >= 0xc2  ? 1
-                             : c >> 4U == 14              ? 2
-                             : c >> 3U == 30 && c <= 0xf4 ? 3
-                                                          : 4;
-    if (more == 4 || text.size() - i <= more) return false;
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0U) != 0x80) return false;
-    }
-    const auto second = more > 0 ? static_cast<unsigned char>(text[i + 1]) : 0U;
-    if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) || (c == 0xf0 && second < 0x90) ||
-        (c == 0xf4 && second > 0x8f)) {
-      return false;
-    }
-    i += more + 1;
-  }
-  return true;
-}
-
 std::string printable(std::string_view text) {
-  if (valid_utf8(text)) return std::string(text);
+  if (core::first_invalid_utf8(text) == text.size()) return std::string(text);
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
