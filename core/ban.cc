@@ -1,6 +1,9 @@
 #include "core/ban.h"
 
+#include <algorithm>
+
 #include "core/json.h"
+#include "core/utf8.h"
 #include "core/yaml.h"
 
 namespace gatehouse::core {
@@ -18,6 +21,21 @@ Status read_line(std::string_view line, const char* what, F&& read) {
   map.finish();
   if (diagnostics.has_errors()) return tl::make_unexpected(diagnostics.first_error());
   return {};
+}
+
+// What the other side reads as at most `most` bytes. JSON carries a byte that is no UTF-8 as the character of
+// that number, which takes two; a signature's words may hold any bytes.
+std::string_view fitting(std::string_view text, std::size_t most) {
+  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+  std::size_t at = 0;
+  std::size_t read = 0;
+  while (at < text.size()) {
+    const std::size_t length = utf8_length(p + at, text.size() - at);
+    read += length == 0 ? 2 : length;
+    if (read > most) break;
+    at += std::max<std::size_t>(length, 1);
+  }
+  return text.substr(0, at);
 }
 
 }  // namespace
@@ -40,8 +58,8 @@ std::string to_line(const BanRequest& request) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("address", request.address.to_string()).field("seconds", request.seconds);
-  json.field("reason", std::string_view(request.reason).substr(0, kMostBanReason));
-  json.field("event", std::string_view(request.event).substr(0, kMostBanEvent)).end_object();
+  json.field("reason", fitting(request.reason, kMostBanReason));
+  json.field("event", fitting(request.event, kMostBanEvent)).end_object();
   return out + "\n";
 }
 
@@ -49,7 +67,7 @@ std::string to_line(const BanReply& reply) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("ok", reply.ok);
-  if (!reply.ok) json.field("error", std::string_view(reply.error).substr(0, kMostBanReason));
+  if (!reply.ok) json.field("error", fitting(reply.error, kMostBanReason));
   json.end_object();
   return out + "\n";
 }

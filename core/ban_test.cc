@@ -22,6 +22,21 @@ TEST(Ban, RequestsReadBack) {
   EXPECT_TRUE(parse_ban_request(to_line(longest)));
 }
 
+TEST(Ban, WordsOfAnyBytesStayWithinTheirLimit) {
+  // Bytes that are no UTF-8 grow on the way; a character is not cut in two, which would make such bytes.
+  for (const std::string& text : {std::string("\xff"), std::string("\xc3\xa9"), std::string("x\xe2\x82\xac"),
+                                  std::string("\xe2\x82"), std::string("\xf0\x9f\x98\x80")}) {
+    std::string many;
+    for (int i = 0; i < 400; ++i) many += text;
+    const auto back = parse_ban_request(to_line(BanRequest{*IpAddress::parse("192.0.2.7"), 1, many, many}));
+    ASSERT_TRUE(back) << back.error().to_string();
+    EXPECT_GT(back->reason.size(), kMostBanReason - 4);
+    EXPECT_EQ(back->event, back->reason.substr(0, back->event.size()));
+    EXPECT_GT(back->event.size(), kMostBanEvent - 4);
+    EXPECT_TRUE(parse_ban_reply(to_line(BanReply{false, many})));
+  }
+}
+
 TEST(Ban, RefusesWhatIsNoRequest) {
   for (const char* line : {
            "",
