@@ -58,7 +58,7 @@ void elements(core::ByteReader& reader) {
   if (reader.u8() % 4 == 0) out.field_lengths = {4, 4};
   const KernelSet definition = out;
   ElementReader elements(definition);
-  while (!reader.at_end()) {
+  while (reader.ok() && !reader.at_end()) {
     const core::ByteView attributes = some_of(reader, 255);
     std::vector<std::uint8_t> message(NLMSG_ALIGN(NLMSG_HDRLEN + sizeof(nfgenmsg) + attributes.size() + 8));
     nlmsghdr* h = mnl_nlmsg_put_header(message.data());
