@@ -96,7 +96,7 @@ class ClassicPcapSource final : public Source {
     }
     if (header < kHeaderBytes) return damaged("the header of a record is truncated");
     const std::uint8_t* const record = block_.data() + at_;
-    const std::int64_t seconds = time_word(record), fraction = time_word(record + 4);
+    const std::int64_t seconds = word(record), fraction = word(record + 4);
     const std::uint32_t captured = word(record + 8);
     packet.wire_length = word(record + 12);
     if (captured > kMostBytes)
@@ -134,12 +134,6 @@ class ClassicPcapSource final : public Source {
     std::uint32_t value = 0;
     std::memcpy(&value, bytes, sizeof value);
     return format_.swapped ? __builtin_bswap32(value) : value;
-  }
-
-  // As libpcap has it: signed in our own byte order, not in the other.
-  std::int64_t time_word(const std::uint8_t* bytes) const {
-    const std::uint32_t value = word(bytes);
-    return format_.swapped ? std::int64_t{value} : std::int64_t{static_cast<std::int32_t>(value)};
   }
 
   tl::unexpected<core::Error> damaged(const std::string& how) {

@@ -170,6 +170,10 @@ TEST_F(PcapFile, PlainFilesAreReadAsLibpcapReadsThem) {
   too_long[second + 10] = 0x20;  // more than two million bytes
   Bytes odd_time = testing::pcap_bytes(many);
   odd_time[24 + 3] = odd_time[second + 7] = 0xff;
+  // The seconds of the year 2105, not of 1969.
+  const Read late = read_all(file(odd_time));
+  ASSERT_FALSE(late.frames.empty());
+  EXPECT_EQ(late.frames[0].time_us, 0xff00'0000 * std::int64_t{1'000'000});
   Bytes odd_time_swapped = testing::pcap_bytes(many, PcapFormat::micro_swapped);
   odd_time_swapped[24] = odd_time_swapped[second + 4] = 0xff;
   Bytes cut = testing::pcap_bytes(many);
