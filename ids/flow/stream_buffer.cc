@@ -17,9 +17,9 @@ StreamInsert StreamBuffer::insert(StreamPool& pool, std::uint64_t offset, ByteVi
   if (data.empty()) return result;
   // Nearly every segment: next in line, nothing held beyond it.
   if (offset == edge() && blocks_.empty()) {
-    result.stored = insert_in_order(pool, data, limits);
-    if (!result.stored) result.refusal = StreamInsert::Refusal::memory;
-    return result;
+    // Made at once: read back byte by byte, it would wait for all that was stored before.
+    return insert_in_order(pool, data, limits) ? StreamInsert{StreamInsert::Refusal::none, true, false, false}
+                                               : StreamInsert{StreamInsert::Refusal::memory};
   }
   // Overlaps split pieces, and each insert() walks over all of them: a cap keeps that bounded.
   if (pieces_.size() >= limits.most_blocks * 4) {
@@ -245,13 +245,6 @@ void StreamBuffer::skip_to(StreamPool& pool, std::uint64_t offset) {
   head_ = size_ = 0;
   drop_pieces_before(offset);
   absorb(pool, Limits{});
-}
-
-StreamBuffer::Window StreamBuffer::kept(std::uint64_t from) const {
-  for (const Parked& p : parked_) {
-    if (p.begin + p.size > from) return {{p.block.data.get() + p.head, p.size}, p.begin, true};
-  }
-  return {{memory_.data.get() + head_, static_cast<std::size_t>(delivered_ - base_)}, base_, false};
 }
 
 void StreamBuffer::release(StreamPool& pool, std::uint64_t upto) {

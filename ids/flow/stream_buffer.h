@@ -97,7 +97,12 @@ class StreamBuffer {
     std::uint64_t offset = 0;
     bool gap_follows = false;
   };
-  Window kept(std::uint64_t from = 0) const;
+  Window kept(std::uint64_t from = 0) const {
+    for (const Parked& p : parked_) {
+      if (p.begin + p.size > from) return {{p.block.data.get() + p.head, p.size}, p.begin, true};
+    }
+    return {{memory_.data.get() + head_, static_cast<std::size_t>(delivered_ - base_)}, base_, false};
+  }
   // Everything held, delivered or not, in order: `use(offset, bytes)`.
   template <class Use>
   void visit(Use&& use) const {

@@ -123,6 +123,7 @@ class EngineBuilder {
     plan.header = HeaderPlan(rule, engine_->addresses);
     plan.has_conditions = !rule.conditions.empty();
     plan.has_flowbit_tests = !rule.flowbit_tests.empty();
+    plan.once = rule.transactional || !rule.app_events.empty();
     plan.lists.reserve(rule.buffers.size());
     for (const BufferMatch& list : rule.buffers) {
       plan.lists.push_back(plan_list(list));

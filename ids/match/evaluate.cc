@@ -275,6 +275,11 @@ std::vector<ByteClass> joint_classes(const ContentOp& content, const BufferOp& n
 ListPlan plan_list(const BufferMatch& match) {
   ListPlan plan = plan_ops(match.ops);
   plan.match = &match;
+  plan.buffer = match.buffer;
+  plan.direction = match.direction;
+  plan.transformed = !match.transforms.empty();
+  plan.absent = match.absent;
+  plan.absent_or_else = match.absent_or_else;
   return plan;
 }
 

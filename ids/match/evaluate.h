@@ -47,6 +47,10 @@ static_assert(sizeof(OpPlan) <= 80);
 struct ListPlan {
   const BufferMatch* match = nullptr;  // null: of a nested op
   std::vector<OpPlan> ops;
+  // Of `match`, which is rarely in the processor's caches.
+  BufferId buffer = 0;
+  std::optional<Direction> direction;
+  bool transformed = false, absent = false, absent_or_else = false;
   bool needs_final = false;  // bytes to come could turn a match into none
 };
 

@@ -18,8 +18,8 @@ bool lists_hold(const RulePlan& plan, InspectContext& context, ByteView payload,
   for (const ListPlan& list : plan.lists) {
     BufferView view{payload, true};
     std::uint64_t from = base;
-    if (list.match->buffer != kPayloadBuffer) {
-      if (!buffer_table()[list.match->buffer].get_packet(context.packet, view)) return false;
+    if (list.buffer != kPayloadBuffer) {
+      if (!buffer_table()[list.buffer].get_packet(context.packet, view)) return false;
       from = 0;
     }
     if (!holds_in(list, context, view.data, from)) return false;

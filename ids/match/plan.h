@@ -21,6 +21,7 @@ struct RulePlan {
   std::array<bool, 4> transports{};  // tcp, udp, icmp, other: which packets it may be about
   bool has_conditions = false, has_flowbit_tests = false;
   bool needs_stream = false;     // a transaction rule that also looks into the payload
+  bool once = false;             // of a transaction: decided for both directions at a time
   bool payload_literal = false;  // of a transaction: its literal is looked for in the payload
   bool retries = false;          // depends on more than its transaction: may come true on any packet
 };

@@ -198,14 +198,27 @@ bool TransactionInspector::transformed(const std::vector<std::shared_ptr<const T
   return true;
 }
 
+// The plans of a few candidates ahead: they lie all over the rules, and most were not asked for long.
+void TransactionInspector::prefetch(std::span<const PlanId> candidates, std::size_t at) const {
+  constexpr std::size_t kLists = 6, kPlans = 12;
+  const std::vector<RulePlan>& plans = shared_.engine->plans;
+  if (at + kPlans < candidates.size()) {
+    const char* plan = reinterpret_cast<const char*>(&plans[candidates[at + kPlans]]);
+    __builtin_prefetch(plan);
+    __builtin_prefetch(plan + sizeof(RulePlan) - 1);
+  }
+  if (at + kLists < candidates.size()) __builtin_prefetch(plans[candidates[at + kLists]].lists.data());
+}
+
 void TransactionInspector::evaluate(const Side& side) {
   const std::span<const PlanId> candidates = shared_.candidates.sorted();
   shared_.counters.candidates += candidates.size();
-  for (const PlanId id : candidates) {
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    prefetch(candidates, i);
+    const PlanId id = candidates[i];
     if (side.state.is_decided(id, side.direction)) continue;
     const RulePlan& plan = shared_.engine->plans[id];
-    const bool once = plan.rule->transactional || !plan.rule->app_events.empty();
-    const auto decide = [&] { once ? side.state.decide(id) : side.state.decide(id, side.direction); };
+    const auto decide = [&] { plan.once ? side.state.decide(id) : side.state.decide(id, side.direction); };
     const Verdict verdict = shared_.costs.measure(id, [&](CostSamples* costs) {
       const Verdict found = judge(plan, side);
       if (costs != nullptr) costs->hits += found == Verdict::match ? 1U : 0U;
@@ -258,8 +271,8 @@ TransactionInspector::Verdict TransactionInspector::judge(const RulePlan& plan, 
 
 TransactionInspector::Verdict TransactionInspector::judge_list(const ListPlan& list, InspectContext& context,
                                                                const StreamView& stream) {
-  const BufferDescriptor& buffer = buffer_table()[list.match->buffer];
-  if (list.match->buffer == kPayloadBuffer) {
+  const BufferDescriptor& buffer = buffer_table()[list.buffer];
+  if (list.buffer == kPayloadBuffer) {
     const bool tcp = context.packet.is_tcp();
     const ByteView data = tcp ? stream.data : context.packet.payload;
     return holds_in(list, context, data, tcp ? stream.base : 0) ? Verdict::match : Verdict::undecided;
@@ -270,8 +283,8 @@ TransactionInspector::Verdict TransactionInspector::judge_list(const ListPlan& l
     return held ? Verdict::match : Verdict::undecided;
   }
   Direction side = context.direction;
-  if (list.match->direction) {
-    side = *list.match->direction;
+  if (list.direction) {
+    side = *list.direction;
   } else if (buffer.direction) {
     side = *buffer.direction;
   }
@@ -292,7 +305,7 @@ TransactionInspector::Verdict TransactionInspector::judge_instances(const ListPl
   BufferView view;
   for (unsigned instance = 0; buffer.get(tx, side, instance, view); ++instance) {
     ByteView data = view.data;
-    if (!list.match->transforms.empty() && !transformed(list.match->transforms, data)) continue;
+    if (list.transformed && !transformed(list.match->transforms, data)) continue;
     if (instance == 0 && hidden(buffer, view, settled, 0)) {
       open = true;
       continue;
@@ -301,13 +314,13 @@ TransactionInspector::Verdict TransactionInspector::judge_instances(const ListPl
     const bool final_now = view.final || settled;
     open = open || !final_now;
     if (list.needs_final && !final_now) continue;
-    if (list.match->absent && !list.match->absent_or_else) continue;
+    if (list.absent && !list.absent_or_else) continue;
     context.side = side;
     context.instance = instance;
     if (holds_in(list, context, data, 0)) return Verdict::match;
   }
   if (!settled && (open || !present || buffer.multiple)) return Verdict::undecided;
-  return list.match->absent && !present ? Verdict::match : Verdict::reject;
+  return list.absent && !present ? Verdict::match : Verdict::reject;
 }
 
 }  // namespace gatehouse::ids

@@ -42,6 +42,7 @@ class TransactionInspector {
                      std::uint32_t before);
   bool transformed(const std::vector<std::shared_ptr<const Transform>>& chain, ByteView& data);
   void evaluate(const Side& side);
+  void prefetch(std::span<const PlanId> candidates, std::size_t at) const;
   Verdict judge(const RulePlan& plan, const Side& side);
   Verdict judge_list(const ListPlan& list, InspectContext& context, const StreamView& stream);
   Verdict judge_instances(const ListPlan& list, const BufferDescriptor& buffer, InspectContext& context,
