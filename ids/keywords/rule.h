@@ -330,6 +330,7 @@ struct Rule {
   // Names of decode, stream and application events; any of them makes the rule a candidate.
   RareVector<std::uint16_t> decode_events, stream_events;
   RareVector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
+  std::uint16_t most_payload = 65535;  // no packet with more of it matches (dsize), in bytes
   bool once_per_direction = false;                       // header only: decided once per flow direction
   bool on_detection = false;   // decided when the application protocol becomes known
   bool also_packet = false;    // stream rule that looks into each packet, too

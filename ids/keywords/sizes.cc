@@ -1,4 +1,6 @@
 // Lengths: of the payload (dsize), of a buffer (bsize, urilen), and whether data is there at all.
+#include <algorithm>
+
 #include "ids/keywords/values.h"
 
 namespace gatehouse::ids {
@@ -43,6 +45,8 @@ std::optional<std::uint64_t> payload_size(const Packet& packet) {
 void apply_dsize(RuleBuilder& builder, const lang::RuleOption& option) {
   NumberTest test;
   if (!parse_number_test(builder, option, whole(option), 65535, test)) return;
+  builder.rule.most_payload =
+      static_cast<std::uint16_t>(std::min<std::uint64_t>(builder.rule.most_payload, test.largest()));
   add_packet_number_test(builder, test, payload_size);
 }
 

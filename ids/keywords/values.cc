@@ -1,6 +1,7 @@
 #include "ids/keywords/values.h"
 
 #include <charconv>
+#include <limits>
 
 namespace gatehouse::ids {
 namespace {
@@ -153,6 +154,20 @@ bool NumberTest::holds(std::uint64_t value) const {
       return (value & first) != second;
   }
   return false;
+}
+
+std::uint64_t NumberTest::largest() const {
+  switch (op) {
+    case Op::equal:
+    case Op::less_equal:
+      return first;
+    case Op::less:
+      return first == 0 ? 0 : first - 1;
+    case Op::between:
+      return second == 0 ? 0 : second - 1;
+    default:
+      return std::numeric_limits<std::uint64_t>::max();
+  }
 }
 
 bool parse_variable(RuleBuilder& builder, const lang::RuleOption& option, const Part& part, NumberArg& out) {

@@ -49,6 +49,8 @@ struct NumberTest {
   std::uint64_t first = 0, second = 0;
 
   bool holds(std::uint64_t value) const;
+  // No larger value holds.
+  std::uint64_t largest() const;
 };
 
 // Parses `part` of `option` as a comparison with numbers up to `largest`; reports what is wrong.

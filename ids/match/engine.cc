@@ -212,10 +212,37 @@ class EngineBuilder {
     const Rule& rule = *engine_->plans[id].rule;
     const ChosenLiteral literal = literal_of(rule);
     if (literal.list != nullptr) {
-      add(EngineImpl::packet_slot(kind, direction), literal, id);
+      add_to_packets(EngineImpl::packet_slot(kind, direction), literal, id);
     } else {
       engine_->packet_without_literal[kind][direction].add(rule, id);
     }
+  }
+
+  // Few of the literals that may lie anywhere in a packet are left for one whose size and beginning are
+  // known.
+  void add_to_packets(ScanSlot slot, const ChosenLiteral& literal, PlanId id) {
+    const Rule& rule = *engine_->plans[id].rule;
+    const Preselected preselected = preselected_of(id);
+    if (rule.most_payload <= kNearReach) {
+      engine_->literals[slot].add_short(literal, rule.most_payload, preselected);
+    } else if (const ChosenLiteral gate = choose_gate(rule, literal); gate.list != nullptr) {
+      engine_->literals[slot].add_gated(literal, gate, preselected);
+    } else if (are_seldom(rule, rule.source_port)) {
+      engine_->literals[slot].add_for_ports(literal, rule.source_port, true, preselected);
+    } else if (are_seldom(rule, rule.destination_port)) {
+      engine_->literals[slot].add_for_ports(literal, rule.destination_port, false, preselected);
+    } else {
+      engine_->literals[slot].add(literal, preselected);
+    }
+  }
+
+  // One packet in many has one of these ports: they are few, and not those of the web.
+  static bool are_seldom(const Rule& rule, const PortSet& ports) {
+    constexpr std::uint32_t kFew = 16;
+    if (ports.any || rule.bidirectional || rule.any_packet) return false;
+    std::uint32_t count = 0;
+    for (const PortSet::Range& range : ports.ranges) count += range.last - range.first + 1U;
+    return count <= kFew && !ports.contains(80) && !ports.contains(8080);
   }
 
   void place_packet(PlanId id) {
@@ -253,6 +280,8 @@ class EngineBuilder {
       }
       if (!rule.also_packet) continue;
       for (std::size_t kind = 0; kind < kPacketKinds; ++kind) {
+        // TCP that is in no stream is searched for the literals of streams, too.
+        if (kind == static_cast<std::size_t>(PacketKind::tcp) && !counts_positions(rule)) continue;
         if (plan.transports[kind]) place_payload(id, kind, direction);
       }
     }
@@ -277,9 +306,15 @@ class EngineBuilder {
     return added;
   }
 
+  Preselected preselected_of(PlanId id) const {
+    Preselected rule;
+    rule.plan = id;
+    rule.of_transaction = engine_->plans[id].payload_literal;
+    rule.ports = PortBox(*engine_->plans[id].rule);
+    return rule;
+  }
   void add(ScanSlot slot, const ChosenLiteral& literal, PlanId id) {
-    const RulePlan& plan = engine_->plans[id];
-    engine_->literals[slot].add(literal, {id, plan.payload_literal, PortBox(*plan.rule)});
+    engine_->literals[slot].add(literal, preselected_of(id));
   }
 
   // The directions in which the literal's buffer can appear.

@@ -159,4 +159,27 @@ ChosenLiteral choose_literal(const Rule& rule, bool with_classes) {
   return chosen;
 }
 
+ChosenLiteral choose_gate(const Rule& rule, const ChosenLiteral& literal) {
+  constexpr std::size_t kShortestAnywhere = 3;
+  ChosenLiteral gate;
+  if (literal.reach <= kNearReach) return gate;
+  int best = 0;
+  for (const BufferOp& op : literal.list->ops) {
+    if (op.kind() != BufferOp::Kind::content) continue;
+    const ContentOp& content = op.content;
+    if (content.negated || content.has_distance || content.has_within) continue;
+    const std::uint32_t reach = reach_of(rule, *literal.list, content);
+    if (reach > kNearReach) continue;
+    const std::string_view part = rarest_window(content.pattern);
+    std::optional<std::uint32_t> place = place_of(content);
+    if (!place && part.size() < kShortestAnywhere) continue;
+    const int value = rarity(part);
+    if (gate.list != nullptr && value <= best) continue;
+    best = value;
+    if (place) *place += static_cast<std::uint32_t>(part.data() - content.pattern.data());
+    gate = {literal.list, part, {}, content.nocase, reach, place};
+  }
+  return gate;
+}
+
 }  // namespace gatehouse::ids

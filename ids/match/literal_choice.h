@@ -24,4 +24,8 @@ struct ChosenLiteral {
 // `with_classes`: neither of these two otherwise.
 ChosenLiteral choose_literal(const Rule& rule, bool with_classes = true);
 
+// Another content beside `literal`, in the same bytes, that must lie near their beginning: where it does not,
+// `literal` need not be looked for. Without `list`: there is none.
+ChosenLiteral choose_gate(const Rule& rule, const ChosenLiteral& literal);
+
 }  // namespace gatehouse::ids

@@ -197,6 +197,7 @@ RC_GTEST_PROP(Prefilter, GivesWhatEvaluatingEveryRuleGives, ()) {
     text += "alert udp any any -> any any (";
     for (int n = *rc::gen::inRange(1, 4); n > 0; --n)
       text += *rc::gen::weightedElement<int>({{4, 0}, {1, 1}}) == 0 ? random_content() : random_regex();
+    if (*rc::gen::inRange(0, 3) == 0) text += "dsize:<" + std::to_string(*rc::gen::inRange(1, 40)) + ";";
     text += "sid:" + std::to_string(sid) + ";)\n";
   }
   EngineOptions options;
@@ -211,7 +212,8 @@ RC_GTEST_PROP(Prefilter, GivesWhatEvaluatingEveryRuleGives, ()) {
     Sids wanted;
     for (const auto& rule : (*engine)->rules().rules) {
       InspectContext context{packet, nullptr, Direction::to_server, nullptr, {}};
-      bool holds = true;
+      bool holds = std::all_of(rule->conditions.begin(), rule->conditions.end(),
+                               [&](const auto& condition) { return condition->holds(context); });
       for (const BufferMatch& list : rule->buffers)
         holds = holds && holds_in(plan_list(list), context, packet.payload, 0);
       if (holds) wanted.push_back(rule->meta.sid);
@@ -249,6 +251,31 @@ TEST(Prefilter, ManyPlacesAndManyRegexesAreAllFound) {
   }
   for (std::uint32_t i = 0; i < kRegexes; i += 13)
     EXPECT_EQ(inspect(*detector, udp_packet("..Z" + std::to_string(1000 + i))), Sids{kPlaces + i + 1});
+}
+
+// Such literals are not looked for where size or beginning of the packet says no.
+TEST(Prefilter, LiteralsAreFoundInWhatHasTheRightSizeOrBeginning) {
+  const auto detector = detector_of(
+      "alert udp any any -> any any (content:\"needle\"; dsize:<40; sid:1;)\n"
+      "alert udp any any -> any any (content:\"needle\"; fast_pattern; content:\"|16|\"; depth:1; sid:2;)\n"
+      "alert udp any any -> any any (content:\"needle\"; fast_pattern; content:\"HEAD\"; depth:200; sid:3;)\n"
+      "alert udp any any -> any 99 (content:\"needle\"; fast_pattern; content:\"|17|\"; depth:1; sid:4;)\n"
+      "alert udp any any -> any any (content:\"needle\"; content:!\"|16|\"; depth:1; sid:5;)\n"
+      "alert udp any any -> any any (content:\"thread\"; fast_pattern; content:\"HEAD\"; depth:200; "
+      "sid:6;)\n"
+      "alert udp any any -> any [53,500:502] (content:\"thimble\"; sid:7;)\n"
+      "alert udp any !1000 -> any 501 (content:\"thimble\"; sid:8;)\n");
+  const std::string far(400, '.');
+  EXPECT_EQ(inspect(*detector, udp_packet("..needle")), (Sids{1, 5}));
+  EXPECT_EQ(inspect(*detector, udp_packet(far + "needle")), (Sids{5}));
+  EXPECT_EQ(inspect(*detector, udp_packet("\x16" + far + "needle")), (Sids{2}));
+  EXPECT_EQ(inspect(*detector, udp_packet("\x17" + far + "needle")), (Sids{5}));
+  EXPECT_EQ(inspect(*detector, udp_packet("..HEAD" + far + "needle")), (Sids{3, 5}));
+  EXPECT_EQ(inspect(*detector, udp_packet(far + "HEAD" + "needle")), (Sids{5}));
+  EXPECT_EQ(inspect(*detector, udp_packet("HEAD" + far + "thread")), (Sids{6}));
+  EXPECT_EQ(inspect(*detector, udp_packet(far + "thimble", 53)), (Sids{7}));
+  EXPECT_EQ(inspect(*detector, udp_packet(far + "thimble", 501)), (Sids{7}));
+  EXPECT_EQ(inspect(*detector, udp_packet(far + "thimble", 503)), (Sids{}));
 }
 
 // Each of the many places of the first content would be tried.

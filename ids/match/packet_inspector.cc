@@ -35,17 +35,6 @@ bool matches_stream(const RulePlan& plan, InspectContext& context, const StreamV
          !lists_hold(plan, context, stream.data.first(stream.old), stream.base);
 }
 
-// Offset and depth count from the beginning of a packet as well as from that of a chunk.
-bool counts_positions(const Rule& rule) {
-  for (const BufferMatch& list : rule.buffers) {
-    for (const BufferOp& op : list.ops) {
-      const ContentOp& c = op.content;
-      if (op.kind() == BufferOp::Kind::content && (c.has_offset || c.has_depth || c.startswith)) return true;
-    }
-  }
-  return false;
-}
-
 bool matches_packet(const RulePlan& plan, InspectContext& context) {
   const Rule& rule = *plan.rule;
   if (rule.rule_class == RuleClass::stream && context.packet.is_tcp()) {

@@ -55,6 +55,10 @@ struct TransactionGroup {
   bool empty = true;  // no rule at all: one whose literal lies in the payload stands in none of the above
 };
 
+// Does the rule ask for places in the payload? They count from the beginning of a packet as well as from that
+// of a stream's chunk.
+bool counts_positions(const Rule& rule);
+
 class EngineImpl : public Engine {
  public:
   const EngineSummary& summary() const override { return summary_; }

@@ -9,9 +9,6 @@
 namespace gatehouse::ids {
 namespace {
 
-// What ends here is "near the beginning": a few cache lines.
-constexpr std::uint16_t kNearReach = 256;
-
 std::string folded(std::string_view bytes) {
   std::string out(bytes);
   for (char& c : out) c = lower_letter(c);
@@ -52,7 +49,21 @@ void Prefilter::add(const ChosenLiteral& literal, Preselected rule) {
           {}};
   for (const ByteClass& bytes : literal.then) key.then.push_back(members(bytes));
   auto& rules = literals_[std::move(key)];
-  if (rules.empty() || rules.back().plan != rule.plan) rules.push_back(rule);
+  if (rules.empty() || rules.back().plan != rule.plan || rules.back().role != rule.role)
+    rules.push_back(rule);
+}
+
+void Prefilter::add_gated(const ChosenLiteral& literal, const ChosenLiteral& gate, Preselected rule) {
+  rule.role = Preselected::Role::gated;
+  add(literal, rule);
+  rule.role = Preselected::Role::gate;
+  add(gate, rule);
+}
+
+void Prefilter::add_short(const ChosenLiteral& literal, std::size_t most_bytes, Preselected rule) {
+  rule.role = Preselected::Role::gated;
+  add(literal, rule);
+  gated_below_ = std::max(gated_below_, most_bytes);
 }
 
 void Prefilter::take(Prefilter& other) {
@@ -62,12 +73,25 @@ void Prefilter::take(Prefilter& other) {
   }
 }
 
+void Prefilter::add_for_ports(const ChosenLiteral& literal, const PortSet& ports, bool of_source,
+                              Preselected rule) {
+  rule.role = Preselected::Role::gated;
+  add(literal, rule);
+  if (gate_ports_ == nullptr) gate_ports_ = std::make_unique<GatePorts>();
+  for (const PortSet::Range& range : ports.ranges) {
+    for (std::uint32_t port = range.first; port <= range.last; ++port)
+      (of_source ? gate_ports_->source : gate_ports_->destination).set(port);
+  }
+}
+
 bool Prefilter::empty() const {
-  return literals_.empty() && anchored_.rules.empty() && near_.rules.empty() && free_.rules.empty();
+  return literals_.empty() && anchored_.rules.empty() && near_.rules.empty() && free_.rules.empty() &&
+         gated_.rules.empty();
 }
 
 std::string_view Prefilter::kind_name(std::size_t kind) {
-  static constexpr std::array<std::string_view, kKinds> kNames = {" (one place)", " (beginning)", ""};
+  static constexpr std::array<std::string_view, kKinds> kNames = {" (one place)", " (beginning)", "",
+                                                                  " (fitting beginning or size)"};
   return kNames[kind];
 }
 
@@ -119,8 +143,11 @@ void Prefilter::build(EngineSummary& summary) {
     const auto far = std::stable_partition(rules.begin(), rules.end(), [&](const Preselected& rule) {
       return scope_ == Scope::big && rule.reach <= kNearReach;
     });
+    const auto gated = std::stable_partition(
+        far, rules.end(), [](const Preselected& rule) { return rule.role != Preselected::Role::gated; });
     near_.add(literal, {rules.begin(), far});
-    free_.add(literal, {far, rules.end()});
+    free_.add(literal, {far, gated});
+    gated_.add(literal, {gated, rules.end()});
   }
   literals_.clear();
   const auto count = [&](const auto& set) {
@@ -132,7 +159,7 @@ void Prefilter::build(EngineSummary& summary) {
     anchored_set_ = std::make_unique<const AnchoredSet>(anchored);
     count(*anchored_set_);
   }
-  for (FreeSection* section : {&near_, &free_}) {
+  for (FreeSection* section : {&near_, &free_, &gated_}) {
     if (section->literals.empty()) continue;
     section->set = std::make_unique<const LiteralSet>(std::exchange(section->literals, {}));
     count(*section->set);
@@ -140,7 +167,7 @@ void Prefilter::build(EngineSummary& summary) {
 }
 
 void Prefilter::prepare(ScanScratch& scratch) const {
-  for (const FreeSection* section : {&near_, &free_}) {
+  for (const FreeSection* section : {&near_, &free_, &gated_}) {
     if (section->set) scratch.literals.reserve(section->set->size());
   }
 }

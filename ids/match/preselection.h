@@ -2,6 +2,7 @@
 // ...), and the rules each literal preselects.
 #pragma once
 
+#include <bitset>
 #include <limits>
 #include <map>
 #include <memory>
@@ -18,6 +19,9 @@
 #include "ids/search/literal_set.h"
 
 namespace gatehouse::ids {
+
+// What ends within so many bytes is "near the beginning": a few cache lines.
+inline constexpr std::uint16_t kNearReach = 256;
 
 // Position from which on a literal cannot help its rule any more.
 inline constexpr std::uint32_t kNoReach = std::numeric_limits<std::uint32_t>::max();
@@ -58,6 +62,9 @@ struct PortBox {
 struct Preselected {
   PlanId plan = 0;
   bool of_transaction = false;  // the literal lies in the payload, but the rule is about a transaction
+  // gated: looked for only in bytes where a gate of such rules is open. gate: no literal of the rule, but
+  // what opens it.
+  enum class Role : std::uint8_t { plain, gated, gate } role = Role::plain;
   PortBox ports;
   std::uint16_t reach = kAnyReach;  // where an occurrence that helps must end at the latest
 
@@ -76,6 +83,12 @@ class Prefilter {
   };
   explicit Prefilter(Scope scope = Scope::big) : scope_(scope) {}
   void add(const ChosenLiteral& literal, Preselected rule);
+  // The rule can only hold where `gate`, which counts near the beginning, lies as well.
+  void add_gated(const ChosenLiteral& literal, const ChosenLiteral& gate, Preselected rule);
+  // The rule can only hold in so many bytes at most.
+  void add_short(const ChosenLiteral& literal, std::size_t most_bytes, Preselected rule);
+  // The rule can only hold for these ports of the source or of the destination, which are few.
+  void add_for_ports(const ChosenLiteral& literal, const PortSet& ports, bool of_source, Preselected rule);
   // Before build(): adds all that `other` has, and leaves it empty.
   void take(Prefilter& other);
   void build(EngineSummary& summary);
@@ -92,14 +105,24 @@ class Prefilter {
   template <class Sink>
   void scan(const ScanView& view, ScanSlot slot, const Packet& packet, ScanScratch& scratch,
             Sink&& sink) const {
+    bool open = view.data.size() <= gated_below_ ||
+                (gate_ports_ != nullptr && gate_ports_->open(packet.source_port, packet.destination_port));
+    const auto pass = [&](const Preselected& rule) {
+      if (rule.role == Preselected::Role::gate) {
+        open = true;
+      } else {
+        sink(rule);
+      }
+    };
     if (anchored_set_ && is_new(view)) {
       scratch.costs.measure(costs_number(slot, kAnchored), [&](CostSamples* costs) {
-        Expander<Sink> expander(anchored_, view, 0, packet, sink, costs);
+        Expander expander(anchored_, view, 0, packet, pass, costs);
         find_anchored(view, expander);
       });
     }
-    scan_free(near_, kNear, view, slot, packet, scratch, sink);
+    scan_free(near_, kNear, view, slot, packet, scratch, pass);
     scan_free(free_, kFree, view, slot, packet, scratch, sink);
+    if (open) scan_free(gated_, kGated, view, slot, packet, scratch, sink);
   }
 
  private:
@@ -108,6 +131,7 @@ class Prefilter {
     kAnchored,  // of use in one place only
     kNear,      // of use near the beginning only
     kFree,
+    kGated,  // may lie anywhere, in what has the right size or beginning
     kKinds
   };
   struct Key {
@@ -139,7 +163,7 @@ class Prefilter {
    public:
     // `skipped`: bytes of the view before those that ends count in.
     Expander(const Section& section, const ScanView& view, std::size_t skipped, const Packet& packet,
-             Sink& sink, CostSamples* costs)
+             const Sink& sink, CostSamples* costs)
         : section_(section),
           packet_(packet),
           sink_(sink),
@@ -160,14 +184,14 @@ class Prefilter {
    private:
     const Section& section_;
     const Packet& packet_;
-    Sink& sink_;
+    const Sink& sink_;
     CostSamples* costs_;
     std::int64_t before_;  // from an end to what reaches are compared with
     bool joined_;
   };
   template <class Sink>
   void scan_free(const FreeSection& section, Kind kind, const ScanView& view, ScanSlot slot,
-                 const Packet& packet, ScanScratch& scratch, Sink& sink) const {
+                 const Packet& packet, ScanScratch& scratch, const Sink& sink) const {
     const ByteView bytes = section.set ? section.part(view) : ByteView{};
     if (bytes.empty()) return;
     scratch.costs.measure(costs_number(slot, kind), [&](CostSamples* costs) {
@@ -185,7 +209,13 @@ class Prefilter {
   std::map<Key, std::vector<Preselected>> literals_;  // until build()
   Section anchored_;
   std::unique_ptr<const AnchoredSet> anchored_set_;
-  FreeSection near_, free_;
+  FreeSection near_, free_, gated_;
+  std::size_t gated_below_ = 0;  // the gated ones are looked for in so few bytes whatever they begin with
+  struct GatePorts {             // and for these ports
+    std::bitset<65536> source, destination;
+    bool open(std::uint16_t from, std::uint16_t to) const { return source[from] || destination[to]; }
+  };
+  std::unique_ptr<GatePorts> gate_ports_;
 };
 
 }  // namespace gatehouse::ids
