@@ -331,10 +331,10 @@ struct Rule {
   RareVector<std::uint16_t> decode_events, stream_events;
   RareVector<std::pair<AppProto, AppEvent>> app_events;  // AppProto 0: a protocol detection event
   std::uint16_t most_payload = 65535;  // no packet with more of it matches (dsize), in bytes
-  bool once_per_direction = false;                       // header only: decided once per flow direction
-  bool on_detection = false;   // decided when the application protocol becomes known
-  bool also_packet = false;    // stream rule that looks into each packet, too
-  bool transactional = false;  // =>: both directions of one transaction
+  bool once_per_direction = false;     // header only: decided once per flow direction
+  bool on_detection = false;           // decided when the application protocol becomes known
+  bool also_packet = false;            // stream rule that looks into each packet, too
+  bool transactional = false;          // =>: both directions of one transaction
   bool noalert = false;
   bool always_alert = false;             // `alert;`: even a pass rule reports
   std::optional<bool> target_is_source;  // target:src_ip / dest_ip
