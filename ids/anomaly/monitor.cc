@@ -11,13 +11,6 @@ bool is_left_out(const AnomalyConfig& config, std::string_view name) {
   return std::find(config.without.begin(), config.without.end(), name) != config.without.end();
 }
 
-// Nobody answers what is sent to a group, and nobody is its victim.
-bool is_group(const IpAddress& address) {
-  if (address.is_v6()) return address.bytes[0] == 0xff;
-  const auto& b = address.bytes;
-  return (b[0] & 0xf0U) == 0xe0U || (b[0] & b[1] & b[2] & b[3]) == 0xffU;
-}
-
 // Contacts that the table of networks may hear of.
 bool is_counted(Contact contact) {
   constexpr std::uint32_t kCounted = contact_bit(Contact::tcp_attempt) | contact_bit(Contact::tcp_completed) |

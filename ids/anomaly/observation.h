@@ -56,6 +56,14 @@ enum class Contact : std::uint8_t {
 inline constexpr std::uint64_t kBusyBytes = 4'000;  // in eight packets: somebody means it
 inline constexpr std::size_t kContacts = static_cast<std::size_t>(Contact::count_);
 
+// Nobody answers what is sent to a group, and nobody is its victim: what has one for its server need not be
+// told.
+inline bool is_group(const IpAddress& address) {
+  if (address.is_v6()) return address.bytes[0] == 0xff;
+  const auto& b = address.bytes;
+  return (b[0] & 0xf0U) == 0xe0U || (b[0] & b[1] & b[2] & b[3]) == 0xffU;
+}
+
 // Who holds one address of a /64 has them all (RFC 4291 2.5.1): where senders are counted, it is one of them.
 inline constexpr std::uint8_t kSenderBits = 64;
 inline core::IpPrefix network_of(const IpAddress& address, unsigned bits) {

@@ -200,6 +200,7 @@ void ContactTap::alone(const Packet& packet) {
     if (packet.icmp.embedded_version != 0) icmp_error(packet);
     return;
   }
+  if (anomaly::is_group(packet.destination)) return;
   Observation o = about(packet, packet.fragment ? Contact::fragment : Contact::ip_attempt);
   o.bytes = static_cast<std::uint32_t>(packet.payload.size());
   if (packet.fragment) {
