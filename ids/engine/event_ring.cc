@@ -15,8 +15,7 @@ EventRing::EventRing(std::size_t capacity_bytes)
 bool EventRing::push(EventKind kind, std::string_view line, std::size_t reserve) {
   const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
   if (!has_room(tail, line.size() + reserve)) {
-    head_seen_ = head_.load(std::memory_order_acquire);
-    head_bytes_seen_ = head_bytes_.load(std::memory_order_acquire);
+    look_at_head();
     if (!has_room(tail, line.size() + reserve)) return false;
   }
   const std::size_t start = place(tail_bytes_), first = std::min(line.size(), capacity_ - start);
@@ -27,6 +26,18 @@ bool EventRing::push(EventKind kind, std::string_view line, std::size_t reserve)
   tail_bytes_ += line.size();
   tail_.store(tail + 1, std::memory_order_release);
   return true;
+}
+
+void EventRing::look_at_head() {
+  head_seen_ = head_.load(std::memory_order_acquire);
+  head_bytes_seen_ = head_bytes_.load(std::memory_order_acquire);
+}
+
+bool EventRing::is_half_full() {
+  const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+  if (!looks_half_full(tail)) return false;
+  look_at_head();
+  return looks_half_full(tail);
 }
 
 void EventRing::release() {

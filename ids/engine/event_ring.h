@@ -28,6 +28,8 @@ class EventRing {
   bool push(EventKind kind, std::string_view line, std::size_t reserve = 0);
   bool fits(std::size_t line_bytes) const { return line_bytes <= capacity_; }
   std::size_t capacity() const { return capacity_; }
+  // The producer's view: what is not read yet takes half of the room.
+  bool is_half_full();
   // Hands up to `most` lines, the oldest first, to `use(EventKind, std::string_view)`: where they lie or, if
   // one lies around the end of the ring, in `room` (there is at most one such). They stay until release().
   // How many there were.
@@ -52,6 +54,10 @@ class EventRing {
   static constexpr std::size_t kLineBytes = 64;
   static constexpr std::uint32_t kKindBits = 3, kKindMask = (1U << kKindBits) - 1;
   static_assert(kEventKinds <= kKindMask + 1);
+  bool looks_half_full(std::uint64_t tail) const {
+    return tail - head_seen_ > line_mask_ / 2 || tail_bytes_ - head_bytes_seen_ > capacity_ / 2;
+  }
+  void look_at_head();
   bool has_room(std::uint64_t tail, std::size_t bytes) const {
     return tail - head_seen_ <= line_mask_ && bytes <= capacity_ - (tail_bytes_ - head_bytes_seen_);
   }

@@ -6,8 +6,9 @@
 namespace gatehouse::ids::engine {
 
 namespace {
-// A line seldom comes alone, and to wake or write for each costs more than the line does.
-constexpr std::chrono::milliseconds kGather{2};
+// A line seldom comes alone, and to wake or write for each costs more than the line does. Over a capture
+// nobody waits for one, and each look costs as much as a few packets.
+constexpr std::chrono::milliseconds kGather{2}, kGatherOverCapture{20};
 // Until a full ring is looked at again: the writer empties a good part of it meanwhile, and who asked all the
 // time would take the processor away from it.
 constexpr std::chrono::microseconds kWait{100};
@@ -34,16 +35,20 @@ void OutputPort::write(EventKind kind, std::string_view line) {
       dropped_[static_cast<std::size_t>(kind)].fetch_add(1, std::memory_order_relaxed);
       return;
     }
+    bell_.ring();
     std::this_thread::sleep_for(kWait);
   }
-  if (when_full_ == WhenFull::wait) return;  // the writer looks by itself
+  if (when_full_ == WhenFull::wait) {  // the writer looks by itself
+    if (ring.is_half_full()) bell_.ring();
+    return;
+  }
   signal_.fetch_add(1, std::memory_order_release);
   signal_.notify_one();
 }
 
 Output::Output(std::size_t ports, WhenFull when_full, std::size_t ring_bytes) : when_full_(when_full) {
   for (std::size_t i = 0; i < ports; ++i)
-    ports_.push_back(std::unique_ptr<OutputPort>(new OutputPort(ring_bytes, when_full, signal_)));
+    ports_.push_back(std::unique_ptr<OutputPort>(new OutputPort(ring_bytes, when_full, signal_, bell_)));
 }
 
 Output::~Output() {
@@ -59,6 +64,7 @@ void Output::stop() {
   stopping_ = true;
   signal_.fetch_add(1, std::memory_order_release);
   signal_.notify_one();
+  bell_.ring();
   thread_.join();
 }
 
@@ -94,6 +100,7 @@ void Output::run() {
   for (;;) {
     // Read before looking at the rings: a line pushed after the look changes the value, and
     // wait() then returns at once.
+    bell_.silence();
     const std::uint32_t seen = signal_.load(std::memory_order_acquire);
     const bool stopping = stopping_;
     if (reopen_.exchange(false)) {
@@ -105,10 +112,13 @@ void Output::run() {
       continue;
     }
     if (found == Found::more) continue;
-    // Live there may be nothing for hours. Over a capture there always is: to be told of each line would
-    // cost the worker more than these looks do.
-    if (found == Found::nothing && when_full_ == WhenFull::drop)
-      signal_.wait(seen, std::memory_order_acquire);
+    // Over a capture there always is something: to be told of each line would cost the worker more than these
+    // looks do. Live there may be nothing for hours.
+    if (when_full_ == WhenFull::wait) {
+      bell_.wait(kGatherOverCapture);
+      continue;
+    }
+    if (found == Found::nothing) signal_.wait(seen, std::memory_order_acquire);
     if (!stopping_) std::this_thread::sleep_for(kGather);
   }
 }

@@ -8,7 +8,10 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -45,6 +48,27 @@ enum class WhenFull : std::uint8_t {
   drop,  // live capture: packets must not wait for a disk; the loss is counted
 };
 
+// Wakes the writer before its time.
+class WriterBell {
+ public:
+  void ring() {
+    if (rung_.exchange(true)) return;
+    { const std::lock_guard lock(mutex_); }  // who is about to wait has looked, or will see it
+    changed_.notify_one();
+  }
+  // What rings from now on is for the next wait.
+  void silence() { rung_ = false; }
+  void wait(std::chrono::milliseconds most) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, most, [this] { return rung_.load(); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::atomic<bool> rung_{false};
+};
+
 // The producer's end. One thread at a time.
 class OutputPort {
  public:
@@ -56,8 +80,8 @@ class OutputPort {
 
  private:
   friend class Output;
-  OutputPort(std::size_t ring_bytes, WhenFull when_full, std::atomic<std::uint32_t>& signal)
-      : ring_(ring_bytes), when_full_(when_full), signal_(signal) {
+  OutputPort(std::size_t ring_bytes, WhenFull when_full, std::atomic<std::uint32_t>& signal, WriterBell& bell)
+      : ring_(ring_bytes), when_full_(when_full), signal_(signal), bell_(bell) {
     if (when_full == WhenFull::drop) urgent_.emplace(ring_bytes / 4);
   }
   // Bytes this kind leaves free in its ring.
@@ -66,7 +90,8 @@ class OutputPort {
   EventRing ring_;
   std::optional<EventRing> urgent_;
   WhenFull when_full_;
-  std::atomic<std::uint32_t>& signal_;  // bumped to wake the writer, live
+  std::atomic<std::uint32_t>& signal_;  // bumped with each line, live
+  WriterBell& bell_;                    // rung when a ring fills, over a capture
   std::array<std::atomic<std::uint64_t>, kEventKinds> dropped_{};
 };
 
@@ -103,6 +128,7 @@ class Output {
   std::vector<std::unique_ptr<EventSink>> sinks_;
   WhenFull when_full_;
   std::atomic<std::uint32_t> signal_{0};
+  WriterBell bell_;
   std::vector<std::unique_ptr<OutputPort>> ports_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> reopen_{false};
