@@ -94,25 +94,43 @@ void add_event(std::vector<AppEvent>& events, AppEvent event) {
 }
 
 void FieldBlock::add_line(std::string_view content) {
-  if (lines_.size() >= kMaxFields || bytes_ + content.size() > kMaxBlockBytes) {
+  if (ends_.size() >= kMaxFields || text_.size() + content.size() > kMaxBlockBytes) {
     overflow_ = true;
     return;
   }
-  lines_.emplace_back(content);
-  bytes_ += content.size();
+  if (ends_.empty()) {  // most heads are no longer
+    text_.reserve(1000);
+    ends_.reserve(30);
+  }
+  text_.append(content);
+  ends_.push_back(static_cast<std::uint32_t>(text_.size()));
 }
 
-std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11, std::vector<AppEvent>& events) {
+namespace {
+
+bool is_continuation(std::string_view line) {
+  return !line.empty() && is_folding(line.front());
+}
+
+}  // namespace
+
+bool FieldBlock::is_folded() const {
+  for (std::size_t i = 0; i < ends_.size(); ++i) {
+    if (is_continuation(line(i))) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11,
+                                            std::vector<AppEvent>& events) const {
   const Names& names = names_of(direction);
-  const auto folds = [](const std::string& line) { return !line.empty() && is_folding(line.front()); };
-  if (std::none_of(lines_.begin(), lines_.end(), folds)) return std::move(lines_);
   std::vector<std::string> out;
-  for (std::string& line : lines_) {
-    if (!folds(line)) {
-      out.push_back(std::move(line));
+  for (std::size_t i = 0; i < ends_.size(); ++i) {
+    std::string_view rest = line(i);
+    if (!is_continuation(rest)) {
+      out.emplace_back(rest);
       continue;
     }
-    std::string_view rest = line;
     while (!rest.empty() && is_folding(rest.front())) rest.remove_prefix(1);
     // HTTP/1.1 deprecates folding; clients take a continuation that looks like a field for one.
     const bool field_of_its_own = direction == Direction::to_client && http11 &&
@@ -123,7 +141,7 @@ std::vector<std::string> FieldBlock::unfold(Direction direction, bool http11, st
       out.emplace_back(rest);
     } else {
       // With its blanks: that is how the joined value reads.
-      out.back().append(line);
+      out.back().append(line(i));
     }
   }
   return out;
@@ -134,14 +152,14 @@ void FieldBlock::parse(Direction direction, bool http11, std::vector<HttpField>&
   const Names& names = names_of(direction);
   if (overflow_) add_event(events, names.too_many);
   std::size_t repetitions = 0;
-  for (const std::string& line : unfold(direction, http11, events)) {
-    HttpField field = parse_field(line, names, events);
+  const auto take = [&](std::string_view content) {
+    HttpField field = parse_field(content, names, events);
     const auto same = std::find_if(fields.begin(), fields.end(), [&](const HttpField& f) {
       return !f.name.empty() && equal_nocase(f.name, field.name);
     });
     if (same == fields.end()) {
       fields.push_back(std::move(field));
-      continue;
+      return;
     }
     if (equal_nocase(field.name, "content-length")) {
       // The first one counts; merging would make it no number.
@@ -149,11 +167,17 @@ void FieldBlock::parse(Direction direction, bool http11, std::vector<HttpField>&
       if (parse_length(same->value, clean) != parse_length(field.value, clean))
         add_event(events, names.duplicate_length);
       same->repeated = true;
-      continue;
+      return;
     }
     add_event(events, names.repetition);
     same->repeated = true;
     if (++repetitions <= kMaxRepetitions) same->value.append(", ").append(field.value);
+  };
+  fields.reserve(fields.size() + ends_.size());
+  if (is_folded()) {
+    for (const std::string& content : unfold(direction, http11, events)) take(content);
+  } else {
+    for (std::size_t i = 0; i < ends_.size(); ++i) take(line(i));
   }
   clear();
 }
@@ -164,10 +188,14 @@ void build_buffers(HttpMessage& message, Direction direction) {
   message.all_headers.clear();
   message.header_names = "\r\n";
   constexpr std::size_t kAround = 4;  // ": " and the line end
-  std::size_t bytes = 0;
-  for (const HttpField& field : message.fields) bytes += field.name.size() + field.value.size() + kAround;
+  std::size_t bytes = 0, of_names = 4;
+  for (const HttpField& field : message.fields) {
+    bytes += field.name.size() + field.value.size() + kAround;
+    of_names += field.name.size() + 2;
+  }
   message.all_headers.reserve(bytes + 2);
   message.normal_headers.reserve(bytes);
+  message.header_names.reserve(of_names);
   for (const HttpField& field : message.fields) {
     const std::size_t begin = message.all_headers.size();
     message.all_headers.append(field.name).append(": ").append(field.value).append("\r\n");

@@ -33,15 +33,20 @@ class FieldBlock {
  public:
   void add_line(std::string_view content);
   void clear() { *this = FieldBlock(); }
-  bool empty() const { return lines_.empty(); }
+  bool empty() const { return ends_.empty(); }
   // Appends to `fields`; findings go to `events`. Empties the block.
   void parse(Direction direction, bool http11, std::vector<HttpField>& fields, std::vector<AppEvent>& events);
 
  private:
-  std::vector<std::string> unfold(Direction direction, bool http11, std::vector<AppEvent>& events);
+  std::string_view line(std::size_t at) const {
+    const std::size_t begin = at == 0 ? 0 : ends_[at - 1];
+    return std::string_view(text_).substr(begin, ends_[at] - begin);
+  }
+  bool is_folded() const;
+  std::vector<std::string> unfold(Direction direction, bool http11, std::vector<AppEvent>& events) const;
 
-  std::vector<std::string> lines_;
-  std::size_t bytes_ = 0;
+  std::string text_;  // the lines, one behind the other
+  std::vector<std::uint32_t> ends_;
   bool overflow_ = false;
 };
 

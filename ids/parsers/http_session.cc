@@ -119,6 +119,7 @@ std::size_t HttpSession::field_lines(Direction d, std::string_view data, bool fi
   if (!line) return 0;
   HttpMessage& message = current(d).message[index(d)];
   if (s.state == State::fields && message.raw_headers.size() < 4 * config_.max_header_bytes) {
+    if (message.raw_headers.empty()) message.raw_headers.reserve(500);  // as many heads have
     message.raw_headers.append(data.substr(0, line->total));
   }
   s.after_lf_cr = line->lf_cr;
