@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <string_view>
 
 #include "core/ip.h"
 
@@ -31,6 +32,18 @@ class KeyedHash {
     std::memcpy(words, address.bytes.data(), sizeof words);
     const std::uint64_t h = mix(words[0] ^ key_[0], words[1] ^ key_[1]);
     return mix(h ^ extra ^ address.version, key_[0] ^ (extra << 1 | 1));
+  }
+  // Of text of any length.
+  std::uint64_t text(std::string_view text) const {
+    std::uint64_t h = key_[0] ^ text.size();
+    std::uint64_t words[2];
+    for (; text.size() > sizeof words; text.remove_prefix(sizeof words)) {
+      std::memcpy(words, text.data(), sizeof words);
+      h = mix(h ^ words[0], key_[1] ^ words[1]);
+    }
+    words[0] = words[1] = 0;
+    if (!text.empty()) std::memcpy(words, text.data(), text.size());
+    return mix(mix(h ^ words[0], key_[1] ^ words[1]) ^ key_[0], 0xd6e8feb86659fd93U);
   }
   // Of its network, /24 or /64 of IPv6: the same as that of the address with all behind it zero.
   std::uint64_t network(const core::IpAddress& address) const {

@@ -20,6 +20,16 @@ bool is_counted(Contact contact) {
   return (kCounted & contact_bit(contact)) != 0;
 }
 
+// Of a connection that is known already, for detectors alone: nothing is counted at the victim, nothing was
+// waited for.
+constexpr std::uint64_t kOfConversation =
+    contact_bit(Contact::tcp_data) | contact_bit(Contact::tcp_busy) | contact_bit(Contact::tcp_starved) |
+    contact_bit(Contact::tcp_closed) | contact_bit(Contact::http_head) | contact_bit(Contact::http_request) |
+    contact_bit(Contact::http_response) | contact_bit(Contact::dns_query) |
+    contact_bit(Contact::dns_response) | contact_bit(Contact::login) | contact_bit(Contact::http2_streams) |
+    contact_bit(Contact::http2_continued) | contact_bit(Contact::tls_keys) |
+    contact_bit(Contact::udp_amplified);
+
 // What may be spread over a network.
 bool spreads(Tally tally) {
   switch (tally) {
@@ -191,16 +201,8 @@ void Monitor::set_keys(Sighting& o) const {
 
 void Monitor::prefetch(const Sighting& o) const {
   for (const AnomalyDetector* d : ahead_of_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
+  if ((kOfConversation & contact_bit(o.contact)) != 0) return;
   switch (o.contact) {
-    case Contact::http_head:
-    case Contact::http_request:
-    case Contact::http_response:
-    case Contact::dns_query:
-    case Contact::dns_response:
-    case Contact::tcp_data:
-    case Contact::tcp_busy:
-    case Contact::tcp_closed:
-      return;
     case Contact::tcp_completed:
     case Contact::udp_answered: {
       const std::uint64_t service = hash_.join(o.server_key, o.server_port);
@@ -225,6 +227,7 @@ void Monitor::prefetch(const Sighting& o) const {
 
 void Monitor::see(const Sighting& o) {
   log_.at_packet(o.packet);
+  if ((kOfConversation & contact_bit(o.contact)) != 0) return tell_detectors(o);
   // The other end of a connection whose client restarted or moved goes on for a while: its port is a service
   // our hosts have used, so it answers, it does not ask.
   if (o.contact == Contact::tcp_stray && successes_.knows_service(hash_.join(o.client_key, o.client_port)))
@@ -242,6 +245,10 @@ void Monitor::see(const Sighting& o) {
 void Monitor::look_at(const Sighting& o) {
   tally(o);
   tracker_.observe(o);
+  tell_detectors(o);
+}
+
+void Monitor::tell_detectors(const Sighting& o) const {
   for (AnomalyDetector* d : by_contact_[static_cast<std::size_t>(o.contact)]) d->on_contact(o);
 }
 

@@ -62,6 +62,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   void prefetch(const Sighting& o) const;
   void announce(std::span<const Observation> some, Sighting* to);
   void see(const Sighting& o);
+  void tell_detectors(const Sighting& o) const;
   void look_at(const Sighting& o);
   void wake();
   // All ticks until then that have something to do.

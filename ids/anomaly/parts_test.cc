@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "ids/anomaly/address_counts.h"
 #include "ids/anomaly/classes.h"
 #include "ids/anomaly/distinct.h"
@@ -99,6 +101,21 @@ TEST(Distinct, EstimatesWithinATenth) {
     counter.add(hash(i));
   }
   EXPECT_NEAR(static_cast<double>(counter.estimate()), 400.0, 60.0);
+}
+
+TEST(KeyedHash, OfTextDependsOnTheKeyTheLengthAndEveryByte) {
+  const KeyedHash hash(1);
+  for (std::size_t length = 0; length < 50; ++length) {
+    std::string text(length, 'a');
+    const std::uint64_t whole = hash.text(text);
+    EXPECT_NE(whole, KeyedHash(2).text(text));
+    EXPECT_NE(whole, hash.text(text + std::string(1, '\0')));
+    for (char& byte : text) {
+      byte = 'b';
+      EXPECT_NE(whole, hash.text(text)) << length;
+      byte = 'a';
+    }
+  }
 }
 
 TEST(KeyedHash, DependsOnTheKeyAndOnEveryPart) {

@@ -34,6 +34,9 @@ ContactTap::ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed)
 
 Observation& ContactTap::open(const Flow& flow, const Packet& packet, Contact contact) {
   Observation& o = sink_->open();
+  // Bits are written into bytes that are read for it: from the cache line the processor is about to get, that
+  // takes as long as the line does; from what was just written, nothing.
+  std::memset(static_cast<void*>(&o), 0, sizeof o);
   o.time_us = packet.time_us;
   o.packet = packet.number;
   o.client = flow.key.client;
@@ -44,7 +47,6 @@ Observation& ContactTap::open(const Flow& flow, const Packet& packet, Contact co
   o.tcp_flags = packet.tcp.flags;
   o.protocol = flow.key.protocol;
   o.service = service(flow);
-  o.cut = false;
   o.bytes = static_cast<std::uint32_t>(packet.payload.size());
   return o;
 }
@@ -52,7 +54,6 @@ Observation& ContactTap::open(const Flow& flow, const Packet& packet, Contact co
 void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, std::uint64_t value,
                       std::uint64_t detail, std::uint16_t count) {
   Observation& o = open(flow, packet, contact);
-  o.known = Known::nothing;
   o.count = count;
   o.value = value;
   o.detail = detail;
@@ -79,15 +80,10 @@ void ContactTap::mark(const Flow& flow) {
   }
 }
 
-bool ContactTap::is_unchanged(const Flow& flow) const {
-  const AppFlow* const app = app_flow(flow);
-  if (app == nullptr || app->session == nullptr) return true;
-  if (app->proto != proto_) return false;
-  if (has_deeds(app->proto)) return app->session->deeds() == deeds_;
-  if (app->proto != http_ && app->proto != dns_) return true;
-  if (app->session->transaction_count() != next_id_) return false;
+bool ContactTap::tells_nothing(const AppFlow& app) const {
+  if (app.session->transaction_count() != next_id_) return false;
   std::size_t at = 0;
-  for (const auto& tx : app->session->transactions()) {
+  for (const auto& tx : app.session->transactions()) {
     if (at == mark_count_) break;
     if (tx->progress != marks_[at++].progress) return false;
   }
@@ -142,7 +138,6 @@ void ContactTap::amplified(const Flow& flow, const Packet& packet, std::uint16_t
   if (anomaly::reflecting_service(flow.key.server_port) < 0) return;
   const std::uint64_t answers = flow.counters[1].packets;
   Observation& o = open(flow, packet, Contact::udp_amplified);
-  o.known = Known::nothing;
   o.count = count;
   o.bytes = static_cast<std::uint32_t>(flow.counters[1].bytes * count / answers);
   o.value = flow.counters[0].bytes * count / answers;
@@ -152,7 +147,7 @@ void ContactTap::amplified(const Flow& flow, const Packet& packet, std::uint16_t
   if (app != nullptr && app->proto == dns_ && app->session != nullptr &&
       !app->session->transactions().empty()) {
     const auto& dns = static_cast<const DnsTransaction&>(*app->session->transactions().back());
-    if (!dns.queries.empty()) o.detail = hash_text(dns.queries.front().name);
+    if (!dns.queries.empty()) o.detail = hash_.text(dns.queries.front().name);
   }
   sink_->keep();
 }
@@ -267,7 +262,7 @@ bool ContactTap::http(const Flow& flow, const Packet& packet, const Transaction&
   bool told_head = true;
   if (passed(0, kHttpComplete)) {
     // What is asked for: the path without its query, which floods vary.
-    tell(flow, packet, Contact::http_request, hash_(hash_text(http.path)) ^ hash_text(http.host));
+    tell(flow, packet, Contact::http_request, hash_(hash_.text(http.path)) ^ hash_.text(http.host));
   } else if (passed(0, kHttpBody)) {
     tell(flow, packet, Contact::http_head);
   } else {
@@ -284,21 +279,8 @@ void ContactTap::dns(const Flow& flow, const Packet& packet, const Transaction& 
   const std::string_view name = dns.queries.front().name;
   const std::size_t dot = name.find('.');
   const std::string_view parent = dot == std::string_view::npos ? name : name.substr(dot + 1);
-  if (dns.is_response) return tell(flow, packet, Contact::dns_response, dns.rcode(), hash_text(parent));
-  tell(flow, packet, Contact::dns_query, hash_text(name), hash_text(parent));
-}
-
-std::uint64_t ContactTap::hash_text(std::string_view text) const {
-  std::uint64_t h = text.size();
-  while (text.size() >= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data(), 8);
-    h = hash_(h ^ word);
-    text.remove_prefix(8);
-  }
-  std::uint64_t word = 0;
-  std::memcpy(&word, text.data(), text.size());
-  return hash_(h ^ word);
+  if (dns.is_response) return tell(flow, packet, Contact::dns_response, dns.rcode(), hash_.text(parent));
+  tell(flow, packet, Contact::dns_query, hash_.text(name), hash_.text(parent));
 }
 
 }  // namespace gatehouse::ids::engine

@@ -22,11 +22,7 @@ class ContactTap {
   ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed);
 
   // Before the packet is handed to the session.
-  void before(const Flow& flow) {
-    fed_ = false;
-    const AppFlow* app = app_flow(flow);
-    proto_ = app == nullptr ? kAppUnknown : app->proto;
-  }
+  void before() { fed_ = false; }
   // Before the parser gets bytes of it, each time.
   void feeding(const Flow& flow) {
     if (fed_) return;
@@ -34,18 +30,20 @@ class ContactTap {
     mark_count_ = 0;
     next_id_ = 0;
     deeds_ = {};
+    proto_ = kAppUnknown;
     const AppFlow* app = app_flow(flow);
-    if (app == nullptr || app->session == nullptr) return;
-    if (has_deeds(app->proto)) deeds_ = app->session->deeds();
-    if (has_news(flow)) mark(flow);
+    if (app == nullptr) return;
+    proto_ = app->proto;
+    if (app->session == nullptr) return;
+    if (has_deeds(proto_)) deeds_ = app->session->deeds();
+    if (has_news(proto_)) mark(flow);
   }
   // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
   void tcp(const Flow& flow, const Packet& packet, TcpState state) {
-    if (state == TcpState::established) {
-      if (is_middle(flow, packet) && (!fed_ || is_unchanged(flow))) return;
-    } else if (state > TcpState::established && !fed_ && (packet.tcp.flags & kTcpSyn) == 0) {
-      return;  // it is over, and that was told
-    }
+    const bool middle = state == TcpState::established  ? is_middle(flow, packet)
+                        : state > TcpState::established ? (packet.tcp.flags & kTcpSyn) == 0
+                                                        : is_stuck(flow, packet, state);
+    if (middle && (!fed_ || is_unchanged(flow))) return;
     news(flow, packet, state);
   }
   // UDP and ICMP.
@@ -66,12 +64,13 @@ class ContactTap {
     std::array<std::uint8_t, 2> progress{};
   };
   // Requests and answers of these are told.
+  bool has_news(AppProto proto) const { return proto == http_ || proto == dns_; }
   bool has_news(const Flow& flow) const {
     const AppFlow* app = app_flow(flow);
-    return app != nullptr && app->session != nullptr && (app->proto == http_ || app->proto == dns_);
+    return app != nullptr && app->session != nullptr && has_news(app->proto);
   }
   void mark(const Flow& flow);
-  // All but what it says; keep() follows.
+  // All but what it says and how often; keep() follows.
   anomaly::Observation& open(const Flow& flow, const Packet& packet, anomaly::Contact contact);
   // The one this flow told last of those that may be settled later, if it waits still and is a `contact`.
   anomaly::Observation* waiting(const Flow& flow, anomaly::Contact contact);
@@ -87,12 +86,26 @@ class ContactTap {
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint16_t count = 1);
   // Of an established connection: most packets tell nothing, unless the parser found something in them.
-  static bool is_middle(const Flow& flow, const Packet& packet) {
+  bool is_middle(const Flow& flow, const Packet& packet) const {
     if (flow.tcp->state() != TcpState::established || (packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) != 0)
       return false;
     return packet.direction == Direction::to_client ||
-           (flow.counters[0].packets != kBusyPackets && !is_starved(flow, packet) &&
-            !is_first_data(flow, packet));
+           (flow.counters[0].packets != kBusyPackets && !is_first_data(flow, packet) &&
+            (!is_starved(flow, packet) || !speaks_http(flow)));
+  }
+  // Of a connection that was not seen to begin, or does not get on: its first packets told all there is.
+  static bool is_stuck(const Flow& flow, const Packet& packet, TcpState state) {
+    const std::uint64_t from_client = flow.counters[0].packets, from_server = flow.counters[1].packets;
+    const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
+    if (state != now || from_client + from_server == 1 || (packet.tcp.flags & (kTcpSyn | kTcpRst)) != 0)
+      return false;
+    return packet.direction == Direction::to_server
+               ? state != TcpState::syn_sent || from_server != 0 || from_client > 3
+               : state != TcpState::none || from_server != 1;
+  }
+  bool speaks_http(const Flow& flow) const {
+    const AppFlow* app = app_flow(flow);
+    return app != nullptr && app->proto == http_;
   }
   // The client's first bytes; the SYN counts as one.
   static bool is_first_data(const Flow& flow, const Packet& packet) {
@@ -102,12 +115,18 @@ class ContactTap {
   bool is_talk(const Flow& flow, const Packet& packet) const {
     const std::uint64_t packets = flow.counters[index(packet.direction)].packets;
     const bool goes_on = packet.direction == Direction::to_server
-                             ? packets > 1 && flow.counters[1].packets != 0
-                             : packets > 32 && packets % 32 != 0;  // see speaks()
+                             ? packets > 1 && (flow.counters[1].packets != 0 || speaks(packets) == 0)
+                             : speaks(packets) == 0;
     return goes_on && !has_news(flow);
   }
   // The parser is where it was before the packet.
-  bool is_unchanged(const Flow& flow) const;
+  bool is_unchanged(const Flow& flow) const {
+    const AppFlow* const app = app_flow(flow);
+    if (app == nullptr || app->session == nullptr) return true;
+    if (app->proto != proto_) return false;
+    return has_news(proto_) ? tells_nothing(*app) : !has_deeds(proto_) || app->session->deeds() == deeds_;
+  }
+  bool tells_nothing(const AppFlow& app) const;
   static bool is_starved(const Flow& flow, const Packet& packet) {
     return std::uint64_t{packet.tcp.window} << flow.tcp->peer(Direction::to_server).wscale < kFullSegment;
   }
@@ -124,7 +143,6 @@ class ContactTap {
   void dns(const Flow& flow, const Packet& packet, const Transaction& tx);
   bool has_deeds(AppProto proto) const { return proto == tls_ || proto == smtp_ || proto == http2_; }
   anomaly::Service service(const Flow& flow) const;
-  std::uint64_t hash_text(std::string_view text) const;
 
   anomaly::ObservationSink* sink_;
   anomaly::KeyedHash hash_;

@@ -67,7 +67,6 @@ void ContactTap::tell_success(const Flow& flow, const Packet& packet, Contact co
   Observation& o = open(flow, packet, contact);
   o.known = Known::whole;
   o.count = 1;
-  o.value = o.detail = 0;
   sink_->keep();
 }
 
@@ -151,7 +150,7 @@ void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState bef
       flow.tcp->bytes_sent(Direction::to_server) >= anomaly::kBusyBytes)
     tell(flow, packet, Contact::tcp_busy);
   // Of other protocols nobody knows what they wait for.
-  if (is_starved(flow, packet) && service(flow) == Service::http) {
+  if (is_starved(flow, packet) && speaks_http(flow)) {
     place(flow) = kNowhere;  // somebody looks at once
     tell(flow, packet, Contact::tcp_starved);
   }

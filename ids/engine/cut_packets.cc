@@ -7,17 +7,11 @@ using anomaly::Contact;
 using anomaly::Observation;
 
 constexpr std::size_t kKnown = 8192;
-constexpr std::uint64_t kSpeakEvery = 32;
 constexpr std::uint64_t kKindUdp = 17, kKindEcho = 1, kKindFragment = 256;
 constexpr std::uint8_t kEchoRequest = 8, kEchoReply = 0, kEcho6Request = 128, kEcho6Reply = 129;
 constexpr std::uint8_t kFragmentHeader = 44;
 
 }  // namespace
-
-std::uint16_t speaks(std::uint64_t packets) {
-  if (packets > kSpeakEvery) return packets % kSpeakEvery == 0 ? static_cast<std::uint16_t>(kSpeakEvery) : 0;
-  return (packets & (packets - 1)) == 0 ? static_cast<std::uint16_t>(packets <= 2 ? 1 : packets / 2) : 0;
-}
 
 void CutPackets::see(const Packet& packet) {
   if (!packet.has_ether) return;

@@ -45,6 +45,10 @@ class CutPackets {
 
 // A contact that goes on without an answer speaks at 1, 2, 4, 8, 16, 32 packets and then at every 32nd. How
 // many packets there were since it last spoke; 0: it does not speak now.
-std::uint16_t speaks(std::uint64_t packets);
+inline std::uint16_t speaks(std::uint64_t packets) {
+  constexpr std::uint64_t kSpeakEvery = 32;
+  if (packets > kSpeakEvery) return packets % kSpeakEvery == 0 ? static_cast<std::uint16_t>(kSpeakEvery) : 0;
+  return (packets & (packets - 1)) == 0 ? static_cast<std::uint16_t>(packets <= 2 ? 1 : packets / 2) : 0;
+}
 
 }  // namespace gatehouse::ids::engine

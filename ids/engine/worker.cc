@@ -147,7 +147,7 @@ bool Worker::is_unwanted(const Flow& flow) {
 // Returns the state the session was in.
 TcpState Worker::tcp_packet(Flow& flow, Packet& packet) {
   const TcpState before = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
-  if (tap_.on()) tap_.before(flow);
+  if (tap_.on()) tap_.before();
   while (tcp_.lacks_room(flow, packet) && flows_.end_oldest_half_open(flow)) {
   }
   tcp_.handle(flow, packet, *this);
@@ -159,7 +159,7 @@ TcpState Worker::tcp_packet(Flow& flow, Packet& packet) {
 
 void Worker::udp_packet(Flow& flow, const Packet& packet) {
   if (tap_.on()) {
-    tap_.before(flow);
+    tap_.before();
     tap_.feeding(flow);
   }
   if (packet.is_udp() && !packet.payload.empty())
