@@ -32,18 +32,20 @@ class AnchoredSet {
   std::size_t memory_bytes() const;
 
  private:
-  // Where windows of one width begin.
+  // Where windows of one width begin, and its print of what lies there.
   struct Spot {
     std::uint32_t place = 0, width = 0;
+    std::uint64_t mask = 0;  // the first `width` of eight bytes
     std::uint32_t salt = 0;
-    std::uint32_t print(const std::uint8_t* bytes) const;
+    std::uint32_t print(std::uint64_t bytes) const;
   };
+  static Spot spot_at(std::uint32_t place, std::size_t width, std::size_t number);
   bool entered(std::uint32_t print) const {
     return (filter_[print >> filter_shift_ >> 6U] >> (print >> filter_shift_ & 63U) & 1U) != 0;
   }
 
   LiteralTexts texts_;
-  std::vector<Spot> spots_;
+  std::vector<Spot> spots_;  // by where they end
   std::vector<std::uint64_t> filter_;  // a bit for each print, so that a place with nothing costs no more
   unsigned filter_shift_ = 0;
   WindowTable windows_;
