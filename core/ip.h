@@ -38,14 +38,18 @@ struct IpAddress {
     if (const auto order = a.half(8) <=> b.half(8); order != 0) return order;
     return a.version <=> b.version;
   }
-  friend bool operator==(const IpAddress&, const IpAddress&) = default;
+  // Every packet's addresses are compared with those of a flow: not by a call of memcmp.
+  friend bool operator==(const IpAddress& a, const IpAddress& b) {
+    return ((a.word(0) ^ b.word(0)) | (a.word(8) ^ b.word(8))) == 0 && a.version == b.version;
+  }
 
  private:
-  std::uint64_t half(std::size_t from) const {
+  std::uint64_t word(std::size_t from) const {
     std::uint64_t out = 0;
     std::memcpy(&out, bytes.data() + from, sizeof out);
-    return be64toh(out);
+    return out;
   }
+  std::uint64_t half(std::size_t from) const { return be64toh(word(from)); }
 };
 
 // A CIDR prefix: bits after `length` are zero.

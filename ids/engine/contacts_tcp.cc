@@ -1,6 +1,5 @@
 // Of TCP: the handshake, the first words, the end.
 #include <algorithm>
-#include <cstring>
 
 #include "ids/engine/contacts.h"
 
@@ -14,14 +13,6 @@ using anomaly::Observation;
 using anomaly::Service;
 
 constexpr std::uint16_t kNowhere = UINT16_MAX;
-
-// As ==, without a call of memcmp.
-bool same_address(const IpAddress& a, const IpAddress& b) {
-  std::array<std::uint64_t, 2> x, y;
-  std::memcpy(x.data(), a.bytes.data(), sizeof x);
-  std::memcpy(y.data(), b.bytes.data(), sizeof y);
-  return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0 && a.version == b.version;
-}
 
 FirstWords first_words(ByteView said, bool after_banner) {
   if (after_banner) return FirstWords::after_banner;
@@ -50,8 +41,8 @@ FirstWords first_words(ByteView said, bool after_banner) {
 Observation* ContactTap::waiting(const Flow& flow, Contact contact) {
   Observation* const o = sink_->waiting(place(flow));
   const bool same = o != nullptr && o->contact == contact && o->client_port == flow.key.client_port &&
-                    o->server_port == flow.key.server_port && same_address(o->client, flow.key.client) &&
-                    same_address(o->server, flow.key.server);
+                    o->server_port == flow.key.server_port && o->client == flow.key.client &&
+                    o->server == flow.key.server;
   return same ? o : nullptr;
 }
 
