@@ -60,7 +60,8 @@ struct TableSizes {
 };
 
 // What an entry of a detector's own table may take; each detector asserts its own.
-inline constexpr std::size_t kSourceBytes = 400, kSharedBytes = 2'112, kConnectionBytes = 80, kPairBytes = 72;
+inline constexpr std::size_t kSourceBytes = 400, kFirstBytes = 64, kSharedBytes = 2'112,
+                             kConnectionBytes = 80, kPairBytes = 72;
 // Tables of the detectors that do not grow with the budget: attacks, servers under suspicion.
 inline constexpr std::size_t kServerBytes = 1'984;
 // Of long lists of addresses, and of networks that several sources scan.

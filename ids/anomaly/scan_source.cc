@@ -4,6 +4,37 @@
 
 namespace gatehouse::ids::anomaly {
 
+void FirstFailure::set(const Outcome& o) {
+  began_us = o.began_us;
+  last_us = o.time_us;
+  client = o.client;
+  server = o.server;
+  server_port = o.server_port;
+  protocol = o.protocol;
+  tcp_flags = o.tcp_flags;
+  result = o.result;
+  gone = 0;
+}
+
+bool FirstFailure::is_repeated(const Outcome& o, std::int64_t window_us) const {
+  const Outcome first = outcome();
+  return server == o.server && target_of(look_of(first), first) == target_of(look_of(o), o) &&
+         o.result != Result::abandoned && o.time_us - began_us <= window_us;
+}
+
+Outcome FirstFailure::outcome() const {
+  Outcome o;
+  o.time_us = last_us;
+  o.began_us = began_us;
+  o.client = client;
+  o.server = server;
+  o.server_port = server_port;
+  o.protocol = protocol;
+  o.tcp_flags = tcp_flags;
+  o.result = result;
+  return o;
+}
+
 bool add(Source& s, const KeyedHash& hash, const Outcome& o, Look look) {
   const std::uint64_t host = o.server_key;
   const std::int32_t w = weight(o.result, look);

@@ -38,7 +38,7 @@ inline Look look_of(const Outcome& o) {
   return (o.tcp_flags & kFin) != 0 ? Look::fin : Look::null;
 }
 
-// Most have one failure or two, and there are many: small, with what each outcome touches in front.
+// From its second failure on, small and with what each outcome touches in front.
 struct Source {
   std::uint64_t tag = 0;
   IpAddress address;
@@ -74,6 +74,35 @@ struct Source {
 };
 
 static_assert(sizeof(Source) <= kSourceBytes);
+
+// Of a source that has no other: most have none, and those whose addresses are forged come by the thousand.
+struct FirstFailure {
+  std::uint64_t tag = 0;
+  std::int64_t began_us = 0, last_us = 0;
+  IpAddress client, server;
+  std::uint16_t server_port = 0;
+  std::uint8_t protocol = 0, tcp_flags = 0;
+  Result result = Result::silent;
+  std::uint8_t gone = 0;  // not 0: taken up into a Source
+
+  void set(const Outcome& o);
+  // The same once more, soon after, proves nothing and changes nothing else.
+  bool is_repeated(const Outcome& o, std::int64_t window_us) const;
+  // As it was told; the hashes are to be set.
+  Outcome outcome() const;
+  std::int64_t worth() const { return last_us; }
+  bool sound() const {
+    return sound_time(began_us) && sound_time(last_us) && anomaly::sound(client) && anomaly::sound(server) &&
+           result < Result::count_;
+  }
+};
+
+static_assert(sizeof(FirstFailure) <= kFirstBytes);
+
+// What tells two contacts of a source with one host apart.
+inline std::uint64_t target_of(Look look, const Outcome& o) {
+  return look == Look::protocol ? 0x10000ULL | o.protocol : o.server_port;
+}
 
 inline std::int32_t weight(Result result, Look look) {
   switch (result) {

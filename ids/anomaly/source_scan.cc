@@ -18,16 +18,18 @@ constexpr std::uint32_t kUdpHosts = 30;  // one UDP port, silent everywhere
 class SourceScan : public AnomalyDetector {
  public:
   SourceScan(const Context& context, std::size_t entries)
-      : c_(context), sources_(entries), lists_(context.sizes.lists) {}
+      : c_(context), sources_(entries), firsts_(entries), lists_(context.sizes.lists) {}
 
   void archive(StateArchive& a) override {
     sources_.archive(a);
+    firsts_.archive(a);
     lists_.archive(a);
   }
 
   bool looks_ahead() const override { return true; }
   void expect(std::uint64_t client_key, std::uint64_t /*server_key*/) const override {
     sources_.prefetch_entry(client_key);
+    firsts_.prefetch(client_key);
   }
   void on_outcome(const Outcome& o) override {
     const Look look = look_of(o);
@@ -42,11 +44,14 @@ class SourceScan : public AnomalyDetector {
       case Result::taken_back:
       case Result::retried:
         if (!o.counted && o.result != Result::retried) return;
-        take_back(sources_.find(o.client_key), o, look);
-        if (o.client.is_v6()) take_back(sources_.find(network_key(o.client)), o, look);
+        take_back(known(o.client_key, o.client, 0), o, look);
+        if (o.client.is_v6()) {
+          const IpAddress network = network_of(o.client, kSenderBits).address;
+          take_back(known(c_.hash(network), network, kSenderBits), o, look);
+        }
         return;
       case Result::completed:
-        if (Source* s = sources_.find(o.client_key)) {
+        if (Source* s = known(o.client_key, o.client, 0)) {
           ++s->completed;
           if (s->focus == o.server_key) s->focus_good.add(c_.hash(o.server_port));
         }
@@ -82,9 +87,6 @@ class SourceScan : public AnomalyDetector {
   std::uint64_t subject(const IpAddress& address, std::uint8_t bits) const {
     return c_.log.subject(Verdict::scan_vertical, address, bits);
   }
-  std::uint64_t network_key(const IpAddress& address) const {
-    return c_.hash(network_of(address, kSenderBits).address);
-  }
 
   // A service that was there before and is gone now tells of the service.
   bool is_known_service(const Outcome& o, Look look) const {
@@ -119,22 +121,55 @@ class SourceScan : public AnomalyDetector {
     if (Source* s = entry(o.client_key, o.client, 0, o)) count(*s, o, look);
   }
 
-  // Null: not worth one.
+  // Null: not worth one (yet).
   Source* entry(std::uint64_t hash, const IpAddress& address, std::uint8_t bits, const Outcome& o) {
-    Source* s = sources_.find(hash);
-    bool fresh = false;
-    if (s == nullptr) {
-      if (is_crowd(o)) return nullptr;
-      s = sources_.get_shy(hash, fresh);
-      if (s == nullptr) return nullptr;
-    } else if (o.time_us - s->last_us <= kEvidenceLivesUs) {
+    if (Source* s = sources_.find(hash)) {
+      if (o.time_us - s->last_us > kEvidenceLivesUs) begin(*s, address, bits, o.began_us);
       return s;
     }
-    if (!fresh) renew(*s);
-    s->address = address;
-    s->bits = bits;
-    s->first_us = s->window_us = o.began_us;
+    FirstFailure* first = firsts_.find(hash);
+    if (first == nullptr || is_gone(*first, o.time_us)) {
+      if (is_crowd(o)) return nullptr;
+      bool fresh = false;
+      if (first == nullptr) first = firsts_.get_shy(hash, fresh);
+      if (first != nullptr) first->set(o);
+      return nullptr;
+    }
+    if (!first->is_repeated(o, c_.config.scan_window_us)) return promote(*first, address, bits);
+    first->last_us = std::max(first->last_us, o.time_us);
+    return nullptr;
+  }
+
+  // As entry() left it; null: nothing failed.
+  Source* known(std::uint64_t hash, const IpAddress& address, std::uint8_t bits) {
+    if (Source* s = sources_.find(hash)) return s;
+    FirstFailure* first = firsts_.find(hash);
+    return first == nullptr || first->gone != 0 ? nullptr : promote(*first, address, bits);
+  }
+
+  // There is more to be kept of it than one failure. Null: no room for it.
+  Source* promote(FirstFailure& first, const IpAddress& address, std::uint8_t bits) {
+    bool fresh = false;
+    Source* const s = sources_.get_shy(first.tag, fresh);
+    if (s == nullptr) return nullptr;
+    begin(*s, address, bits, first.began_us);
+    Outcome o = first.outcome();
+    o.client_key = c_.hash(o.client);
+    o.server_key = c_.hash(o.server);
+    count(*s, o, look_of(o));
+    first.gone = 1;
+    first.last_us = 0;
     return s;
+  }
+  static bool is_gone(const FirstFailure& first, std::int64_t now_us) {
+    return first.gone != 0 || now_us - first.last_us > kEvidenceLivesUs;
+  }
+
+  static void begin(Source& s, const IpAddress& address, std::uint8_t bits, std::int64_t now_us) {
+    renew(s);
+    s.address = address;
+    s.bits = bits;
+    s.first_us = s.window_us = now_us;
   }
 
   void count(Source& source, const Outcome& o, Look look) {
@@ -145,9 +180,8 @@ class SourceScan : public AnomalyDetector {
       s->window_failed = 0;
     }
     s->last_us = std::max(s->last_us, o.time_us);
-    const std::uint64_t extra = look == Look::protocol ? 0x10000ULL | o.protocol : o.server_port;
     if (o.result == Result::abandoned) ++s->abandoned;
-    if (!s->pairs.add(c_.hash.join(o.server_key, extra))) return;  // repeats prove nothing
+    if (!s->pairs.add(c_.hash.join(o.server_key, target_of(look, o)))) return;  // repeats prove nothing
     if (s->bits != 0) count_sender(*s, o);
     if (add(*s, c_.hash, o, look)) count_target(*s, o);
     judge(*s, o, look);
@@ -310,6 +344,7 @@ class SourceScan : public AnomalyDetector {
   static constexpr std::uint64_t kTargets = 0, kSenders = 1;  // what a list is of
   Context c_;
   BucketTable<Source> sources_;
+  BucketTable<FirstFailure> firsts_;
   BucketTable<AddressList> lists_;
 };
 

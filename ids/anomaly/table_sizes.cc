@@ -8,13 +8,14 @@ namespace {
 constexpr std::uint64_t kPairTables = 5, kServerTables = 3, kListTables = 2;
 // What the index of a RecentRing and of a BucketTable takes for an entry.
 constexpr std::uint64_t kIndexBytes = 2 * sizeof(std::uint64_t), kBucketBytes = sizeof(std::uint64_t) + 1;
+// A source has one entry or the other, and the tables are of one size.
+constexpr std::uint64_t kOfSource = kSourceBytes + kFirstBytes + 2 * kBucketBytes;
 
 }  // namespace
 
 std::uint64_t table_bytes(const TableSizes& s) {
-  return s.sources * (kSourceBytes + kBucketBytes) +
-         ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) + Successes::bytes(s.success_cells) +
-         VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
+  return s.sources * kOfSource + ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) +
+         Successes::bytes(s.success_cells) + VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
          s.shared_victims * (kSharedBytes + kBucketBytes) + s.connections * (kConnectionBytes + kIndexBytes) +
          s.pairs * (kPairBytes + kBucketBytes) * kPairTables + s.servers * kServerBytes * kServerTables +
          s.lists * kListBytes * kListTables + kSweptNetworks * kSweptBytes + kFewServers * kServerBytes +
@@ -32,7 +33,7 @@ TableSizes table_sizes(std::uint64_t memory_bytes) {
     for (std::size_t* size : all) *size /= 2;
   }
   // A larger budget goes to what an attacker can fill.
-  while (table_bytes(s) + s.sources * (kSourceBytes + kBucketBytes) < memory_bytes) s.sources *= 2;
+  while (table_bytes(s) + s.sources * kOfSource < memory_bytes) s.sources *= 2;
   return s;
 }
 
