@@ -85,7 +85,8 @@ bool ContactTap::tells_nothing(const AppFlow& app) const {
   std::size_t at = 0;
   for (const auto& tx : app.session->transactions()) {
     if (at == mark_count_) break;
-    if (tx->progress != marks_[at++].progress) return false;
+    const Mark& mark = marks_[at++];
+    if (tx->progress[0] != mark.progress[0] || tx->progress[1] != mark.progress[1]) return false;
   }
   return true;
 }

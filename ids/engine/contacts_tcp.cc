@@ -31,7 +31,7 @@ FirstWords first_words(ByteView said, bool after_banner) {
                               std::min<std::size_t>(said.size(), 64));
   for (const std::string_view method :
        {"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS /", "PATCH ", "CONNECT ", "PRI * "}) {
-    if (line.starts_with(method)) return FirstWords::http;
+    if (line[0] == method[0] && line.starts_with(method)) return FirstWords::http;
   }
   return (head[0] & 1U) != 0 ? FirstWords::word : FirstWords::other_word;
 }
