@@ -28,6 +28,17 @@ bool is_unasked(Tally tally) {
   }
 }
 
+// What is left of an average after so many seconds of nothing, with a time constant of 32 s.
+float left_after(std::int64_t seconds) {
+  constexpr std::int64_t kNothing = 1'024;  // 10^-14
+  if (seconds >= kNothing) return 0;
+  float left = 1;
+  for (float power = 31.0F / 32; seconds != 0; seconds /= 2, power *= power) {
+    if (seconds % 2 != 0) left *= power;
+  }
+  return left;
+}
+
 std::uint16_t capped(std::uint64_t n) {
   return static_cast<std::uint16_t>(std::min<std::uint64_t>(n, UINT16_MAX));
 }
@@ -112,8 +123,7 @@ void VictimTable::slide(Victim& v, std::int64_t now_us) {
   if (seconds > 0) {
     v.usual_syn += (static_cast<float>(v.second_syn) - v.usual_syn) / 32;
     v.second_syn = 0;
-    if (seconds > 1 && v.usual_syn != 0)
-      v.usual_syn *= static_cast<float>(std::pow(31.0 / 32, static_cast<double>(seconds - 1)));
+    if (v.usual_syn != 0) v.usual_syn *= left_after(seconds - 1);
   }
   v.slot = slot;
 }
