@@ -107,11 +107,6 @@ class SlowConnections : public AnomalyDetector {
     }
   }
 
-  bool looks_ahead() const override { return true; }
-  void prefetch(const Sighting& o) const override {
-    if (o.known != Known::brief) ring_.prefetch(o.contact_key);
-  }
-
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);
     look(late_, now_us, kIdleUs, [&](Connection& c) {
@@ -124,7 +119,10 @@ class SlowConnections : public AnomalyDetector {
     });
   }
 
-  std::int64_t due_us() override { return std::min(due_us(early_, kHeaderUs), due_us(late_, kIdleUs)); }
+  std::int64_t due_us() override {
+    return std::min(due_us(early_, kHeaderUs, [](const Connection& c) { return c.head; }),
+                    due_us(late_, kIdleUs, [](const Connection& c) { return c.request || c.busy; }));
+  }
 
  private:
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
@@ -160,10 +158,11 @@ class SlowConnections : public AnomalyDetector {
       f(c);
     }
   }
-  // The next one of whom something is still to be known.
-  std::int64_t due_us(std::uint64_t& cursor, std::int64_t age_us) {
+  // The next one of whom something is still to be known. `is_done`: whatever comes, it will not be held.
+  template <class F>
+  std::int64_t due_us(std::uint64_t& cursor, std::int64_t age_us, F&& is_done) {
     cursor = std::clamp(cursor, ring_.head(), ring_.tail());
-    while (cursor < ring_.tail() && ring_.at(cursor).key == 0) ++cursor;
+    while (cursor < ring_.tail() && (ring_.at(cursor).key == 0 || is_done(ring_.at(cursor)))) ++cursor;
     return cursor == ring_.tail() ? kNever : ring_.at(cursor).since_us + age_us;
   }
 
