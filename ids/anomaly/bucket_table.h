@@ -73,12 +73,14 @@ class BucketTable {
     a.value(shy_);
     if (a.restoring()) note_all();
   }
+  // False: find() finds nothing.
+  bool may_have(std::uint64_t hash) const { return maybe(tag_of(hash)); }
   // For a find() that comes soon.
   void prefetch(std::uint64_t hash) const {
     if (maybe(hash)) prefetch_line(&bucket_of(hash));
   }
-  // As prefetch(), and the first `bytes` of its entry, which is soon worked on.
-  void prefetch_entry(std::uint64_t hash, std::size_t bytes = sizeof(Entry)) const {
+  // As prefetch(), and its entry, which is soon worked on.
+  void prefetch_entry(std::uint64_t hash) const {
     hash = tag_of(hash);
     if (!maybe(hash)) return;
     const Bucket& bucket = bucket_of(hash);

@@ -119,8 +119,9 @@ void Monitor::count(const Sighting& o, Tally tally) {
     if (network.look) {
       for (AnomalyDetector* d : by_prefix_) d->on_prefix(*network.victim, o.time_us);
     }
-    // Spread thinly: the network has it all, and its hosts would only push others out.
-    if (network.victim != nullptr && prefixes_.spread(*network.victim) &&
+    // No host of a quiet network is busy. Spread thinly: the network has it all, and its hosts would only
+    // push others out.
+    if ((network.victim == nullptr || prefixes_.spread(*network.victim)) &&
         victims_.find(o.server_key) == nullptr)
       return;
   }
@@ -218,7 +219,10 @@ void Monitor::prefetch(const Sighting& o) const {
     case Contact::unreachable:
       break;
     default:
-      prefixes_.prefetch(o.network_key);
+      if (is_counted(o.contact)) {
+        prefixes_.prefetch(o.network_key);
+        if (!prefixes_.may_know(o.network_key)) break;
+      }
       victims_.prefetch(o.server_key);
       break;
   }

@@ -132,6 +132,8 @@ class VictimTable {
     prefetch_line(&glances_[bucket_of(key)]);
   }
   const Victim* find(std::uint64_t key) { return table_.find(key); }
+  // False: find() finds nothing.
+  bool may_know(std::uint64_t key) const { return table_.may_have(key); }
   // A network whose hosts are not worth a look each: what it gets is spread over them.
   bool spread(const Victim& network) const {
     return network.busiest() >= notable_ * 4 && !network.is_one() && network.host_count() >= kSpreadHosts;
