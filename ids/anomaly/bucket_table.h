@@ -88,7 +88,7 @@ class BucketTable {
     if (same == 0) return;
     const auto* const entry = reinterpret_cast<const char*>(
         &entries_[bucket.places[static_cast<std::size_t>(std::countr_zero(same))]]);
-    for (std::size_t at = 0; at < bytes; at += 64) prefetch_line(entry + at);
+    for (std::size_t at = 0; at < sizeof(Entry); at += 64) prefetch_line(entry + at);
   }
   template <class F>
   void each(F&& f) const {

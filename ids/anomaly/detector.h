@@ -37,10 +37,8 @@ class AnomalyDetector {
  public:
   virtual ~AnomalyDetector() = default;
   virtual void on_contact(const Sighting&) {}
-  // Does it override prefetch() or expect()?
+  // Does it override expect()?
   virtual bool looks_ahead() const { return false; }
-  // on_contact() comes soon.
-  virtual void prefetch(const Sighting&) const {}
   virtual void on_outcome(const Outcome&) {}
   // An outcome of these may come soon (hashes of the addresses).
   virtual void expect(std::uint64_t /*client_key*/, std::uint64_t /*server_key*/) const {}

@@ -95,7 +95,6 @@ Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
     for (std::size_t i = 0; i < kContacts; ++i) {
       if ((d->contacts & contact_bit(static_cast<Contact>(i))) == 0) continue;
       by_contact_[i].push_back(detector.get());
-      if (detector->looks_ahead()) ahead_of_contact_[i].push_back(detector.get());
     }
     for (std::size_t i = 0; i < kResults; ++i) {
       if ((d->outcomes & result_bit(static_cast<Result>(i))) != 0) by_outcome_[i].push_back(detector.get());
@@ -201,7 +200,6 @@ void Monitor::set_keys(Sighting& o) const {
 }
 
 void Monitor::prefetch(const Sighting& o) const {
-  for (const AnomalyDetector* d : ahead_of_contact_[static_cast<std::size_t>(o.contact)]) d->prefetch(o);
   if ((kOfConversation & contact_bit(o.contact)) != 0) return;
   switch (o.contact) {
     case Contact::tcp_completed:

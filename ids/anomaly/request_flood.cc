@@ -84,12 +84,6 @@ class RequestFlood : public AnomalyDetector {
     }
   }
 
-  bool looks_ahead() const override { return true; }
-  void prefetch(const Sighting& o) const override {
-    if (o.contact == Contact::http_request) askers_.prefetch(o.pair_key);
-    if (o.contact == Contact::dns_query) name_servers_.prefetch_entry(o.server_key, kHeadBytes);
-  }
-
  private:
   void request(const Sighting& o) {
     bool fresh = false;
@@ -169,7 +163,6 @@ class RequestFlood : public AnomalyDetector {
     c_.log.report(subject, f);
   }
 
-  static constexpr std::size_t kHeadBytes = 448;  // of a NameServer: with one name of its clients
   Context c_;
   BucketTable<Asker> askers_;
   BucketTable<Asked> asked_;

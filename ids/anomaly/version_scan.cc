@@ -48,10 +48,6 @@ class VersionScan : public AnomalyDetector {
     probers_.archive(a);
   }
 
-  bool looks_ahead() const override { return true; }
-  void prefetch(const Sighting& o) const override {
-    if (o.contact == Contact::tcp_data && o.value != 0) prefetch_line(&talks_[hash_of(o) % kTalks]);
-  }
   void on_contact(const Sighting& o) override {
     // The programs of one host know its ports, and one address stands for all of them.
     if (o.client == o.server) return;
