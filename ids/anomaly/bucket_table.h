@@ -1,5 +1,6 @@
 // A table of fixed size: 8-way buckets, evicting the entry that matters least. Never allocates after
-// construction.
+// construction. Its index begins with one page and grows with the entries: a few thousand of them would else
+// take as many lines, and touch every page of an index that is made for all.
 #pragma once
 
 #include <algorithm>
@@ -53,7 +54,7 @@ class BucketTable {
   Entry* get_shy(std::uint64_t hash, bool& fresh) {
     fresh = false;
     if (Entry* found = find(hash)) return found;
-    if (equal_cells(bucket_of(hash).tags.data(), 0) == 0 && (++shy_ & 7U) != 0) return nullptr;
+    if (is_grown() && free_of(hash) == 0 && (++shy_ & 7U) != 0) return nullptr;
     return &make(hash, fresh);
   }
 
@@ -68,6 +69,7 @@ class BucketTable {
     const auto inside = [this](std::uint32_t place) { return place < entries_.size(); };
     a.array(buckets_, [&](const Bucket& b) { return std::all_of(b.places.begin(), b.places.end(), inside); });
     a.array(entries_);
+    a.value(in_use_, [this](std::uint64_t n) { return std::has_single_bit(n) && n <= buckets_.size(); });
     a.value(used_, [&](std::uint32_t used) { return used <= entries_.size(); });
     a.value(evicted_);
     a.value(shy_);
@@ -100,7 +102,7 @@ class BucketTable {
   std::size_t capacity() const { return entries_.size(); }
 
  private:
-  static constexpr std::size_t kWays = 8, kSmallest = 64;
+  static constexpr std::size_t kWays = 8, kSmallest = 64, kFirstBuckets = 64;
   struct Bucket {                             // a cache line
     std::array<std::uint32_t, kWays> tags;    // of the entries, short; 0: free
     std::array<std::uint32_t, kWays> places;  // of the entries
@@ -109,8 +111,9 @@ class BucketTable {
   static std::uint64_t tag_of(std::uint64_t hash) { return hash == 0 ? 1 : hash; }
   // Most of them differ in this already; never 0.
   static std::uint32_t short_tag(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32U) | 1U; }
-  Bucket& bucket_of(std::uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
-  const Bucket& bucket_of(std::uint64_t hash) const { return buckets_[hash & (buckets_.size() - 1)]; }
+  Bucket& bucket_of(std::uint64_t hash) { return buckets_[hash & (in_use_ - 1)]; }
+  const Bucket& bucket_of(std::uint64_t hash) const { return buckets_[hash & (in_use_ - 1)]; }
+  bool is_grown() const { return in_use_ == buckets_.size(); }
 
   // Most who are looked for are not here: a bit for some of the hash, which stays in the cache, says so.
   bool maybe(std::uint64_t hash) const {
@@ -124,10 +127,32 @@ class BucketTable {
     each([this](const Entry& entry) { note(entry.tag); });
   }
 
+  // A bit for each way of the bucket that is free.
+  unsigned free_of(std::uint64_t hash) const { return equal_cells(bucket_of(hash).tags.data(), 0); }
+
+  // All entries in an index four times as large. Who finds its bucket full, one in a million, is given up.
+  void grow() {
+    std::fill_n(buckets_.begin(), in_use_, Bucket{});
+    in_use_ = std::min<std::uint64_t>(in_use_ * 4, buckets_.size());
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      Entry& entry = entries_[place];
+      const unsigned free = free_of(entry.tag);
+      if (entry.tag == 0 || free == 0) {
+        entry.tag = 0;
+        continue;
+      }
+      Bucket& bucket = bucket_of(entry.tag);
+      const auto way = static_cast<std::size_t>(std::countr_zero(free));
+      bucket.tags[way] = short_tag(entry.tag);
+      bucket.places[way] = place;
+    }
+  }
+
   Entry& make(std::uint64_t hash, bool& fresh) {
     fresh = true;
+    while (!is_grown() && (used_ >= in_use_ * kWays / 2 || free_of(hash) == 0)) grow();
     Bucket& bucket = bucket_of(hash);
-    const unsigned free = equal_cells(bucket.tags.data(), 0);
+    const unsigned free = free_of(hash);
     std::size_t way = 0;
     if (free != 0 && used_ < entries_.size()) {
       way = static_cast<std::size_t>(std::countr_zero(free));
@@ -151,6 +176,7 @@ class BucketTable {
   // In the order they came, whatever their hashes: few of them take few pages.
   core::LazyArray<Entry> entries_;
   core::LazyArray<std::uint64_t> known_;
+  std::uint64_t in_use_ = std::min<std::uint64_t>(kFirstBuckets, buckets_.size());
   std::uint32_t used_ = 0;  // those before were given out
   std::uint64_t evicted_ = 0, shy_ = 0;
 };

@@ -67,26 +67,29 @@ class Successes {
   // A set that forgets: two generations of bits, the older one goes when the newer is half full.
   class Bits {
    public:
-    // A quarter of the lines of the counts.
-    explicit Bits(std::size_t lines) : lines_(lines / 4), now_(lines_), before_(lines_) {}
+    // A quarter of the lines of the counts, and a quarter of those for the first generation.
+    explicit Bits(std::size_t lines)
+        : lines_(lines / 4), now_{Lines(lines_), lines_ / 4}, before_{Lines(lines_), lines_} {}
     static constexpr std::size_t bytes() { return 2 * PackedLines<Line>::bytes() / 4; }
     void archive(StateArchive& a) {
-      now_.archive(a);
-      before_.archive(a);
+      for (Generation* g : {&now_, &before_}) {
+        g->lines.archive(a);
+        a.value(g->used, [this](std::uint64_t n) { return std::has_single_bit(n) && n <= lines_; });
+      }
       a.value(added_);
       a.value(turned_);
     }
     bool has(std::uint64_t hash) const { return in(now_, hash) || (turned_ != 0 && in(before_, hash)); }
-    void prefetch(std::uint64_t hash) const { now_.prefetch(hash & (lines_ - 1)); }
+    void prefetch(std::uint64_t hash) const { now_.lines.prefetch(hash & (now_.used - 1)); }
     bool add(std::uint64_t hash) {
       if (in(now_, hash)) return false;
       const bool known = turned_ != 0 && in(before_, hash);
-      Line& line = now_.get(hash & (lines_ - 1));
+      Line& line = now_.lines.get(hash & (now_.used - 1));
       line[hash >> 61U] |= std::uint64_t{1} << (hash >> 55U & 63U);
       line[hash >> 52U & 7U] |= std::uint64_t{1} << (hash >> 46U & 63U);
-      if (++added_ > lines_ * 128) {  // half of the bits
+      if (++added_ > most()) {
         std::swap(before_, now_);
-        now_ = PackedLines<Line>(lines_);
+        now_ = {Lines(lines_), lines_};
         added_ = 0;
         turned_ = 1;
       }
@@ -95,8 +98,16 @@ class Successes {
 
    private:
     using Line = std::array<std::uint64_t, 8>;  // both bits of a hash lie in one cache line
-    bool in(const PackedLines<Line>& bits, std::uint64_t hash) const {
-      const Line* found = bits.find(hash & (lines_ - 1));
+    using Lines = PackedLines<Line>;
+    struct Generation {
+      Lines lines;
+      std::uint64_t used;  // of them
+    };
+    // Half of the bits; of the first generation, which is small so that it stays in the cache, one in
+    // sixteen.
+    std::uint64_t most() const { return now_.used * (now_.used == lines_ ? 128 : 16); }
+    static bool in(const Generation& bits, std::uint64_t hash) {
+      const Line* found = bits.lines.find(hash & (bits.used - 1));
       if (found == nullptr) return false;
       const Line& line = *found;
       return (line[hash >> 61U] >> (hash >> 55U & 63U) & line[hash >> 52U & 7U] >> (hash >> 46U & 63U) &
@@ -106,7 +117,7 @@ class Successes {
     std::size_t lines_;
     std::uint64_t added_ = 0;
     std::uint8_t turned_ = 0;  // not 0: there was a generation before
-    PackedLines<Line> now_, before_;
+    Generation now_, before_;
   };
 
   // A scanner cannot live on yesterday's good name.

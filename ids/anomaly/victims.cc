@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace gatehouse::ids::anomaly {
 namespace {
@@ -101,6 +102,8 @@ void VictimTable::archive(StateArchive& a) {
   a.array(pool_);
   a.array(owners_);
   a.array(glances_);
+  a.value(glance_buckets_,
+          [this](std::uint64_t n) { return std::has_single_bit(n) && n <= glances_.size() / kGlances; });
   a.value(next_free_);
   a.value(random_, [](std::uint64_t random) { return random != 0; });
 }
@@ -190,20 +193,38 @@ void VictimTable::suspect(Victim& v, const Sighting& o, Tally tally, std::uint32
   if (service >= 0) s.reflectors[static_cast<std::size_t>(service)] += o.count * times;
 }
 
+// Over twice as many buckets: each takes half of what its other half has.
+void VictimTable::spread_glances() {
+  const std::uint64_t before = std::exchange(glance_buckets_, glance_buckets_ * 2);
+  for (std::size_t at = 0; at < before * kGlances; ++at) {
+    Glance& from = glances_[at];
+    const std::size_t bucket = bucket_of(from.tag);
+    if (bucket == at / kGlances * kGlances) continue;
+    glances_[bucket + at % kGlances] = std::exchange(from, Glance{});
+  }
+}
+
 bool VictimTable::glance(std::uint64_t hash, const Sighting& o, std::int64_t& first_us) {
   // As many as a victim may have unasked in a second without being of interest to anybody.
   constexpr std::uint32_t kEnough = 16;
   constexpr std::uint32_t kPause = 100, kSecond = 10;                // tenths of a second
   const auto now = static_cast<std::uint32_t>(o.time_us / kSlotUs);  // differences count; it may wrap
-  const auto tag = static_cast<std::uint32_t>(hash >> 32U) | 1U;
-  Glance* const bucket = &glances_[bucket_of(hash)];
-  Glance* g = bucket;
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (bucket[i].tag == tag) {
-      g = &bucket[i];
-      break;
+  const std::uint32_t tag = tag_of(hash);
+  Glance* g = nullptr;
+  for (bool settled = false; !settled;) {
+    Glance* const bucket = &glances_[bucket_of(tag)];
+    g = bucket;
+    for (std::size_t i = 0; i < kGlances; ++i) {
+      if (bucket[i].tag == tag) {
+        g = &bucket[i];
+        break;
+      }
+      if (now - bucket[i].last > now - g->last) g = &bucket[i];
     }
-    if (now - bucket[i].last > now - g->last) g = &bucket[i];
+    // All four are alive.
+    const bool crowded = g->tag != tag && g->tag != 0 && now - g->last <= kPause;
+    settled = !crowded || glance_buckets_ * kGlances == glances_.size();
+    if (!settled) spread_glances();
   }
   if (g->tag != tag || now - g->last > kPause) *g = {tag, now, now, 0};
   if (now - g->last >= kSecond) g->count /= 2;

@@ -129,7 +129,7 @@ class VictimTable {
   void prefetch_found(std::uint64_t key) const { table_.prefetch(key); }
   void prefetch(std::uint64_t key) const {
     table_.prefetch(key);
-    prefetch_line(&glances_[bucket_of(key)]);
+    prefetch_line(&glances_[bucket_of(tag_of(key))]);
   }
   const Victim* find(std::uint64_t key) { return table_.find(key); }
   // False: find() finds nothing.
@@ -158,8 +158,11 @@ class VictimTable {
   static constexpr std::uint64_t kSpreadHosts = 16;
 
  private:
-  static constexpr std::size_t kGlances = 4;
-  std::size_t bucket_of(std::uint64_t key) const { return (key & (glances_.size() / 4 - 1)) * 4; }
+  static constexpr std::size_t kGlances = 4, kFirstGlances = 1'024;
+  // Of a glance's tag: where it lies follows from what is kept of its key.
+  static std::uint32_t tag_of(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32U) | 1U; }
+  std::size_t bucket_of(std::uint32_t tag) const { return ((tag >> 1U) & (glance_buckets_ - 1)) * kGlances; }
+  void spread_glances();
   // Has it had enough for an entry of its own? Sets since when it is busy.
   bool glance(std::uint64_t hash, const Sighting& o, std::int64_t& first_us);
   static void slide(Victim& v, std::int64_t now_us);
@@ -174,6 +177,8 @@ class VictimTable {
   core::LazyArray<std::uint64_t> owners_;  // tag of the victim that has it; 0: free
   bool prefix_;
   core::LazyArray<Glance> glances_;
+  // Those in use: as many as are alive at a time need.
+  std::uint64_t glance_buckets_ = std::min<std::size_t>(kFirstGlances, glances_.size()) / kGlances;
   std::uint32_t notable_;
   std::size_t next_free_ = 0;
   // Random enough for sampling (xorshift), and the same for the same packets and seed.
