@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <utility>
 
-#include "ids/anomaly/packed_lines.h"
+#include "core/lazy_array.h"
+#include "ids/anomaly/prefetch.h"
+#include "ids/anomaly/state.h"
 
 namespace gatehouse::ids::anomaly {
 
@@ -16,30 +18,33 @@ class Successes {
  public:
   // `cells`: about as many as there are live sources.
   explicit Successes(std::size_t cells)
-      : lines_(lines_for(cells)), counts_(lines_), pairs_(lines_), services_(lines_) {}
+      : counts_(lines_for(cells)), pairs_(lines_for(cells) / 4), services_(lines_for(cells) / 4) {}
 
   static std::size_t bytes(std::size_t cells) {
-    return lines_for(cells) * (PackedLines<Counts>::bytes() + 2 * Bits::bytes());
+    return lines_for(cells) * sizeof(Line) + 2 * Bits::bytes(lines_for(cells) / 4);
   }
 
   void add(std::uint64_t source, std::uint64_t pair, std::int64_t now_us) {
     age(now_us);
     if (!pairs_.add(pair)) return;
-    Counts& line = counts_.get(line_of(source));
+    if (++entered_ > in_use_ * kCrowded && in_use_ < counts_.size()) spread();
+    Line& line = counts_[line_of(source)];
     for (std::size_t row = 0; row < 2; ++row) {
-      std::uint8_t& cell = line[cell_of(source, row)];
+      std::uint8_t& cell = line.bytes[cell_of(source, row)];
       if (cell != UINT8_MAX) ++cell;
     }
   }
   void archive(StateArchive& a) {
-    counts_.archive(a);
+    a.array(counts_);
+    a.value(in_use_, [this](std::uint64_t n) { return std::has_single_bit(n) && n <= counts_.size(); });
+    a.value(entered_);
     pairs_.archive(a);
     services_.archive(a);
     a.value(aged_us_, sound_time);
   }
   // For an add() that comes soon.
   void prefetch(std::uint64_t source, std::uint64_t pair) const {
-    counts_.prefetch(line_of(source));
+    prefetch_line(&counts_[line_of(source)]);
     pairs_.prefetch(pair);
   }
   // For questions whether they are known.
@@ -50,8 +55,8 @@ class Successes {
   void prefetch_service(std::uint64_t service) const { services_.prefetch(service); }
   void add_service(std::uint64_t service) { services_.add(service); }
   std::uint32_t count(std::uint64_t source) const {
-    const Counts* line = counts_.find(line_of(source));
-    return line == nullptr ? 0 : std::min((*line)[cell_of(source, 0)], (*line)[cell_of(source, 1)]);
+    const Line& line = counts_[line_of(source)];
+    return std::min(line.bytes[cell_of(source, 0)], line.bytes[cell_of(source, 1)]);
   }
   bool knows_service(std::uint64_t service) const { return services_.has(service); }
   // As add() was told of it, and not very long ago.
@@ -59,83 +64,99 @@ class Successes {
 
  private:
   // Two rows of cells, each of 32 in turn: both cells of a source lie in one cache line.
-  static constexpr std::size_t kRow = 32, kLeast = 1024;
-  using Counts = std::array<std::uint8_t, 2 * kRow>;
+  static constexpr std::size_t kRow = 32, kLeast = 1'024, kMostLines = 1U << 15U;
+  // Distinct successes for each line, before there are more lines.
+  static constexpr std::uint64_t kFirstLines = 256, kCrowded = 4;
+  struct Line {
+    std::array<std::uint8_t, 2 * kRow> bytes;
+    static bool sound() { return true; }
+  };
   static std::size_t lines_for(std::size_t cells) {
-    return std::min(std::bit_ceil(std::max(cells, kLeast)) / kRow, PackedLines<Counts>::kMost);
+    return std::min(std::bit_ceil(std::max(cells, kLeast)) / kRow, kMostLines);
   }
-  // A set that forgets: two generations of bits, the older one goes when the newer is half full.
+
+  // A set that forgets: two generations of bits, the older one goes when the newer is full. The first is
+  // small, so that what a network needs on a usual day stays in the cache.
   class Bits {
    public:
-    // A quarter of the lines of the counts, and a quarter of those for the first generation.
     explicit Bits(std::size_t lines)
-        : lines_(lines / 4), now_{Lines(lines_), lines_ / 4}, before_{Lines(lines_), lines_} {}
-    static constexpr std::size_t bytes() { return 2 * PackedLines<Line>::bytes() / 4; }
+        : now_(lines),
+          before_(lines),
+          now_lines_(std::max<std::size_t>(lines / 4, 1)),
+          before_lines_(lines) {}
+    static std::size_t bytes(std::size_t lines) { return 2 * lines * sizeof(Words); }
     void archive(StateArchive& a) {
-      for (Generation* g : {&now_, &before_}) {
-        g->lines.archive(a);
-        a.value(g->used, [this](std::uint64_t n) { return std::has_single_bit(n) && n <= lines_; });
-      }
+      const auto some = [this](std::uint64_t n) { return std::has_single_bit(n) && n <= now_.size(); };
+      a.array(now_);
+      a.array(before_);
+      a.value(now_lines_, some);
+      a.value(before_lines_, some);
       a.value(added_);
       a.value(turned_);
     }
-    bool has(std::uint64_t hash) const { return in(now_, hash) || (turned_ != 0 && in(before_, hash)); }
-    void prefetch(std::uint64_t hash) const { now_.lines.prefetch(hash & (now_.used - 1)); }
+    bool has(std::uint64_t hash) const {
+      return is_in(now_[hash & (now_lines_ - 1)], hash) || (turned_ != 0 && was_in(hash));
+    }
+    void prefetch(std::uint64_t hash) const { prefetch_line(&now_[hash & (now_lines_ - 1)]); }
     bool add(std::uint64_t hash) {
-      if (in(now_, hash)) return false;
-      const bool known = turned_ != 0 && in(before_, hash);
-      Line& line = now_.lines.get(hash & (now_.used - 1));
-      line[hash >> 61U] |= std::uint64_t{1} << (hash >> 55U & 63U);
-      line[hash >> 52U & 7U] |= std::uint64_t{1} << (hash >> 46U & 63U);
-      if (++added_ > most()) {
-        std::swap(before_, now_);
-        now_ = {Lines(lines_), lines_};
-        added_ = 0;
-        turned_ = 1;
-      }
+      Words& line = now_[hash & (now_lines_ - 1)];
+      if (is_in(line, hash)) return false;
+      const bool known = turned_ != 0 && was_in(hash);
+      line.bits[hash >> 61U] |= std::uint64_t{1} << (hash >> 55U & 63U);
+      line.bits[hash >> 52U & 7U] |= std::uint64_t{1} << (hash >> 46U & 63U);
+      if (++added_ > most()) turn();
       return !known;
     }
 
    private:
-    using Line = std::array<std::uint64_t, 8>;  // both bits of a hash lie in one cache line
-    using Lines = PackedLines<Line>;
-    struct Generation {
-      Lines lines;
-      std::uint64_t used;  // of them
+    struct Words {  // both bits of a hash lie in one cache line
+      std::array<std::uint64_t, 8> bits;
+      static bool sound() { return true; }
     };
-    // Half of the bits; of the first generation, which is small so that it stays in the cache, one in
-    // sixteen.
-    std::uint64_t most() const { return now_.used * (now_.used == lines_ ? 128 : 16); }
-    static bool in(const Generation& bits, std::uint64_t hash) {
-      const Line* found = bits.lines.find(hash & (bits.used - 1));
-      if (found == nullptr) return false;
-      const Line& line = *found;
-      return (line[hash >> 61U] >> (hash >> 55U & 63U) & line[hash >> 52U & 7U] >> (hash >> 46U & 63U) &
-              1U) != 0;
+    static bool is_in(const Words& line, std::uint64_t hash) {
+      return (line.bits[hash >> 61U] >> (hash >> 55U & 63U) &
+              line.bits[hash >> 52U & 7U] >> (hash >> 46U & 63U) & 1U) != 0;
+    }
+    bool was_in(std::uint64_t hash) const { return is_in(before_[hash & (before_lines_ - 1)], hash); }
+    // Half of the bits; of the first generation one in thirty, so that hardly ever one seems to be there that
+    // is not.
+    std::uint64_t most() const { return now_lines_ * (now_lines_ == now_.size() ? 128 : 8); }
+    void turn() {
+      before_ = std::exchange(now_, core::LazyArray<Words>(now_.size()));
+      before_lines_ = std::exchange(now_lines_, now_.size());
+      added_ = 0;
+      turned_ = 1;
     }
 
-    std::size_t lines_;
+    core::LazyArray<Words> now_, before_;
+    std::uint64_t now_lines_, before_lines_;  // in use
     std::uint64_t added_ = 0;
     std::uint8_t turned_ = 0;  // not 0: there was a generation before
-    Generation now_, before_;
   };
+
+  // Twice as many lines. Who shared one has what was counted there in both: too much, never too little.
+  void spread() {
+    std::copy_n(counts_.begin(), in_use_, counts_.begin() + in_use_);
+    in_use_ *= 2;
+  }
 
   // A scanner cannot live on yesterday's good name.
   static constexpr std::int64_t kHalfLifeUs = 3600LL * 1'000'000;
   void age(std::int64_t now_us) {
     if (now_us - aged_us_ < kHalfLifeUs) return;
     if (std::exchange(aged_us_, now_us) == 0) return;
-    counts_.each([](Counts& line) {
-      for (std::uint8_t& cell : line) cell /= 2;
-    });
+    for (std::size_t i = 0; i < in_use_; ++i) {
+      for (std::uint8_t& cell : counts_[i].bytes) cell /= 2;
+    }
   }
-  std::size_t line_of(std::uint64_t source) const { return source & (lines_ - 1); }
+  std::size_t line_of(std::uint64_t source) const { return source & (in_use_ - 1); }
   static std::size_t cell_of(std::uint64_t source, std::size_t row) {
     return row * kRow + (row == 0 ? source >> 40U : source >> 48U) % kRow;
   }
 
-  std::size_t lines_;
-  PackedLines<Counts> counts_;
+  core::LazyArray<Line> counts_;
+  std::uint64_t in_use_ = std::min<std::uint64_t>(kFirstLines, counts_.size());  // lines
+  std::uint64_t entered_ = 0;
   Bits pairs_, services_;
   std::int64_t aged_us_ = 0;
 };
