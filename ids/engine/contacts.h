@@ -86,12 +86,19 @@ class ContactTap {
   void tell(const Flow& flow, const Packet& packet, anomaly::Contact contact, std::uint64_t value = 0,
             std::uint64_t detail = 0, std::uint16_t count = 1);
   // Of an established connection: most packets tell nothing, unless the parser found something in them.
+  // What they have, they have at random: all of it is looked at, and there is one branch to be foreseen.
   bool is_middle(const Flow& flow, const Packet& packet) const {
-    if (flow.tcp->state() != TcpState::established || (packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) != 0)
-      return false;
-    return packet.direction == Direction::to_client ||
-           (flow.counters[0].packets != kBusyPackets && !is_first_data(flow, packet) &&
-            (!is_starved(flow, packet) || !speaks_http(flow)));
+    const unsigned ends = static_cast<unsigned>(flow.tcp->state() != TcpState::established) |
+                          static_cast<unsigned>((packet.tcp.flags & (kTcpSyn | kTcpFin | kTcpRst)) != 0);
+    const unsigned of_client = static_cast<unsigned>(packet.direction == Direction::to_server) &
+                               (static_cast<unsigned>(flow.counters[0].packets == kBusyPackets) |
+                                static_cast<unsigned>(is_first_data(flow, packet)) |
+                                static_cast<unsigned>(is_starved(flow, packet)));
+    return (ends | of_client) == 0 || (ends == 0 && is_only_starved(flow, packet));
+  }
+  // The client's window is small, as it may be in any protocol but HTTP.
+  bool is_only_starved(const Flow& flow, const Packet& packet) const {
+    return flow.counters[0].packets != kBusyPackets && !is_first_data(flow, packet) && !speaks_http(flow);
   }
   // Of a connection that was not seen to begin, or does not get on: its first packets told all there is.
   static bool is_stuck(const Flow& flow, const Packet& packet, TcpState state) {
@@ -109,7 +116,9 @@ class ContactTap {
   }
   // The client's first bytes; the SYN counts as one.
   static bool is_first_data(const Flow& flow, const Packet& packet) {
-    return !packet.payload.empty() && flow.tcp->bytes_sent(Direction::to_server) == packet.payload.size() + 1;
+    const std::size_t size = packet.payload.size();
+    return (static_cast<unsigned>(size != 0) &
+            static_cast<unsigned>(flow.tcp->bytes_sent(Direction::to_server) == size + 1)) != 0;
   }
   // Both have spoken, nothing is due to be told, and no parser that is listened to is there.
   bool is_talk(const Flow& flow, const Packet& packet) const {

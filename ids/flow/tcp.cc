@@ -17,11 +17,6 @@ const TcpBytes& TcpPeer::sent() const {
   return bytes == nullptr ? kNothing : *bytes;
 }
 
-std::uint32_t TcpSession::bytes_sent(Direction direction) const {
-  const TcpPeer& peer = peers_[index(direction)];
-  return peer.seen ? peer.next_seq - peer.isn : 0;
-}
-
 TcpSession::InspectWindow TcpSession::inspectable(Direction direction, std::uint64_t from) const {
   const std::size_t at = index(direction);
   const StreamBuffer::Window kept = peers_[at].held().kept(from);

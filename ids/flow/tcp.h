@@ -70,7 +70,10 @@ class TcpSession : public core::Recycled<TcpSession> {
   bool async() const { return async_; }
   bool syn_data_ignored() const { return syn_data_ignored_; }
   // Bytes this direction has sent so far by its sequence numbers, SYN included: stream_size.
-  std::uint32_t bytes_sent(Direction direction) const;
+  std::uint32_t bytes_sent(Direction direction) const {
+    const TcpPeer& peer = peers_[index(direction)];
+    return peer.seen ? peer.next_seq - peer.isn : 0;
+  }
   const TcpPeer& peer(Direction direction) const { return peers_[index(direction)]; }
 
   // What `direction` sent, acknowledged, and not yet released by rule inspection; needs
