@@ -109,7 +109,8 @@ class ContactTracker {
   void set_keys(Sighting& o) const {
     // The type and code that stand for ports of ICMP say nothing about the attempt.
     const bool ports = o.protocol != 1 && o.protocol != 58;
-    const std::uint64_t pair = ports ? std::uint64_t{o.client_port} << 16U | o.server_port : 0;
+    const std::uint64_t pair =
+        (std::uint64_t{o.client_port} << 16U | o.server_port) * static_cast<unsigned>(ports);
     o.pair_key = hash_.pair(o.client_key, o.server_key);
     o.contact_key = hash_.join(o.pair_key, pair << 8U | o.protocol) | 1U;
   }

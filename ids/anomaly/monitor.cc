@@ -195,7 +195,7 @@ void Monitor::announce(std::span<const Observation> some, Sighting* to) {
 void Monitor::set_keys(Sighting& o) const {
   o.client_key = hash_(o.client);
   o.server_key = hash_(o.server);
-  if (is_counted(o.contact)) o.network_key = hash_.network(o.server);
+  o.network_key = hash_.network(o.server);
   tracker_.set_keys(o);
 }
 

@@ -59,8 +59,9 @@ inline constexpr std::size_t kContacts = static_cast<std::size_t>(Contact::count
 // Nobody answers what is sent to a group, and nobody is its victim: what has one for its server need not be
 // told.
 inline bool is_group(const IpAddress& address) {
-  if (address.is_v6()) return address.bytes[0] == 0xff;
   const auto& b = address.bytes;
+  if (b[0] < 0xe0U) return false;
+  if (address.is_v6()) return b[0] == 0xff;
   return (b[0] & 0xf0U) == 0xe0U || (b[0] & b[1] & b[2] & b[3]) == 0xffU;
 }
 

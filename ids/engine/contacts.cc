@@ -21,14 +21,14 @@ constexpr std::uint8_t kIcmp6EchoRequest = 128, kIcmp6Unreachable = 1;
 }  // namespace
 
 ContactTap::ContactTap(anomaly::ObservationSink* sink, std::uint64_t seed)
-    : sink_(sink),
-      hash_(seed),
-      http_(find_parser("http")),
-      http2_(find_parser("http2")),
-      dns_(find_parser("dns")),
-      ssh_(find_parser("ssh")),
-      tls_(find_parser("tls")),
-      smtp_(find_parser("smtp")) {
+    : sink_(sink), hash_(seed), http_(find_parser("http")), dns_(find_parser("dns")) {
+  spoken_[http_] = {Service::http, true, false};
+  spoken_[dns_] = {Service::dns, true, false};
+  spoken_[find_parser("tls")] = {Service::tls, false, true};
+  spoken_[find_parser("smtp")] = {Service::smtp, false, true};
+  spoken_[find_parser("http2")] = {Service::other, false, true};
+  spoken_[find_parser("ssh")] = {Service::ssh, false, false};
+  spoken_[kAppUnknown] = {Service::unknown, false, false};
   if (sink != nullptr) cut_.emplace(*sink, hash_);
 }
 
@@ -60,16 +60,6 @@ void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, s
   sink_->keep();
 }
 
-Service ContactTap::service(const Flow& flow) const {
-  const AppFlow* app = app_flow(flow);
-  if (app == nullptr || app->proto == kAppUnknown) return Service::unknown;
-  if (app->proto == http_) return Service::http;
-  if (app->proto == ssh_) return Service::ssh;
-  if (app->proto == tls_) return Service::tls;
-  if (app->proto == smtp_) return Service::smtp;
-  return app->proto == dns_ ? Service::dns : Service::other;
-}
-
 void ContactTap::mark(const Flow& flow) {
   const AppFlow* app = app_flow(flow);
   next_id_ = app->session->transaction_count();
@@ -98,7 +88,7 @@ void ContactTap::news(const Flow& flow, const Packet& packet, TcpState state) {
   if (state == TcpState::established || now == TcpState::established)
     connection(flow, packet, state, told_head);
   if (const AppFlow* app = fed_ ? app_flow(flow) : nullptr;
-      app != nullptr && app->session != nullptr && has_deeds(app->proto))
+      app != nullptr && spoken_[app->proto].has_deeds && app->session != nullptr)
     deeds(flow, packet, *app);
 }
 

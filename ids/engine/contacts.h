@@ -35,8 +35,9 @@ class ContactTap {
     if (app == nullptr) return;
     proto_ = app->proto;
     if (app->session == nullptr) return;
-    if (has_deeds(proto_)) deeds_ = app->session->deeds();
-    if (has_news(proto_)) mark(flow);
+    const Spoken& spoken = spoken_[proto_];
+    if (spoken.has_deeds) deeds_ = app->session->deeds();
+    if (spoken.has_news) mark(flow);
   }
   // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
   void tcp(const Flow& flow, const Packet& packet, TcpState state) {
@@ -63,11 +64,15 @@ class ContactTap {
     const Transaction* tx = nullptr;  // to be compared only
     std::array<std::uint8_t, 2> progress{};
   };
-  // Requests and answers of these are told.
-  bool has_news(AppProto proto) const { return proto == http_ || proto == dns_; }
+  // What is told of a protocol.
+  struct Spoken {
+    anomaly::Service service = anomaly::Service::other;
+    bool has_news = false;   // requests and answers
+    bool has_deeds = false;  // Session::deeds()
+  };
   bool has_news(const Flow& flow) const {
     const AppFlow* app = app_flow(flow);
-    return app != nullptr && app->session != nullptr && has_news(app->proto);
+    return app != nullptr && spoken_[app->proto].has_news && app->session != nullptr;
   }
   void mark(const Flow& flow);
   // All but what it says and how often; keep() follows.
@@ -133,7 +138,8 @@ class ContactTap {
     const AppFlow* const app = app_flow(flow);
     if (app == nullptr || app->session == nullptr) return true;
     if (app->proto != proto_) return false;
-    return has_news(proto_) ? tells_nothing(*app) : !has_deeds(proto_) || app->session->deeds() == deeds_;
+    const Spoken& spoken = spoken_[proto_];
+    return spoken.has_news ? tells_nothing(*app) : !spoken.has_deeds || app->session->deeds() == deeds_;
   }
   bool tells_nothing(const AppFlow& app) const;
   static bool is_starved(const Flow& flow, const Packet& packet) {
@@ -150,12 +156,15 @@ class ContactTap {
   bool http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark);
   void deeds(const Flow& flow, const Packet& packet, const AppFlow& app);
   void dns(const Flow& flow, const Packet& packet, const Transaction& tx);
-  bool has_deeds(AppProto proto) const { return proto == tls_ || proto == smtp_ || proto == http2_; }
-  anomaly::Service service(const Flow& flow) const;
+  anomaly::Service service(const Flow& flow) const {
+    const AppFlow* app = app_flow(flow);
+    return spoken_[app == nullptr ? kAppUnknown : app->proto].service;
+  }
 
   anomaly::ObservationSink* sink_;
   anomaly::KeyedHash hash_;
-  AppProto http_, http2_, dns_, ssh_, tls_, smtp_;
+  AppProto http_, dns_;
+  std::array<Spoken, 256> spoken_;  // by AppProto
   std::optional<CutPackets> cut_;
   AppProto proto_ = kAppUnknown;  // before the packet
   bool fed_ = false;              // the parser got something of it
