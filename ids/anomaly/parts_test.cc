@@ -3,6 +3,7 @@
 #include <string>
 
 #include "ids/anomaly/address_counts.h"
+#include "ids/anomaly/bucket_table.h"
 #include "ids/anomaly/classes.h"
 #include "ids/anomaly/distinct.h"
 #include "ids/anomaly/keyed_hash.h"
@@ -53,6 +54,65 @@ TEST(AddressCounts, IsAsNewWhenItIsCleared) {
     EXPECT_TRUE(counts.sound());
     counts.clear();
     EXPECT_EQ(counts.list(out) + counts.total() + counts.distinct() + counts.largest(), 0u);
+  }
+}
+
+struct Known {
+  std::uint64_t tag = 0;
+  std::int64_t value = 0;
+  std::int64_t worth() const { return value; }
+  bool sound() const { return value >= 0; }
+};
+
+TEST(BucketTable, NothingIsLostWhileItsIndexGrows) {
+  const KeyedHash hash(11);
+  BucketTable<Known> table(1U << 17U);
+  bool fresh = false;
+  for (std::uint32_t i = 1; i <= 16'000; ++i) {
+    table.get(hash(i), fresh).value = i;
+    EXPECT_TRUE(fresh);
+    if (i % 1'000 != 0) continue;
+    for (std::uint32_t j = 1; j <= i; ++j) {
+      const Known* known = table.find(hash(j));
+      ASSERT_NE(known, nullptr) << j << " of " << i;
+      EXPECT_EQ(known->value, j);
+    }
+  }
+  std::uint32_t all = 0;
+  table.each([&](const Known&) { ++all; });
+  EXPECT_EQ(all, 16'000u);
+  EXPECT_EQ(table.evicted(), 0u);
+  EXPECT_EQ(table.find(hash(16'001)), nullptr);
+}
+
+TEST(BucketTable, TheLeastGoesFirstOnceItIsFull) {
+  const KeyedHash hash(12);
+  BucketTable<Known> table(1'024);
+  bool fresh = false;
+  for (std::uint32_t i = 1; i <= 64; ++i) table.get(hash(i), fresh).value = 1'000'000;
+  for (std::uint32_t i = 1'000; i < 20'000; ++i) table.get(hash(i), fresh).value = i;
+  std::uint32_t all = 0;
+  table.each([&](const Known&) { ++all; });
+  EXPECT_LE(all, 1'024u);
+  EXPECT_GT(all, 900u);
+  for (std::uint32_t i = 1; i <= 64; ++i) EXPECT_NE(table.find(hash(i)), nullptr) << i;
+}
+
+TEST(BucketTable, GoesOnFromAFileAtAnySize) {
+  const KeyedHash hash(13);
+  for (const std::uint32_t entries : {0U, 100U, 300U, 3'000U}) {
+    BucketTable<Known> table(1U << 16U);
+    bool fresh = false;
+    for (std::uint32_t i = 1; i <= entries; ++i) table.get(hash(i), fresh).value = i;
+    std::string saved;
+    StateArchive out(saved);
+    table.archive(out);
+    BucketTable<Known> again(1U << 16U);
+    StateArchive in(saved, true);
+    again.archive(in);
+    ASSERT_FALSE(in.failed()) << in.why();
+    for (std::uint32_t i = entries + 1; i <= entries + 2'000; ++i) again.get(hash(i), fresh).value = i;
+    for (std::uint32_t i = 1; i <= entries + 2'000; ++i) EXPECT_NE(again.find(hash(i)), nullptr) << i;
   }
 }
 
