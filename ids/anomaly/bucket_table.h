@@ -130,6 +130,13 @@ class BucketTable {
   // A bit for each way of the bucket that is free.
   unsigned free_of(std::uint64_t hash) const { return equal_cells(bucket_of(hash).tags.data(), 0); }
 
+  // All were given out, and a way is free: grow() gave one up. (None, after a forged file: then any will do.)
+  std::uint32_t free_place() {
+    const Entry* const free =
+        std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.tag == 0; });
+    return free == entries_.end() ? 0 : static_cast<std::uint32_t>(free - entries_.begin());
+  }
+
   // All entries in an index four times as large. Who finds its bucket full, one in a million, is given up.
   void grow() {
     std::fill_n(buckets_.begin(), in_use_, Bucket{});
@@ -154,9 +161,9 @@ class BucketTable {
     Bucket& bucket = bucket_of(hash);
     const unsigned free = free_of(hash);
     std::size_t way = 0;
-    if (free != 0 && used_ < entries_.size()) {
+    if (free != 0) {
       way = static_cast<std::size_t>(std::countr_zero(free));
-      bucket.places[way] = used_++;
+      bucket.places[way] = used_ < entries_.size() ? used_++ : free_place();
     } else {
       for (std::size_t i = 1; i < kWays; ++i) {
         if (entries_[bucket.places[i]].worth() < entries_[bucket.places[way]].worth()) way = i;
