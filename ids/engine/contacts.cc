@@ -60,27 +60,6 @@ void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, s
   sink_->keep();
 }
 
-void ContactTap::mark(const Flow& flow) {
-  const AppFlow* app = app_flow(flow);
-  next_id_ = app->session->transaction_count();
-  if (app->proto == dns_) return;  // its messages are told when they are new
-  for (const auto& tx : app->session->transactions()) {
-    if (mark_count_ == marks_.size()) return;
-    marks_[mark_count_++] = {tx.get(), tx->progress};
-  }
-}
-
-bool ContactTap::tells_nothing(const AppFlow& app) const {
-  if (app.session->transaction_count() != next_id_) return false;
-  std::size_t at = 0;
-  for (const auto& tx : app.session->transactions()) {
-    if (at == mark_count_) break;
-    const Mark& mark = marks_[at++];
-    if (tx->progress[0] != mark.progress[0] || tx->progress[1] != mark.progress[1]) return false;
-  }
-  return true;
-}
-
 void ContactTap::news(const Flow& flow, const Packet& packet, TcpState state) {
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
   if (state != TcpState::established) handshake(flow, packet, state);
@@ -209,21 +188,14 @@ void ContactTap::whole(const Packet& packet) {
 bool ContactTap::transactions(const Flow& flow, const Packet& packet) {
   const AppFlow* app = app_flow(flow);
   bool told_head = false;
-  // What was there before comes first, in the same order: none goes until the packet is through.
-  std::size_t at = 0;
   for (const auto& tx : app->session->transactions()) {
-    const std::size_t number = at++;
-    if (tx->id >= next_id_) {
-      if (app->proto == dns_) {
-        dns(flow, packet, *tx);
-      } else {
-        told_head |= http(flow, packet, *tx, {});
-      }
-    } else if (number < mark_count_ && marks_[number].tx == tx.get()) {
-      const Mark& mark = marks_[number];
-      if (mark.progress[0] != tx->progress[0] || mark.progress[1] != tx->progress[1])
-        told_head |= http(flow, packet, *tx, mark);
+    if (has_told(*tx)) continue;
+    if (app->proto != dns_) {
+      told_head |= http(flow, packet, *tx);
+    } else if (tx->told == std::array<std::uint8_t, 2>{}) {
+      dns(flow, packet, *tx);
     }
+    tx->told = tx->progress;
   }
   return told_head;
 }
@@ -243,10 +215,10 @@ void ContactTap::deeds(const Flow& flow, const Packet& packet, const AppFlow& ap
   if (now.key_changes != deeds_.key_changes) tell(flow, packet, Contact::tls_keys, now.key_changes);
 }
 
-bool ContactTap::http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark) {
+bool ContactTap::http(const Flow& flow, const Packet& packet, const Transaction& tx) {
   const auto& http = static_cast<const HttpTransaction&>(tx);
   const auto passed = [&](std::size_t side, std::uint8_t stage) {
-    return mark.progress[side] < stage && tx.progress[side] >= stage;
+    return tx.told[side] < stage && tx.progress[side] >= stage;
   };
   // The end of a connection closes whatever was unfinished: no request of its client's.
   if (packet.payload.empty() && (packet.tcp.flags & (kTcpFin | kTcpRst)) != 0) return false;

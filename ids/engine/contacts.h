@@ -2,6 +2,7 @@
 // at hand: a packet in the middle of a connection costs a few comparisons.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -27,17 +28,12 @@ class ContactTap {
   void feeding(const Flow& flow) {
     if (fed_) return;
     fed_ = true;
-    mark_count_ = 0;
-    next_id_ = 0;
     deeds_ = {};
     proto_ = kAppUnknown;
     const AppFlow* app = app_flow(flow);
     if (app == nullptr) return;
     proto_ = app->proto;
-    if (app->session == nullptr) return;
-    const Spoken& spoken = spoken_[proto_];
-    if (spoken.has_deeds) deeds_ = app->session->deeds();
-    if (spoken.has_news) mark(flow);
+    if (spoken_[proto_].has_deeds && app->session != nullptr) deeds_ = app->session->deeds();
   }
   // What a TCP packet did to its flow, counted on it already. `state`: of the session before it.
   void tcp(const Flow& flow, const Packet& packet, TcpState state) {
@@ -60,10 +56,6 @@ class ContactTap {
  private:
   static constexpr std::uint64_t kBusyPackets = 8;  // see Contact::tcp_busy
   static constexpr std::uint32_t kFullSegment = 1'460;
-  struct Mark {                       // a transaction as it was before
-    const Transaction* tx = nullptr;  // to be compared only
-    std::array<std::uint8_t, 2> progress{};
-  };
   // What is told of a protocol.
   struct Spoken {
     anomaly::Service service = anomaly::Service::other;
@@ -74,7 +66,6 @@ class ContactTap {
     const AppFlow* app = app_flow(flow);
     return app != nullptr && spoken_[app->proto].has_news && app->session != nullptr;
   }
-  void mark(const Flow& flow);
   // All but what it says and how often; keep() follows.
   anomaly::Observation& open(const Flow& flow, const Packet& packet, anomaly::Contact contact);
   // The one this flow told last of those that may be settled later, if it waits still and is a `contact`.
@@ -141,7 +132,14 @@ class ContactTap {
     const Spoken& spoken = spoken_[proto_];
     return spoken.has_news ? tells_nothing(*app) : !spoken.has_deeds || app->session->deeds() == deeds_;
   }
-  bool tells_nothing(const AppFlow& app) const;
+  static bool has_told(const Transaction& tx) {
+    return tx.told[0] == tx.progress[0] && tx.told[1] == tx.progress[1];
+  }
+  static bool tells_nothing(const AppFlow& app) {
+    const auto& transactions = app.session->transactions();
+    return std::all_of(transactions.begin(), transactions.end(),
+                       [](const auto& tx) { return has_told(*tx); });
+  }
   static bool is_starved(const Flow& flow, const Packet& packet) {
     return std::uint64_t{packet.tcp.window} << flow.tcp->peer(Direction::to_server).wscale < kFullSegment;
   }
@@ -153,7 +151,7 @@ class ContactTap {
   void icmp_error(const Packet& packet);
   // True: a head was told.
   bool transactions(const Flow& flow, const Packet& packet);
-  bool http(const Flow& flow, const Packet& packet, const Transaction& tx, const Mark& mark);
+  bool http(const Flow& flow, const Packet& packet, const Transaction& tx);
   void deeds(const Flow& flow, const Packet& packet, const AppFlow& app);
   void dns(const Flow& flow, const Packet& packet, const Transaction& tx);
   anomaly::Service service(const Flow& flow) const {
@@ -168,10 +166,7 @@ class ContactTap {
   std::optional<CutPackets> cut_;
   AppProto proto_ = kAppUnknown;  // before the packet
   bool fed_ = false;              // the parser got something of it
-  std::array<Mark, 4> marks_{};
-  std::size_t mark_count_ = 0;
-  std::uint64_t next_id_ = 0;  // of transactions, before the packet
-  Session::Deeds deeds_;       // as well
+  Session::Deeds deeds_;          // before the packet as well
   // Of flows, by their ids: where in the batch waiting() lies. Whoever looks compares.
   std::array<std::uint16_t, 4096> places_{};
   std::array<std::uint64_t, 64> known_alone_{};  // contacts of protocols without flows that were told

@@ -45,6 +45,8 @@ class Transaction {
   // Per direction, on the protocol's own scale; never decreases. A buffer is final when the
   // progress has passed the stage it belongs to. `complete` of the descriptor ends the scale.
   std::array<std::uint8_t, 2> progress{};
+  // As far as the anomaly detectors were told; kept by the engine.
+  std::array<std::uint8_t, 2> told{};
   // A direction this transaction has no part in (a DNS message on its own): nothing to inspect there.
   std::array<bool, 2> skip_inspect{};
   // Rules have seen all of this direction; kept by the engine. Until then the transaction stays.
