@@ -8,8 +8,10 @@
 #include "ids/anomaly/distinct.h"
 #include "ids/anomaly/keyed_hash.h"
 #include "ids/anomaly/reason.h"
+#include "ids/anomaly/scan_source.h"
 #include "ids/anomaly/successes.h"
 #include "ids/anomaly/testing_lab.h"
+#include "ids/anomaly/victims.h"
 
 namespace gatehouse::ids::anomaly {
 namespace {
@@ -114,6 +116,46 @@ TEST(BucketTable, GoesOnFromAFileAtAnySize) {
     for (std::uint32_t i = entries + 1; i <= entries + 2'000; ++i) again.get(hash(i), fresh).value = i;
     for (std::uint32_t i = 1; i <= entries + 2'000; ++i) EXPECT_NE(again.find(hash(i)), nullptr) << i;
   }
+}
+
+TEST(VictimTable, NoHostIsForgottenWhileGlancesGrow) {
+  const KeyedHash hash(14);
+  VictimTable hosts(hash, 1U << 14U, false, 200);
+  constexpr std::uint32_t kHosts = 3'000, kEnough = 16;
+  for (std::uint32_t round = 1; round <= kEnough; ++round) {
+    for (std::uint32_t i = 0; i < kHosts; ++i) {
+      Sighting o;
+      o.time_us = kStart + round * 10'000;
+      o.server = IpAddress::v4(kServer + i);
+      o.server_key = hash(o.server);
+      EXPECT_EQ(hosts.add(o, o.server_key, Tally::syn).victim != nullptr, round == kEnough) << i;
+    }
+  }
+}
+
+TEST(FirstFailure, IsRepeatedByTheSameAndByNothingElse) {
+  Outcome o;
+  o.began_us = kStart;
+  o.time_us = kStart + kSecond;
+  o.client = IpAddress::v4(1);
+  o.server = IpAddress::v4(kServer);
+  o.server_port = 80;
+  o.tcp_flags = kSynFlag;
+  o.result = Result::refused;
+  FirstFailure first;
+  first.set(o);
+  EXPECT_TRUE(first.sound());
+  EXPECT_EQ(first.outcome().server, o.server);
+  EXPECT_EQ(first.outcome().began_us, o.began_us);
+  EXPECT_TRUE(first.is_repeated(o, 60 * kSecond));
+  Outcome later = o;
+  later.time_us += 60 * kSecond;
+  EXPECT_FALSE(first.is_repeated(later, 60 * kSecond));
+  Outcome port = o, host = o, dropped = o;
+  port.server_port = 81;
+  host.server = IpAddress::v4(kServer + 1);
+  dropped.result = Result::abandoned;
+  for (const Outcome& other : {port, host, dropped}) EXPECT_FALSE(first.is_repeated(other, 60 * kSecond));
 }
 
 TEST(Successes, CountsDistinctOnesAndForgetsSlowly) {
