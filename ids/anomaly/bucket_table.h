@@ -1,6 +1,7 @@
 // A table of fixed size: 8-way buckets, evicting the entry that matters least. Never allocates after
-// construction. Its index begins with one page and grows with the entries: a few thousand of them would else
-// take as many lines, and touch every page of an index that is made for all.
+// construction. Its index begins small and grows with the entries: a few thousand of them would else take as
+// many lines, and touch every page of an index that is made for all. What says nothing any more makes room
+// before that: a table is as large as what is alive, not as what was ever seen.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@ void renew(Entry& entry) {
 }
 
 // Entry needs: `std::uint64_t tag` (0: free), and `std::int64_t worth() const`: the entry with the
-// lowest worth of a full bucket goes.
+// lowest worth of a full bucket goes. For get() with a time also `bool is_over(std::int64_t now_us) const`:
+// from then on a fresh one would do as well, so that nobody can tell whether it is still there.
 template <class Entry>
 class BucketTable {
  public:
@@ -65,12 +67,22 @@ class BucketTable {
     return make(hash, fresh);
   }
 
+  // As get(), and what is over makes room before the table grows.
+  Entry& get(std::uint64_t hash, bool& fresh, std::int64_t now_us) {
+    fresh = false;
+    if (Entry* found = find(hash)) return *found;
+    if (made_ >= in_use_ && is_crowded(hash)) sweep(now_us);
+    ++made_;
+    return make(hash, fresh);
+  }
+
   void archive(StateArchive& a) {
     const auto inside = [this](std::uint32_t place) { return place < entries_.size(); };
     a.array(buckets_, [&](const Bucket& b) { return std::all_of(b.places.begin(), b.places.end(), inside); });
     a.array(entries_);
     a.value(in_use_, [this](std::uint64_t n) { return std::has_single_bit(n) && n <= buckets_.size(); });
     a.value(used_, [&](std::uint32_t used) { return used <= entries_.size(); });
+    a.value(made_);
     a.value(evicted_);
     a.value(shy_);
     if (a.restoring()) note_all();
@@ -81,6 +93,8 @@ class BucketTable {
   void prefetch(std::uint64_t hash) const {
     if (maybe(hash)) prefetch_line(&bucket_of(hash));
   }
+  // As prefetch(), for a get(): who is not here will be.
+  void prefetch_place(std::uint64_t hash) const { prefetch_line(&bucket_of(tag_of(hash))); }
   // As prefetch(), and its entry, which is soon worked on.
   void prefetch_entry(std::uint64_t hash) const {
     hash = tag_of(hash);
@@ -102,7 +116,10 @@ class BucketTable {
   std::size_t capacity() const { return entries_.size(); }
 
  private:
-  static constexpr std::size_t kWays = 8, kSmallest = 64, kFirstBuckets = 64;
+  static constexpr std::size_t kWays = 8, kSmallest = 64;
+  // Half full it has entries of 32 KiB, and an index of a page at most.
+  static constexpr std::size_t kFirstBuckets =
+      std::clamp<std::size_t>(std::bit_floor(8'192 / sizeof(Entry)), 1, 64);
   struct Bucket {                             // a cache line
     std::array<std::uint32_t, kWays> tags;    // of the entries, short; 0: free
     std::array<std::uint32_t, kWays> places;  // of the entries
@@ -116,15 +133,18 @@ class BucketTable {
   bool is_grown() const { return in_use_ == buckets_.size(); }
 
   // Most who are looked for are not here: a bit for some of the hash, which stays in the cache, says so.
+  // Of a table that is not grown four bits for each way, so that few of them are set.
   bool maybe(std::uint64_t hash) const {
-    return (known_[(hash >> 6U) & (known_.size() - 1)] >> (hash & 63U) & 1U) != 0;
+    return (known_[(hash >> 6U) & known_mask_] >> (hash & 63U) & 1U) != 0;
   }
-  void note(std::uint64_t hash) {
-    known_[(hash >> 6U) & (known_.size() - 1)] |= std::uint64_t{1} << (hash & 63U);
-  }
+  void note(std::uint64_t hash) { known_[(hash >> 6U) & known_mask_] |= std::uint64_t{1} << (hash & 63U); }
   void note_all() {
-    std::fill(known_.begin(), known_.end(), 0);
+    known_mask_ = known_mask();
+    std::fill_n(known_.begin(), known_mask_ + 1, 0);
     each([this](const Entry& entry) { note(entry.tag); });
+  }
+  std::uint64_t known_mask() const {
+    return std::clamp<std::uint64_t>(in_use_ * kWays * 4 / 64, 1, known_.size()) - 1;
   }
 
   // A bit for each way of the bucket that is free.
@@ -137,10 +157,34 @@ class BucketTable {
     return free == entries_.end() ? 0 : static_cast<std::uint32_t>(free - entries_.begin());
   }
 
+  // It would grow for this one.
+  bool is_crowded(std::uint64_t hash) const { return used_ >= in_use_ * kWays / 2 || free_of(hash) == 0; }
+
   // All entries in an index four times as large. Who finds its bucket full, one in a million, is given up.
   void grow() {
     std::fill_n(buckets_.begin(), in_use_, Bucket{});
     in_use_ = std::min<std::uint64_t>(in_use_ * 4, buckets_.size());
+    index_all();
+  }
+
+  // Entries that are over go, and the others move up. In an index of the same size each finds its place.
+  void sweep(std::int64_t now_us) {
+    made_ = 0;
+    std::uint32_t kept = 0;
+    for (std::uint32_t place = 0; place < used_; ++place) {
+      const Entry& entry = entries_[place];
+      if (entry.tag == 0 || entry.is_over(now_us)) continue;
+      if (kept != place) entries_[kept] = entry;
+      ++kept;
+    }
+    for (std::uint32_t place = kept; place < used_; ++place) entries_[place].tag = 0;
+    used_ = kept;
+    std::fill_n(buckets_.begin(), in_use_, Bucket{});
+    index_all();
+  }
+
+  // Into an index that is empty.
+  void index_all() {
     for (std::uint32_t place = 0; place < used_; ++place) {
       Entry& entry = entries_[place];
       const unsigned free = free_of(entry.tag);
@@ -153,11 +197,12 @@ class BucketTable {
       bucket.tags[way] = short_tag(entry.tag);
       bucket.places[way] = place;
     }
+    note_all();
   }
 
   Entry& make(std::uint64_t hash, bool& fresh) {
     fresh = true;
-    while (!is_grown() && (used_ >= in_use_ * kWays / 2 || free_of(hash) == 0)) grow();
+    while (!is_grown() && is_crowded(hash)) grow();
     Bucket& bucket = bucket_of(hash);
     const unsigned free = free_of(hash);
     std::size_t way = 0;
@@ -184,7 +229,9 @@ class BucketTable {
   core::LazyArray<Entry> entries_;
   core::LazyArray<std::uint64_t> known_;
   std::uint64_t in_use_ = std::min<std::uint64_t>(kFirstBuckets, buckets_.size());
+  std::uint64_t known_mask_ = known_mask();
   std::uint32_t used_ = 0;  // those before were given out
+  std::uint64_t made_ = 0;  // since the last sweep, of those that are over one day
   std::uint64_t evicted_ = 0, shy_ = 0;
 };
 

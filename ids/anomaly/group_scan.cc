@@ -23,6 +23,7 @@ struct Swept {
   std::uint64_t tag = 0;
   std::int64_t first_us = 0, last_us = 0;
   std::uint32_t taken_back = 0;
+  bool told = false;  // it may go on for longer than the window
   Distinct<8> hosts;
   Distinct<16> pairs;
   AddressCounts sources;
@@ -32,6 +33,7 @@ struct Swept {
     return sound_time(first_us) && sound_time(last_us) && hosts.sound() && pairs.sound() && sources.sound() &&
            targets.sound();
   }
+  bool is_over(std::int64_t now_us) const { return !told && now_us - first_us > kWindowUs; }
   std::int64_t worth() const { return last_us + static_cast<std::int64_t>(pairs.bits_set()) * 1'000'000; }
 };
 static_assert(sizeof(Swept) <= kSweptBytes);
@@ -39,6 +41,7 @@ static_assert(sizeof(Swept) <= kSweptBytes);
 struct Scanned {
   std::uint64_t tag = 0;
   IpAddress address;
+  bool told = false;
   std::int64_t first_us = 0, last_us = 0;
   Distinct<8> ports;
   Distinct<16> pairs;
@@ -48,6 +51,7 @@ struct Scanned {
     return anomaly::sound(address) && sound_time(first_us) && sound_time(last_us) && ports.sound() &&
            pairs.sound() && sources.sound();
   }
+  bool is_over(std::int64_t now_us) const { return !told && now_us - first_us > kWindowUs; }
   std::int64_t worth() const { return last_us + static_cast<std::int64_t>(pairs.bits_set()) * 1'000'000; }
 };
 
@@ -73,7 +77,7 @@ class GroupScan : public AnomalyDetector {
     if (c_.successes.knows_service(c_.hash.join(o.server_key, o.server_port))) return;
     if (o.protocol == 6 && o.result != Result::odd) sweep(o);
     bool fresh = false;
-    Scanned& s = table_.get(o.server_key, fresh);
+    Scanned& s = table_.get(o.server_key, fresh, o.time_us);
     const std::uint64_t subject = c_.log.subject(Verdict::scan_distributed, o.server);
     if (fresh || (o.time_us - s.first_us > kWindowUs && !c_.log.active(subject))) {
       if (!fresh) renew(s);
@@ -113,7 +117,7 @@ class GroupScan : public AnomalyDetector {
       return;
     }
     bool fresh = false;
-    Swept& s = swept_.get(key, fresh);
+    Swept& s = swept_.get(key, fresh, o.time_us);
     const std::uint64_t subject = c_.log.subject(Verdict::scan_distributed, network.address, o.server_port);
     if (fresh || (o.time_us - s.first_us > kWindowUs && !c_.log.active(subject))) {
       if (!fresh) renew(s);
@@ -148,6 +152,7 @@ class GroupScan : public AnomalyDetector {
     f.confidence = 1.0 - 2.0 / static_cast<double>(1 + hosts);
     c_.log.absorb(f);
     c_.log.report(subject, f);
+    s.told = true;
   }
 
   // Forged senders come once each and fast; those who share a scan come again, or take their time.
@@ -157,7 +162,7 @@ class GroupScan : public AnomalyDetector {
     return pairs >= 4 * kSharedPorts && pairs * 2000 <= span_ms * c_.config.flood_syn_per_second;
   }
 
-  void judge(const Scanned& s, const Outcome& o, std::uint64_t subject) {
+  void judge(Scanned& s, const Outcome& o, std::uint64_t subject) {
     const std::uint64_t sources = s.sources.distinct();
     const std::uint64_t ports = s.ports.estimate();
     const auto scaled = [&](std::uint32_t n) { return c_.config.scaled(n, o.server); };
@@ -182,6 +187,7 @@ class GroupScan : public AnomalyDetector {
     f.confidence = 1.0 - 1.0 / static_cast<double>(1 + ports);
     c_.log.absorb(f);
     c_.log.report(subject, f);
+    s.told = true;
   }
 
   Context c_;

@@ -87,6 +87,39 @@ TEST(BucketTable, NothingIsLostWhileItsIndexGrows) {
   EXPECT_EQ(table.find(hash(16'001)), nullptr);
 }
 
+struct Passing {
+  std::uint64_t tag = 0;
+  std::int64_t last = 0;
+  std::uint32_t value = 0;
+  std::int64_t worth() const { return last; }
+  bool is_over(std::int64_t now) const { return now - last > 1'000; }
+  bool sound() const { return last >= 0; }
+};
+
+// One comes each tick and is asked for again later: who is not over is there, and there are few others.
+TEST(BucketTable, WhatIsOverMakesRoom) {
+  const KeyedHash hash(15);
+  BucketTable<Passing> table(1U << 17U);
+  bool fresh = false;
+  for (std::uint32_t now = 1; now <= 30'000; ++now) {
+    Passing& p = table.get(hash(now), fresh, now);
+    EXPECT_TRUE(fresh);
+    p.last = now;
+    p.value = now;
+    const std::uint32_t earlier = now > 700 ? now - 700 : 1;
+    Passing& again = table.get(hash(earlier), fresh, now);
+    EXPECT_FALSE(fresh);
+    EXPECT_EQ(again.value, earlier);
+    if (now % 1'000 != 0) continue;
+    for (std::uint32_t i = now > 1'000 ? now - 1'000 : 1; i <= now; ++i)
+      ASSERT_NE(table.find(hash(i)), nullptr) << i << " at " << now;
+    std::uint32_t all = 0;
+    table.each([&](const Passing&) { ++all; });
+    EXPECT_LE(all, 10'000u);
+  }
+  EXPECT_EQ(table.evicted(), 0u);
+}
+
 TEST(BucketTable, TheLeastGoesFirstOnceItIsFull) {
   const KeyedHash hash(12);
   BucketTable<Known> table(1'024);

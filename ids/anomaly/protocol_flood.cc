@@ -8,6 +8,7 @@ namespace gatehouse::ids::anomaly {
 namespace {
 
 constexpr std::int64_t kStreamsUs = 1'000'000, kHandshakesUs = 2'000'000;
+static_assert(kStreamsUs <= kHandshakesUs);
 // Who leaves a page cancels what is under way, and opens nothing meanwhile.
 constexpr std::uint32_t kCancelled = 100;
 // Header blocks of requests fit into one frame, rarely into two.
@@ -21,6 +22,7 @@ struct Burden {  // of one client on one server, or on the server in all
   std::uint64_t tag = 0;
   std::int64_t streams_us = 0, hellos_us = 0, last_us = 0;
   std::uint32_t opened = 0, cancelled = 0, continued = 0, hellos = 0, done = 0;
+  bool is_over(std::int64_t now_us) const { return now_us - last_us > kHandshakesUs; }
   std::int64_t worth() const { return last_us; }
   bool sound() const { return sound_time(streams_us) && sound_time(hellos_us) && sound_time(last_us); }
   bool undone(std::uint32_t least) const { return hellos >= least && done * kHellosOfDone <= hellos; }
@@ -71,8 +73,8 @@ class ProtocolFlood : public AnomalyDetector {
 
   void hello(const Sighting& o) {
     bool fresh = false;
-    Burden& pair = pairs_.get(o.pair_key, fresh);
-    Burden& server = servers_.get(o.server_key, fresh);
+    Burden& pair = pairs_.get(o.pair_key, fresh, o.time_us);
+    Burden& server = servers_.get(o.server_key, fresh, o.time_us);
     for (Burden* b : {&pair, &server}) {
       begin_hellos(*b, o.time_us);
       ++b->hellos;
@@ -101,7 +103,7 @@ class ProtocolFlood : public AnomalyDetector {
   void keys(const Sighting& o) {
     if (o.value == 1) {
       for (Burden* b : {pairs_.find(o.pair_key), servers_.find(o.server_key)}) {
-        if (b == nullptr) continue;
+        if (b == nullptr || b->is_over(o.time_us)) continue;
         begin_hellos(*b, o.time_us);
         ++b->done;
       }
@@ -121,7 +123,7 @@ class ProtocolFlood : public AnomalyDetector {
 
   void streams(const Sighting& o, Verdict verdict) {
     bool fresh = false;
-    Burden& b = pairs_.get(o.pair_key, fresh);
+    Burden& b = pairs_.get(o.pair_key, fresh, o.time_us);
     b.last_us = o.time_us;
     if (o.time_us - b.streams_us > kStreamsUs) {
       b.streams_us = o.time_us;

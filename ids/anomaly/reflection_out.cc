@@ -22,6 +22,7 @@ struct Misuse {  // one service of ours towards one address
   std::uint64_t asked = 0, answered = 0;
   std::uint32_t answers = 0, refused = 0, told = 0;
   Distinct<1> questions;  // of those that were told
+  bool is_over(std::int64_t now_us) const { return now_us - first_us > kWindowUs; }
   std::int64_t worth() const { return last_us + static_cast<std::int64_t>(answered) * 100; }
   bool sound() const {
     return sound_time(first_us) && sound_time(last_us) && answered < std::uint64_t{1} << 48U &&
@@ -42,9 +43,9 @@ class ReflectionOut : public AnomalyDetector {
     const bool much = o.bytes >= o.value * kFactor;
     const std::uint64_t hash = c_.hash.join(o.pair_key, o.server_port);
     bool fresh = false;
-    Misuse* m = much ? &table_.get(hash, fresh) : table_.find(hash);
+    Misuse* m = much ? &table_.get(hash, fresh, o.time_us) : table_.find(hash);
     if (m == nullptr) return;
-    if (fresh || o.time_us - m->first_us > kWindowUs) {
+    if (fresh || m->is_over(o.time_us)) {
       renew(*m);
       m->first_us = o.time_us;
     }
@@ -62,7 +63,7 @@ class ReflectionOut : public AnomalyDetector {
   void refused(const Sighting& o) {
     if (o.protocol != 17 || reflecting_service(o.client_port) < 0) return;
     Misuse* m = table_.find(c_.hash.join(c_.hash.pair(o.server_key, o.client_key), o.client_port));
-    if (m == nullptr || o.time_us - m->first_us > kWindowUs) return;
+    if (m == nullptr || m->is_over(o.time_us)) return;
     ++m->refused;
     judge(*m, o.client, o.server, o.client_port, o.time_us);
   }

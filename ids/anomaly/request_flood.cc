@@ -23,6 +23,7 @@ struct Asker {  // one client at one server
   std::int64_t window_us = 0, last_us = 0;
   std::uint32_t requests = 0;
   Majority page;
+  bool is_over(std::int64_t now_us) const { return now_us - window_us > kWindowUs; }
   std::int64_t worth() const { return last_us; }
   bool sound() const { return sound_time(window_us) && sound_time(last_us); }
 };
@@ -54,6 +55,7 @@ struct NameServer {
     names.clear();
     clients.clear();
   }
+  bool is_over(std::int64_t now_us) const { return now_us - window_us > kWindowUs; }
   std::int64_t worth() const { return last_us; }
   bool sound() const {
     return sound_time(window_us) && sound_time(last_us) && names.sound() && clients.sound();
@@ -87,8 +89,8 @@ class RequestFlood : public AnomalyDetector {
  private:
   void request(const Sighting& o) {
     bool fresh = false;
-    Asker& a = askers_.get(o.pair_key, fresh);
-    if (fresh || o.time_us - a.window_us > kWindowUs) {
+    Asker& a = askers_.get(o.pair_key, fresh, o.time_us);
+    if (fresh || a.is_over(o.time_us)) {
       a.window_us = o.time_us;
       a.requests = 0;
       a.page = {};
@@ -133,8 +135,8 @@ class RequestFlood : public AnomalyDetector {
 
   void query(const Sighting& o) {
     bool fresh = false;
-    NameServer& n = name_servers_.get(o.server_key, fresh);
-    if (fresh || o.time_us - n.window_us > kWindowUs) n.begin(o.time_us);
+    NameServer& n = name_servers_.get(o.server_key, fresh, o.time_us);
+    if (fresh || n.is_over(o.time_us)) n.begin(o.time_us);
     n.last_us = o.time_us;
     ++n.queries;
     n.parent.add(o.detail);

@@ -10,7 +10,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the state file lies in memory as it is written");
 
 constexpr std::string_view kMagic = "GHANOMLY";
-constexpr std::uint32_t kVersion = 8;
+constexpr std::uint32_t kVersion = 9;
 
 struct Head {
   char magic[8];
