@@ -59,6 +59,9 @@ struct TableSizes {
   std::size_t servers = 1U << 9U;  // under suspicion
 };
 
+// Of the connections that are counted: those that are held, when they are older than a few seconds.
+inline constexpr std::size_t kHeldShare = 2;
+
 // What an entry of a detector's own table may take; each detector asserts its own.
 inline constexpr std::size_t kSourceBytes = 400, kFirstBytes = 64, kSharedBytes = 2'112,
                              kConnectionBytes = 80, kPairBytes = 72;

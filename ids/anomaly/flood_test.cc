@@ -236,6 +236,61 @@ TEST(SlowConnections, KeptAliveConnectionsAndAnOfficeAreNone) {
   EXPECT_TRUE(lab.found.empty()) << lab.names();
 }
 
+// Reads no further. `due`: though it waits for an answer.
+void starve(Lab& lab, std::uint16_t first, std::uint16_t last, bool due) {
+  for (std::uint16_t i = first; i < last; ++i) {
+    Observation o = lab.make(Contact::tcp_starved, IpAddress::v4(kAttacker), IpAddress::v4(kServer), 80, i);
+    o.service = Service::http;
+    o.value = static_cast<std::uint64_t>(due);
+    lab.tell(o);
+    lab.wait(20 * kMs);
+  }
+}
+
+TEST(SlowConnections, WhoStopsReadingLateHoldsAsWell) {
+  for (const bool due : {false, true}) {
+    Lab lab;
+    for (std::uint16_t i = 0; i < 80; ++i) web(lab, kAttacker, i, {kA, kB, kC, Contact::http_request});
+    lab.wait(30 * kSecond);
+    starve(lab, 0, 80, due);
+    EXPECT_EQ(lab.count(Verdict::slow_read), due ? 1u : 0u) << lab.names();
+  }
+}
+
+TEST(SlowConnections, WhatIsFreedOrClosedHoldsNothing) {
+  for (const Contact end : {Contact::http_response, Contact::tcp_closed}) {
+    Lab lab;
+    for (std::uint16_t i = 0; i < 90; ++i) web(lab, kAttacker, i, {kA, kB, kC, Contact::http_request});
+    lab.wait(10 * kSecond);
+    for (std::uint16_t i = 0; i < 90; i = static_cast<std::uint16_t>(i + 15)) {
+      starve(lab, i, static_cast<std::uint16_t>(i + 15), true);
+      for (std::uint16_t j = i; j < i + 15; ++j) web(lab, kAttacker, j, {end});
+    }
+    EXPECT_TRUE(lab.found.empty()) << lab.names();
+  }
+}
+
+// Two hundred of many clients: an attack on who has few others, the odd clients of a busy server.
+TEST(SlowConnections, OfManyAreMeasuredByWhatIsOpen) {
+  for (const bool busy : {false, true}) {
+    Lab lab;
+    web(lab, kAttacker, 1, {kA, kB, kC, Contact::tcp_data});
+    lab.wait(5 * kSecond);
+    for (std::uint16_t i = 0; i < 1'000; ++i)
+      web(lab, kAttacker + 1'000U + i, 2, {kA, kB, kC, Contact::http_request});
+    lab.wait(5 * kSecond);
+    if (!busy) {
+      for (std::uint16_t i = 0; i < 1'000; ++i) web(lab, kAttacker + 1'000U + i, 2, {Contact::tcp_closed});
+    }
+    for (std::uint16_t i = 0; i < 230; ++i) {
+      web(lab, kAttacker + 3'000U + i, 3, {kA, kB, kC, Contact::tcp_data});
+      lab.wait(20 * kMs);
+    }
+    lab.wait(5 * kSecond);
+    EXPECT_EQ(lab.count(Verdict::slowloris), busy ? 0u : 1u) << lab.names();
+  }
+}
+
 void ask(Lab& lab, std::uint32_t client, std::uint64_t page) {
   Observation o = lab.make(Contact::http_request, IpAddress::v4(client), IpAddress::v4(kServer), 80);
   o.value = page;

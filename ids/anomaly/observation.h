@@ -25,7 +25,8 @@ enum class Contact : std::uint8_t {
   tcp_data,     // the client's first bytes, value: their kind, unless they are a whole head; again when they
                 // prove to be HTTP, value: 0
   tcp_busy,     // the client's eighth packet, when it sent kBusyBytes by then
-  tcp_starved,  // the client's window lets no full segment through
+  tcp_starved,  // the client's window lets no full segment through; value: not 0: though an answer is due to
+                // it
   tcp_closed,   // the first FIN or RST of an established connection; value: bytes to the client, detail: from
                 // it. Of a brief one only if its end says_more()
   udp_attempt,  // first datagram
@@ -101,7 +102,7 @@ enum class Known : std::uint8_t {
   answered,  // tcp_attempt: the SYN/ACK has come; it is not told
   settled,   // tcp_attempt, udp_attempt: what came of it is told as whole
   whole,     // tcp_completed, udp_answered: of an attempt that was told as settled
-  brief,     // tcp_completed: whole, and within kBriefUs the connection was over
+  brief,     // tcp_completed: whole, and within kBriefUs the connection was over; tcp_closed: of such a one
 };
 inline constexpr std::int64_t kBriefUs = 400'000;
 

@@ -28,7 +28,8 @@ struct Connection {
   std::int64_t since_us = 0;
   IpAddress client, server;
   std::uint16_t port = 0;
-  std::uint8_t data = 0, head = 0, request = 0, response = 0, busy = 0, web = 0;
+  std::uint8_t data = 0, head = 0, request = 0, busy = 0, web = 0;
+  std::uint8_t grown = 0;  // not 0: no longer among the young
   Kind stuck = Kind::none;
   bool sound() const {
     return sound_time(since_us) && anomaly::sound(client) && anomaly::sound(server) &&
@@ -41,6 +42,9 @@ struct Pair {
   std::int64_t last_us = 0;
   std::array<std::uint16_t, kKinds> stuck{};
   std::int64_t worth() const { return last_us; }
+  bool is_over(std::int64_t) const {
+    return std::all_of(stuck.begin(), stuck.end(), [](std::uint16_t n) { return n == 0; });
+  }
   bool sound() const { return sound_time(last_us); }
 };
 
@@ -60,10 +64,15 @@ static_assert(sizeof(Connection) <= kConnectionBytes && sizeof(Pair) <= kPairByt
 class SlowConnections : public AnomalyDetector {
  public:
   SlowConnections(const Context& context, std::size_t connections, std::size_t pairs)
-      : c_(context), ring_(connections), pairs_(pairs), servers_(context.sizes.servers) {}
+      : c_(context),
+        young_(connections),
+        held_(connections / kHeldShare),
+        pairs_(pairs),
+        servers_(context.sizes.servers) {}
 
   void archive(StateArchive& a) override {
-    ring_.archive(a);
+    young_.archive(a);
+    held_.archive(a);
     const auto before = [](std::uint64_t number) { return number >> 62U == 0; };
     a.value(early_, before);
     a.value(late_, before);
@@ -73,7 +82,9 @@ class SlowConnections : public AnomalyDetector {
 
   void on_contact(const Sighting& o) override {
     if (o.contact == Contact::tcp_completed) return o.known == Known::brief ? void() : open(o);
-    Connection* c = ring_.find(o.contact_key);
+    Connection* const c = find(o.contact_key);
+    if (o.contact == Contact::tcp_starved) return starved(c, o);
+    if (o.contact == Contact::tcp_closed) return closed(c, o);
     if (c == nullptr) return;
     if (o.service == Service::http) c->web = true;
     switch (o.contact) {
@@ -90,18 +101,11 @@ class SlowConnections : public AnomalyDetector {
         return;
       case Contact::http_request:
         c->web = c->data = c->head = c->request = true;
-        c->response = false;
         if (c->stuck != Kind::none) free_of(*c);
         return;
       case Contact::http_response:
-        c->response = true;
         if (c->stuck == Kind::read) free_of(*c);
         return;
-      case Contact::tcp_starved:
-        if (c->request && !c->response && c->stuck == Kind::none) hold(*c, Kind::read, o.time_us);
-        return;
-      case Contact::tcp_closed:
-        return forget(*c);
       default:
         return;
     }
@@ -110,29 +114,34 @@ class SlowConnections : public AnomalyDetector {
   void on_tick(std::int64_t now_us) override {
     look_early(now_us);
     look(late_, now_us, kIdleUs, [&](Connection& c) {
-      if (c.stuck != Kind::none || c.request || c.busy) return;
-      if (!c.data) {
-        hold(c, Kind::silent, now_us);
-      } else if (c.web) {
-        hold(c, c.head ? Kind::body : Kind::header, now_us);
+      if (c.stuck == Kind::none && !is_used(c)) {
+        if (!c.data) {
+          hold(c, Kind::silent, now_us);
+        } else if (c.web) {
+          hold(c, c.head ? Kind::body : Kind::header, now_us);
+        }
       }
+      grow_up(c);
     });
   }
 
   std::int64_t due_us() override {
     return std::min(due_us(early_, kHeaderUs, [](const Connection& c) { return c.head; }),
-                    due_us(late_, kIdleUs, [](const Connection& c) { return c.request || c.busy; }));
+                    due_us(late_, kIdleUs, is_used));
   }
 
  private:
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-  void open(const Sighting& o) {
-    if (ring_.find(o.contact_key) != nullptr) return;
-    look_early(o.time_us);
-    while (!ring_.empty() && ring_.oldest().key == 0) ring_.pop();
-    if (ring_.full()) forget(ring_.oldest());
-    Connection& c = ring_.add(o.contact_key);
+  // Whatever else it does not say in its first three seconds, it will not be held for that.
+  static bool is_used(const Connection& c) { return c.request || c.busy; }
+
+  Connection* find(std::uint64_t key) {
+    Connection* const c = young_.find(key);
+    return c != nullptr || held_.empty() ? c : held_.find(key);
+  }
+
+  static void begin(Connection& c, const Sighting& o) {
     c = Connection{};
     c.key = o.contact_key;
     c.since_us = o.time_us;
@@ -140,7 +149,55 @@ class SlowConnections : public AnomalyDetector {
     c.server = o.server;
     c.port = o.server_port;
     c.web = o.service == Service::http;
+  }
+
+  void open(const Sighting& o) {
+    if (find(o.contact_key) != nullptr) return;
+    look_early(o.time_us);
+    while (!young_.empty() && is_past(young_.oldest(), o.time_us)) {
+      grow_up(young_.oldest());
+      young_.pop();
+    }
+    if (young_.full()) grow_up(young_.oldest());
+    begin(young_.add(o.contact_key), o);
     if (Server* s = servers_.find(o.server_key)) ++s->open;
+  }
+  // A late look at it would find nothing.
+  static bool is_past(const Connection& c, std::int64_t now_us) {
+    return c.key == 0 || (now_us - c.since_us >= kIdleUs && (c.stuck != Kind::none || is_used(c)));
+  }
+  // Leaves the young: who is held is kept, of the others nothing is to be known any more.
+  void grow_up(Connection& c) {
+    if (c.key != 0 && c.stuck != Kind::none) keep(c);
+    c.key = 0;
+  }
+  Connection& keep(const Connection& c) {
+    while (!held_.empty() && held_.oldest().key == 0) held_.pop();
+    if (held_.full()) free_of(held_.oldest());
+    Connection& kept = held_.add(c.key);
+    kept = c;
+    kept.grown = 1;
+    return kept;
+  }
+
+  // The client takes nothing: while it waits for an answer it holds that.
+  void starved(Connection* c, const Sighting& o) {
+    if (o.value == 0) return;
+    if (c == nullptr) {
+      Connection old;
+      begin(old, o);
+      c = &keep(old);
+    }
+    if (c->stuck == Kind::none) hold(*c, Kind::read, o.time_us);
+  }
+
+  void closed(Connection* c, const Sighting& o) {
+    if (c != nullptr) {
+      if (c->stuck != Kind::none) free_of(*c);
+      c->key = 0;
+    }
+    if (o.known == Known::brief) return;  // it was never open
+    if (Server* s = servers_.find(o.server_key); s != nullptr && s->open != 0) --s->open;
   }
 
   void look_early(std::int64_t now_us) {
@@ -151,8 +208,8 @@ class SlowConnections : public AnomalyDetector {
   }
   template <class F>
   void look(std::uint64_t& cursor, std::int64_t now_us, std::int64_t age_us, F&& f) {
-    for (cursor = std::clamp(cursor, ring_.head(), ring_.tail()); cursor < ring_.tail(); ++cursor) {
-      Connection& c = ring_.at(cursor);
+    for (cursor = std::clamp(cursor, young_.head(), young_.tail()); cursor < young_.tail(); ++cursor) {
+      Connection& c = young_.at(cursor);
       if (c.key == 0) continue;
       if (now_us - c.since_us < age_us) return;
       f(c);
@@ -161,9 +218,9 @@ class SlowConnections : public AnomalyDetector {
   // The next one of whom something is still to be known. `is_done`: whatever comes, it will not be held.
   template <class F>
   std::int64_t due_us(std::uint64_t& cursor, std::int64_t age_us, F&& is_done) {
-    cursor = std::clamp(cursor, ring_.head(), ring_.tail());
-    while (cursor < ring_.tail() && (ring_.at(cursor).key == 0 || is_done(ring_.at(cursor)))) ++cursor;
-    return cursor == ring_.tail() ? kNever : ring_.at(cursor).since_us + age_us;
+    cursor = std::clamp(cursor, young_.head(), young_.tail());
+    while (cursor < young_.tail() && (young_.at(cursor).key == 0 || is_done(young_.at(cursor)))) ++cursor;
+    return cursor == young_.tail() ? kNever : young_.at(cursor).since_us + age_us;
   }
 
   std::uint64_t pair_key(const Connection& c) const {
@@ -171,7 +228,7 @@ class SlowConnections : public AnomalyDetector {
   }
   Pair& pair_of(const Connection& c, std::int64_t now_us) {
     bool fresh = false;
-    Pair& pair = pairs_.get(pair_key(c), fresh);
+    Pair& pair = pairs_.get(pair_key(c), fresh, now_us);
     pair.last_us = now_us;
     return pair;
   }
@@ -193,14 +250,9 @@ class SlowConnections : public AnomalyDetector {
   void free_of(Connection& c) {
     const auto k = static_cast<std::size_t>(c.stuck);
     c.stuck = Kind::none;
+    if (c.grown != 0) c.key = 0;  // nobody waits for anything of it
     if (Pair* pair = pairs_.find(pair_key(c)); pair != nullptr && pair->stuck[k] != 0) --pair->stuck[k];
     if (Server* s = servers_.find(c_.hash(c.server)); s != nullptr && s->stuck[k] != 0) --s->stuck[k];
-  }
-
-  void forget(Connection& c) {
-    if (c.stuck != Kind::none) free_of(c);
-    if (Server* s = servers_.find(c_.hash(c.server)); s != nullptr && s->open != 0) --s->open;
-    c.key = 0;
   }
 
   void judge(const Server& s, const Pair& pair, const Connection& c, Kind kind, std::int64_t now_us) {
@@ -236,8 +288,9 @@ class SlowConnections : public AnomalyDetector {
   }
 
   Context c_;
-  RecentRing<Connection> ring_;
-  std::uint64_t early_ = 0, late_ = 0;  // those before were looked at
+  // Connections in their first three seconds, and those that are held: of all others it is known enough.
+  RecentRing<Connection> young_, held_;
+  std::uint64_t early_ = 0, late_ = 0;  // of the young, those before were looked at
   BucketTable<Pair> pairs_;
   BucketTable<Server> servers_;
 };

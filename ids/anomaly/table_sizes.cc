@@ -16,7 +16,8 @@ constexpr std::uint64_t kOfSource = kSourceBytes + kFirstBytes + 2 * kBucketByte
 std::uint64_t table_bytes(const TableSizes& s) {
   return s.sources * kOfSource + ContactTracker::bytes(s.tcp_attempts, s.datagram_attempts) +
          Successes::bytes(s.success_cells) + VictimTable::bytes(s.victims) + VictimTable::bytes(s.prefixes) +
-         s.shared_victims * (kSharedBytes + kBucketBytes) + s.connections * (kConnectionBytes + kIndexBytes) +
+         s.shared_victims * (kSharedBytes + kBucketBytes) +
+         (s.connections + s.connections / kHeldShare) * (kConnectionBytes + kIndexBytes) +
          s.pairs * (kPairBytes + kBucketBytes) * kPairTables + s.servers * kServerBytes * kServerTables +
          s.lists * kListBytes * kListTables + kSweptNetworks * kSweptBytes + kFewServers * kServerBytes +
          kTalks * kTalkBytes + Roles::kEntries * Roles::kEntryBytes +

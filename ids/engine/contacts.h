@@ -148,6 +148,8 @@ class ContactTap {
   void handshake(const Flow& flow, const Packet& packet, TcpState state);
   // `told_head`: of a request; it says that there is data as well.
   void connection(const Flow& flow, const Packet& packet, TcpState state, bool told_head);
+  // Of HTTP: a request is complete, and its response is not.
+  static bool is_answer_due(const AppFlow& app);
   void icmp_error(const Packet& packet);
   // True: a head was told.
   bool transactions(const Flow& flow, const Packet& packet);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ids/engine/contacts.h"
+#include "ids/parsers/http_transaction.h"
 
 namespace gatehouse::ids::engine {
 namespace {
@@ -38,6 +39,14 @@ FirstWords first_words(ByteView said, bool after_banner) {
 
 }  // namespace
 
+bool ContactTap::is_answer_due(const AppFlow& app) {
+  if (app.session == nullptr) return false;
+  const auto& all = app.session->transactions();
+  return std::any_of(all.begin(), all.end(), [](const auto& tx) {
+    return tx->progress[0] >= kHttpComplete && tx->progress[1] < kHttpComplete;
+  });
+}
+
 Observation* ContactTap::waiting(const Flow& flow, Contact contact) {
   Observation* const o = sink_->waiting(place(flow));
   const bool same = o != nullptr && o->contact == contact && o->client_port == flow.key.client_port &&
@@ -64,12 +73,18 @@ void ContactTap::tell_success(const Flow& flow, const Packet& packet, Contact co
 void ContactTap::tell_closed(const Flow& flow, const Packet& packet) {
   const std::uint64_t sent = flow.tcp->bytes_sent(Direction::to_server);
   Observation* const begin = waiting(flow, Contact::tcp_completed);
-  if (begin != nullptr && begin->known == Known::whole &&
-      packet.time_us - begin->time_us < anomaly::kBriefUs) {
+  const bool brief =
+      begin != nullptr && begin->known == Known::whole && packet.time_us - begin->time_us < anomaly::kBriefUs;
+  if (brief) {
     begin->known = Known::brief;
     if (!anomaly::says_more(service(flow), sent)) return;
   }
-  tell(flow, packet, Contact::tcp_closed, flow.tcp->bytes_sent(Direction::to_client), sent);
+  Observation& o = open(flow, packet, Contact::tcp_closed);
+  o.value = flow.tcp->bytes_sent(Direction::to_client);
+  o.detail = sent;
+  o.count = 1;
+  if (brief) o.known = Known::brief;
+  sink_->keep();
 }
 
 void ContactTap::handshake(const Flow& flow, const Packet& packet, TcpState before) {
@@ -141,9 +156,9 @@ void ContactTap::connection(const Flow& flow, const Packet& packet, TcpState bef
       flow.tcp->bytes_sent(Direction::to_server) >= anomaly::kBusyBytes)
     tell(flow, packet, Contact::tcp_busy);
   // Of other protocols nobody knows what they wait for.
-  if (is_starved(flow, packet) && speaks_http(flow)) {
+  if (is_starved(flow, packet) && speaks_http(flow) && !flow.tcp->midstream()) {
     place(flow) = kNowhere;  // somebody looks at once
-    tell(flow, packet, Contact::tcp_starved);
+    tell(flow, packet, Contact::tcp_starved, static_cast<std::uint64_t>(is_answer_due(*app_flow(flow))));
   }
 }
 

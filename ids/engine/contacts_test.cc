@@ -82,7 +82,7 @@ TEST(Contacts, WhatIsNotBriefEndsAndWhatIsNotCompletedWaits) {
   slow.handshake().client_sends("abcd").wait_us(anomaly::kBriefUs).close();
   EXPECT_EQ(kinds(told(slow.frames())).back(), std::pair(Contact::tcp_closed, kNothing));
   mute.handshake().close();
-  EXPECT_EQ(kinds(told(mute.frames())).back(), std::pair(Contact::tcp_closed, kNothing));
+  EXPECT_EQ(kinds(told(mute.frames())).back(), std::pair(Contact::tcp_closed, Known::brief));
   late.raw(true, kTcpSyn, 0, 0).wait_us(anomaly::kBriefUs).raw(false, kTcpSyn | kTcpAck, 0, 1);
   EXPECT_EQ(kinds(told(late.frames())),
             (Kinds{{Contact::tcp_attempt, kNothing}, {Contact::tcp_answered, kNothing}}));
@@ -94,6 +94,27 @@ TEST(Contacts, WhatIsNotBriefEndsAndWhatIsNotCompletedWaits) {
   EXPECT_EQ(kinds(told(again.frames())), (Kinds{{Contact::tcp_attempt, kNothing},
                                                 {Contact::tcp_retry, kNothing},
                                                 {Contact::tcp_answered, kNothing}}));
+}
+
+// A client that reads no further says so, and whether it waits for something.
+TEST(Contacts, AStarvedClientMayWaitForAnAnswer) {
+  const std::string get = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+  const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  for (const bool answered : {false, true}) {
+    TcpConversation talk(to_port(80));
+    talk.handshake().client_sends(get);
+    const std::uint32_t sent = static_cast<std::uint32_t>(get.size()) + 1;
+    std::uint32_t received = 1;
+    if (answered) {
+      talk.server_sends(ok);
+      received += static_cast<std::uint32_t>(ok.size());
+    }
+    talk.raw(true, kTcpAck, sent, received, {}, {}, 100);
+    const auto all = told(talk.frames());
+    ASSERT_FALSE(all.empty());
+    EXPECT_EQ(all.back().contact, Contact::tcp_starved);
+    EXPECT_EQ(all.back().value, answered ? 0u : 1u);
+  }
 }
 
 TEST(Contacts, ADatagramAndItsAnswerAreOne) {
