@@ -67,6 +67,7 @@ class Successes {
   static constexpr std::size_t kRow = 32, kLeast = 1'024, kMostLines = 1U << 15U;
   // Distinct successes for each line, before there are more lines.
   static constexpr std::uint64_t kFirstLines = 256, kCrowded = 4;
+  static constexpr std::size_t kFirstBits = 256;  // lines of them
   struct Line {
     std::array<std::uint8_t, 2 * kRow> bytes;
     static bool sound() { return true; }
@@ -75,15 +76,12 @@ class Successes {
     return std::min(std::bit_ceil(std::max(cells, kLeast)) / kRow, kMostLines);
   }
 
-  // A set that forgets: two generations of bits, the older one goes when the newer is full. The first is
-  // small, so that what a network needs on a usual day stays in the cache.
+  // A set that forgets: two generations of bits, the older one goes when the newer is full. The first begins
+  // small and grows, so that what a network needs on a usual day stays in the cache.
   class Bits {
    public:
     explicit Bits(std::size_t lines)
-        : now_(lines),
-          before_(lines),
-          now_lines_(std::max<std::size_t>(lines / 4, 1)),
-          before_lines_(lines) {}
+        : now_(lines), before_(lines), now_lines_(std::min(lines, kFirstBits)), before_lines_(lines) {}
     static std::size_t bytes(std::size_t lines) { return 2 * lines * sizeof(Words); }
     void archive(StateArchive& a) {
       const auto some = [this](std::uint64_t n) { return std::has_single_bit(n) && n <= now_.size(); };
@@ -104,23 +102,31 @@ class Successes {
       const bool known = turned_ != 0 && was_in(hash);
       line.bits[hash >> 61U] |= std::uint64_t{1} << (hash >> 55U & 63U);
       line.bits[hash >> 52U & 7U] |= std::uint64_t{1} << (hash >> 46U & 63U);
-      if (++added_ > most()) turn();
+      line.bits[hash >> 43U & 7U] |= std::uint64_t{1} << (hash >> 37U & 63U);
+      if (++added_ > most()) make_room();
       return !known;
     }
 
    private:
-    struct Words {  // both bits of a hash lie in one cache line
+    struct Words {  // the three bits of a hash lie in one cache line
       std::array<std::uint64_t, 8> bits;
       static bool sound() { return true; }
     };
     static bool is_in(const Words& line, std::uint64_t hash) {
       return (line.bits[hash >> 61U] >> (hash >> 55U & 63U) &
-              line.bits[hash >> 52U & 7U] >> (hash >> 46U & 63U) & 1U) != 0;
+              line.bits[hash >> 52U & 7U] >> (hash >> 46U & 63U) &
+              line.bits[hash >> 43U & 7U] >> (hash >> 37U & 63U) & 1U) != 0;
     }
     bool was_in(std::uint64_t hash) const { return is_in(before_[hash & (before_lines_ - 1)], hash); }
-    // Half of the bits; of the first generation one in thirty, so that hardly ever one seems to be there that
-    // is not.
+    // Half of the bits; of one that grows one in twenty, and as many again for each time others were copied
+    // there, so that hardly ever one seems to be there that is not.
     std::uint64_t most() const { return now_lines_ * (now_lines_ == now_.size() ? 128 : 8); }
+    // Twice as many lines, the new ones with what the others have: where a hash is looked for, it is.
+    void make_room() {
+      if (now_lines_ == now_.size()) return turn();
+      std::copy_n(now_.begin(), now_lines_, now_.begin() + now_lines_);
+      now_lines_ *= 2;
+    }
     void turn() {
       before_ = std::exchange(now_, core::LazyArray<Words>(now_.size()));
       before_lines_ = std::exchange(now_lines_, now_.size());
