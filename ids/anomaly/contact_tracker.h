@@ -105,14 +105,15 @@ class ContactTracker {
   void prefetch(const Sighting& o) const {
     if (o.known <= Known::answered) waiting(o).ring.prefetch(o.contact_key);
   }
-  // Sets the hashes of the contact; those of the addresses are set.
-  void set_keys(Sighting& o) const {
+  // Sets the hashes of a contact; those of the addresses are set.
+  void set_keys(Sighting& o) const { set_keys(o, o); }
+  void set_keys(const Observation& o, Sighting& to) const {
     // The type and code that stand for ports of ICMP say nothing about the attempt.
     const bool ports = o.protocol != 1 && o.protocol != 58;
     const std::uint64_t pair =
         (std::uint64_t{o.client_port} << 16U | o.server_port) * static_cast<unsigned>(ports);
-    o.pair_key = hash_.pair(o.client_key, o.server_key);
-    o.contact_key = hash_.join(o.pair_key, pair << 8U | o.protocol) | 1U;
+    to.pair_key = hash_.pair(to.client_key, to.server_key);
+    to.contact_key = hash_.join(to.pair_key, pair << 8U | o.protocol) | 1U;
   }
   void archive(StateArchive& a);
   static std::size_t bytes(std::size_t tcp, std::size_t datagrams) {

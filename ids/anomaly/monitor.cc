@@ -95,6 +95,8 @@ Monitor::Monitor(const AnomalyConfig& config, DetectionSink& sink)
     for (std::size_t i = 0; i < kContacts; ++i) {
       if ((d->contacts & contact_bit(static_cast<Contact>(i))) == 0) continue;
       by_contact_[i].push_back(detector.get());
+      if ((detector->looks_ahead_of() & contact_bit(static_cast<Contact>(i))) != 0)
+        ahead_of_contact_[i].push_back(detector.get());
     }
     for (std::size_t i = 0; i < kResults; ++i) {
       if ((d->outcomes & result_bit(static_cast<Result>(i))) != 0) by_outcome_[i].push_back(detector.get());
@@ -185,21 +187,23 @@ void Monitor::take(std::span<const Observation> batch) {
 void Monitor::announce(std::span<const Observation> some, Sighting* to) {
   // Each on its own: the processor works on several at once.
   for (std::size_t i = 0; i < some.size(); ++i) {
+    set_keys(some[i], to[i]);
     static_cast<Observation&>(to[i]) = some[i];
-    set_keys(to[i]);
   }
   for (std::size_t i = 0; i < some.size(); ++i) prefetch(to[i]);
   tracker_.foresee(some.back().time_us);
 }
 
-void Monitor::set_keys(Sighting& o) const {
-  o.client_key = hash_(o.client);
-  o.server_key = hash_(o.server);
-  o.network_key = hash_.network(o.server);
-  tracker_.set_keys(o);
+// Not of its copy: what was just written is not read again at once where its parts lie otherwise.
+void Monitor::set_keys(const Observation& o, Sighting& to) const {
+  to.client_key = hash_(o.client);
+  to.server_key = hash_(o.server);
+  to.network_key = hash_.network(o.server);
+  tracker_.set_keys(o, to);
 }
 
 void Monitor::prefetch(const Sighting& o) const {
+  for (const AnomalyDetector* d : ahead_of_contact_[static_cast<std::size_t>(o.contact)]) d->foresee(o);
   if ((kOfConversation & contact_bit(o.contact)) != 0) return;
   switch (o.contact) {
     case Contact::tcp_completed:
@@ -209,7 +213,7 @@ void Monitor::prefetch(const Sighting& o) const {
       if (o.protocol == 6) successes_.prefetch_service(service);
       prefixes_.prefetch_found(o.network_key);
       victims_.prefetch_found(o.server_key);
-      for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(o.client_key, o.server_key);
+      for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(o.client_key, o.server_key, false);
       break;
     }
     case Contact::tcp_answered:
@@ -290,7 +294,7 @@ void Monitor::expect(const Attempt& a) {
   const std::uint64_t client = hash_(a.client), server = hash_(a.server);
   const std::uint64_t service = hash_.join(server, a.server_port);
   successes_.prefetch_known(service, hash_.pair(client, service));
-  for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(client, server);
+  for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(client, server, true);
 }
 
 void Monitor::wake() {

@@ -58,7 +58,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   void on_outcome(const Outcome& outcome) override;
   void expect(const Attempt& attempt) override;
   void take(std::span<const Observation> batch) override;
-  void set_keys(Sighting& o) const;
+  void set_keys(const Observation& o, Sighting& to) const;
   void prefetch(const Sighting& o) const;
   void announce(std::span<const Observation> some, Sighting* to);
   void see(const Sighting& o);
@@ -83,7 +83,7 @@ class Monitor : public ObservationSink, private OutcomeSink {
   ContactTracker tracker_;
   std::vector<std::unique_ptr<AnomalyDetector>> detectors_;
   std::vector<std::string_view> names_;  // of the detectors
-  std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_;
+  std::array<std::vector<AnomalyDetector*>, kContacts> by_contact_, ahead_of_contact_;
   std::array<std::vector<AnomalyDetector*>, kResults> by_outcome_;
   std::vector<AnomalyDetector*> ahead_of_outcome_, by_victim_, by_prefix_, by_tick_;
   // On a grid of fixed times, so that it does not matter which packets time is told by.

@@ -27,9 +27,13 @@ class SourceScan : public AnomalyDetector {
   }
 
   bool looks_ahead() const override { return true; }
-  void expect(std::uint64_t client_key, std::uint64_t /*server_key*/) const override {
+  void expect(std::uint64_t client_key, std::uint64_t /*server_key*/, bool fails) const override {
     sources_.prefetch_entry(client_key);
-    firsts_.prefetch(client_key);
+    if (fails) {
+      firsts_.prefetch_place(client_key);
+    } else {
+      firsts_.prefetch(client_key);
+    }
   }
   void on_outcome(const Outcome& o) override {
     const Look look = look_of(o);

@@ -48,6 +48,10 @@ class VersionScan : public AnomalyDetector {
     probers_.archive(a);
   }
 
+  std::uint64_t looks_ahead_of() const override {
+    return contact_bit(Contact::tcp_data) | contact_bit(Contact::tcp_closed);
+  }
+  void foresee(const Sighting& o) const override { prefetch_line(&talks_[hash_of(o) % kTalks]); }
   void on_contact(const Sighting& o) override {
     // The programs of one host know its ports, and one address stands for all of them.
     if (o.client == o.server) return;
@@ -59,7 +63,7 @@ class VersionScan : public AnomalyDetector {
   }
 
  private:
-  std::uint64_t hash_of(const Sighting& o) const { return c_.hash.join(o.pair_key, o.server_port); }
+  std::uint64_t hash_of(const Sighting& o) const { return c_.hash.pair(o.pair_key, o.server_port); }
   void said(const Sighting& o, std::uint32_t kind) {
     const std::uint64_t hash = hash_of(o);
     Talk& t = talks_[hash % kTalks];
