@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <optional>
 
 #include "ids/anomaly/keyed_hash.h"
@@ -133,12 +134,14 @@ class ContactTap {
     return spoken.has_news ? tells_nothing(*app) : !spoken.has_deeds || app->session->deeds() == deeds_;
   }
   static bool has_told(const Transaction& tx) {
-    return tx.told[0] == tx.progress[0] && tx.told[1] == tx.progress[1];
+    return std::bit_cast<std::uint16_t>(tx.told) == std::bit_cast<std::uint16_t>(tx.progress);
   }
   static bool tells_nothing(const AppFlow& app) {
-    const auto& transactions = app.session->transactions();
-    return std::all_of(transactions.begin(), transactions.end(),
-                       [](const auto& tx) { return has_told(*tx); });
+    const auto& all = app.session->transactions();
+    if (all.empty()) return true;
+    // Nearly always there is one.
+    if (&all.front() == &all.back()) return has_told(*all.front());
+    return std::all_of(all.begin(), all.end(), [](const auto& tx) { return has_told(*tx); });
   }
   static bool is_starved(const Flow& flow, const Packet& packet) {
     return std::uint64_t{packet.tcp.window} << flow.tcp->peer(Direction::to_server).wscale < kFullSegment;
