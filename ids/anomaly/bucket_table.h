@@ -33,7 +33,7 @@ class BucketTable {
   explicit BucketTable(std::size_t entries)
       : buckets_(std::bit_ceil(std::max(entries, kSmallest)) / kWays),
         entries_(buckets_.size() * kWays),
-        known_(entries_.size() / 64) {}
+        known_(entries_.size() * kKnownBits / 64) {}
 
   // What one entry takes.
   static constexpr std::size_t bytes() { return sizeof(Entry) + sizeof(Bucket) / kWays + 1; }
@@ -133,7 +133,8 @@ class BucketTable {
   bool is_grown() const { return in_use_ == buckets_.size(); }
 
   // Most who are looked for are not here: a bit for some of the hash, which stays in the cache, says so.
-  // Of a table that is not grown four bits for each way, so that few of them are set.
+  // Four bits for each way, so that few of them are set.
+  static constexpr std::size_t kKnownBits = 4;
   bool maybe(std::uint64_t hash) const {
     return (known_[(hash >> 6U) & known_mask_] >> (hash & 63U) & 1U) != 0;
   }
@@ -144,7 +145,7 @@ class BucketTable {
     each([this](const Entry& entry) { note(entry.tag); });
   }
   std::uint64_t known_mask() const {
-    return std::clamp<std::uint64_t>(in_use_ * kWays * 4 / 64, 1, known_.size()) - 1;
+    return std::max<std::uint64_t>(in_use_ * kWays * kKnownBits / 64, 1) - 1;
   }
 
   // A bit for each way of the bucket that is free.

@@ -270,6 +270,18 @@ TEST(SlowConnections, WhatIsFreedOrClosedHoldsNothing) {
   }
 }
 
+// Whose end nobody saw counts for ten minutes and not for ever.
+TEST(SlowConnections, SilentOnesOfALongDayAreNoAttack) {
+  for (const std::int64_t pause : {kSecond, 60 * kSecond}) {
+    Lab lab;
+    for (std::uint16_t i = 0; i < 60; ++i) {
+      web(lab, kAttacker, i, {kA, kB, kC});
+      lab.wait(pause);
+    }
+    EXPECT_EQ(lab.count(Verdict::connection_exhaustion), pause == kSecond ? 1u : 0u) << lab.names();
+  }
+}
+
 // Two hundred of many clients: an attack on who has few others, the odd clients of a busy server.
 TEST(SlowConnections, OfManyAreMeasuredByWhatIsOpen) {
   for (const bool busy : {false, true}) {

@@ -15,6 +15,9 @@ constexpr std::int64_t kHeaderUs = 400 * kMs;
 static_assert(kHeaderUs >= kNoticeUs && kHeaderUs >= kBriefUs);
 // Browsers open connections ahead of need, uploads take their time.
 constexpr std::int64_t kIdleUs = 3'000 * kMs;
+// Who says nothing for so long has no flow any more (flow-timeouts), and nobody tells of his end: he must not
+// be counted for ever.
+constexpr std::int64_t kHeldUs = 600'000 * kMs;
 // A browser opens six connections to a server; several of them behind one address still stay below.
 constexpr std::uint32_t kStuckOfOne = 20, kSilentOfOne = 50;
 // Of many clients together, when it is most of what the server holds.
@@ -82,7 +85,7 @@ class SlowConnections : public AnomalyDetector {
 
   void on_contact(const Sighting& o) override {
     if (o.contact == Contact::tcp_completed) return o.known == Known::brief ? void() : open(o);
-    Connection* const c = find(o.contact_key);
+    Connection* const c = find(o);
     if (o.contact == Contact::tcp_starved) return starved(c, o);
     if (o.contact == Contact::tcp_closed) return closed(c, o);
     if (c == nullptr) return;
@@ -112,6 +115,7 @@ class SlowConnections : public AnomalyDetector {
   }
 
   void on_tick(std::int64_t now_us) override {
+    expire(now_us);
     look_early(now_us);
     look(late_, now_us, kIdleUs, [&](Connection& c) {
       if (c.stuck == Kind::none && !is_used(c)) {
@@ -136,9 +140,11 @@ class SlowConnections : public AnomalyDetector {
   // Whatever else it does not say in its first three seconds, it will not be held for that.
   static bool is_used(const Connection& c) { return c.request || c.busy; }
 
-  Connection* find(std::uint64_t key) {
-    Connection* const c = young_.find(key);
-    return c != nullptr || held_.empty() ? c : held_.find(key);
+  Connection* find(const Sighting& o) {
+    Connection* const c = young_.find(o.contact_key);
+    // Of who is not counted at either end nothing would be taken off.
+    const bool held = servers_.may_have(o.server_key) || pairs_.may_have(o.pair_key);
+    return c != nullptr || !held ? c : held_.find(o.contact_key);
   }
 
   static void begin(Connection& c, const Sighting& o) {
@@ -152,7 +158,8 @@ class SlowConnections : public AnomalyDetector {
   }
 
   void open(const Sighting& o) {
-    if (find(o.contact_key) != nullptr) return;
+    if (find(o) != nullptr) return;
+    expire(o.time_us);
     look_early(o.time_us);
     while (!young_.empty() && is_past(young_.oldest(), o.time_us)) {
       grow_up(young_.oldest());
@@ -171,9 +178,16 @@ class SlowConnections : public AnomalyDetector {
     if (c.key != 0 && c.stuck != Kind::none) keep(c);
     c.key = 0;
   }
+  void drop_oldest() {
+    if (Connection& oldest = held_.oldest(); oldest.key != 0) free_of(oldest);
+    held_.pop();
+  }
+  void expire(std::int64_t now_us) {
+    while (!held_.empty() && (held_.oldest().key == 0 || now_us - held_.oldest().since_us > kHeldUs))
+      drop_oldest();
+  }
   Connection& keep(const Connection& c) {
-    while (!held_.empty() && held_.oldest().key == 0) held_.pop();
-    if (held_.full()) free_of(held_.oldest());
+    if (held_.full()) drop_oldest();
     Connection& kept = held_.add(c.key);
     kept = c;
     kept.grown = 1;
@@ -184,6 +198,7 @@ class SlowConnections : public AnomalyDetector {
   void starved(Connection* c, const Sighting& o) {
     if (o.value == 0) return;
     if (c == nullptr) {
+      expire(o.time_us);
       Connection old;
       begin(old, o);
       c = &keep(old);
