@@ -93,18 +93,11 @@ class BucketTable {
   void prefetch(std::uint64_t hash) const {
     if (maybe(hash)) prefetch_line(&bucket_of(hash));
   }
-  // As prefetch(), for a get(): who is not here will be.
-  void prefetch_place(std::uint64_t hash) const { prefetch_line(&bucket_of(tag_of(hash))); }
-  // As prefetch(), and its entry, which is soon worked on.
-  void prefetch_entry(std::uint64_t hash) const {
-    hash = tag_of(hash);
-    if (!maybe(hash)) return;
-    const Bucket& bucket = bucket_of(hash);
-    const unsigned same = equal_cells(bucket.tags.data(), short_tag(hash));
-    if (same == 0) return;
-    const auto* const entry = reinterpret_cast<const char*>(
-        &entries_[bucket.places[static_cast<std::size_t>(std::countr_zero(same))]]);
-    for (std::size_t at = 0; at < sizeof(Entry); at += 64) prefetch_line(entry + at);
+  // As prefetch(), where many are here or soon will be, in a table that is seldom asked: nothing is waited
+  // for.
+  void prefetch_place(std::uint64_t hash) const {
+    prefetch_line(&known_[(hash >> 6U) & known_mask_]);
+    prefetch_line(&bucket_of(tag_of(hash)));
   }
   template <class F>
   void each(F&& f) const {
@@ -133,8 +126,8 @@ class BucketTable {
   bool is_grown() const { return in_use_ == buckets_.size(); }
 
   // Most who are looked for are not here: a bit for some of the hash, which stays in the cache, says so.
-  // Four bits for each way, so that few of them are set.
-  static constexpr std::size_t kKnownBits = 4;
+  // For each way, so that most of them are not set.
+  static constexpr std::size_t kKnownBits = 2;
   bool maybe(std::uint64_t hash) const {
     return (known_[(hash >> 6U) & known_mask_] >> (hash & 63U) & 1U) != 0;
   }

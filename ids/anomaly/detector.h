@@ -43,8 +43,8 @@ class AnomalyDetector {
   // Does it override expect()?
   virtual bool looks_ahead() const { return false; }
   virtual void on_outcome(const Outcome&) {}
-  // An outcome of these may come soon (hashes of the addresses); `fails`: it will be no success.
-  virtual void expect(std::uint64_t /*client_key*/, std::uint64_t /*server_key*/, bool /*fails*/) const {}
+  // An outcome of these may come soon (hashes of the addresses).
+  virtual void expect(std::uint64_t /*client_key*/, std::uint64_t /*server_key*/) const {}
   // A tally of `victim` grew to something worth a look; at most once in 10 ms.
   virtual void on_victim(Victim&, std::int64_t /*now_us*/) {}
   virtual void on_prefix(Victim&, std::int64_t /*now_us*/) {}

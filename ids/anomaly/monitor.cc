@@ -213,12 +213,16 @@ void Monitor::prefetch(const Sighting& o) const {
       if (o.protocol == 6) successes_.prefetch_service(service);
       prefixes_.prefetch_found(o.network_key);
       victims_.prefetch_found(o.server_key);
-      for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(o.client_key, o.server_key, false);
+      for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(o.client_key, o.server_key);
       break;
     }
     case Contact::tcp_answered:
     case Contact::tcp_refused:
     case Contact::unreachable:
+      break;
+    case Contact::tcp_stray:
+      successes_.prefetch_service(hash_.join(o.client_key, o.client_port));
+      victims_.prefetch(o.server_key);
       break;
     default:
       if (is_counted(o.contact)) {
@@ -294,7 +298,7 @@ void Monitor::expect(const Attempt& a) {
   const std::uint64_t client = hash_(a.client), server = hash_(a.server);
   const std::uint64_t service = hash_.join(server, a.server_port);
   successes_.prefetch_known(service, hash_.pair(client, service));
-  for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(client, server, true);
+  for (const AnomalyDetector* d : ahead_of_outcome_) d->expect(client, server);
 }
 
 void Monitor::wake() {

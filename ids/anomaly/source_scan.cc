@@ -27,13 +27,9 @@ class SourceScan : public AnomalyDetector {
   }
 
   bool looks_ahead() const override { return true; }
-  void expect(std::uint64_t client_key, std::uint64_t /*server_key*/, bool fails) const override {
-    sources_.prefetch_entry(client_key);
-    if (fails) {
-      firsts_.prefetch_place(client_key);
-    } else {
-      firsts_.prefetch(client_key);
-    }
+  void expect(std::uint64_t client_key, std::uint64_t /*server_key*/) const override {
+    sources_.prefetch_place(client_key);
+    firsts_.prefetch_place(client_key);
   }
   void on_outcome(const Outcome& o) override {
     const Look look = look_of(o);
