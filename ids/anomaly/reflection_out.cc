@@ -44,7 +44,7 @@ class ReflectionOut : public AnomalyDetector {
     const std::uint64_t hash = c_.hash.join(o.pair_key, o.server_port);
     bool fresh = false;
     Misuse* m = much ? &table_.get(hash, fresh, o.time_us) : table_.find(hash);
-    if (m == nullptr) return;
+    if (m == nullptr || (!much && m->is_over(o.time_us))) return;
     if (fresh || m->is_over(o.time_us)) {
       renew(*m);
       m->first_us = o.time_us;
