@@ -60,11 +60,12 @@ void ContactTap::tell(const Flow& flow, const Packet& packet, Contact contact, s
   sink_->keep();
 }
 
-void ContactTap::news(const Flow& flow, const Packet& packet, TcpState state) {
+void ContactTap::news(const Flow& flow, const Packet& packet, TcpState state, bool middle) {
   const TcpState now = flow.tcp == nullptr ? TcpState::none : flow.tcp->state();
   if (state != TcpState::established) handshake(flow, packet, state);
   const bool told_head = fed_ && has_news(flow) && transactions(flow, packet);
-  if (state == TcpState::established || now == TcpState::established)
+  // In the middle the connection itself says one thing more: which protocol it turns out to be.
+  if ((state == TcpState::established || now == TcpState::established) && (!middle || proto_ == kAppUnknown))
     connection(flow, packet, state, told_head);
   if (const AppFlow* app = fed_ ? app_flow(flow) : nullptr;
       app != nullptr && spoken_[app->proto].has_deeds && app->session != nullptr)

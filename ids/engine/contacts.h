@@ -42,7 +42,7 @@ class ContactTap {
                         : state > TcpState::established ? (packet.tcp.flags & kTcpSyn) == 0
                                                         : is_stuck(flow, packet, state);
     if (middle && (!fed_ || is_unchanged(flow))) return;
-    news(flow, packet, state);
+    news(flow, packet, state, middle);
   }
   // UDP and ICMP.
   void datagram(const Flow& flow, const Packet& packet) {
@@ -147,7 +147,8 @@ class ContactTap {
     return std::uint64_t{packet.tcp.window} << flow.tcp->peer(Direction::to_server).wscale < kFullSegment;
   }
   void talk(const Flow& flow, const Packet& packet);
-  void news(const Flow& flow, const Packet& packet, TcpState state);
+  // `middle`: the parser alone may have news.
+  void news(const Flow& flow, const Packet& packet, TcpState state, bool middle);
   void handshake(const Flow& flow, const Packet& packet, TcpState state);
   // `told_head`: of a request; it says that there is data as well.
   void connection(const Flow& flow, const Packet& packet, TcpState state, bool told_head);
