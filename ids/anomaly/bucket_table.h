@@ -96,7 +96,7 @@ class BucketTable {
   // As prefetch(), where many are here or soon will be, in a table that is seldom asked: nothing is waited
   // for.
   void prefetch_place(std::uint64_t hash) const {
-    prefetch_line(&known_[(hash >> 6U) & known_mask_]);
+    prefetch_line(&known_[word_of(hash)]);
     prefetch_line(&bucket_of(tag_of(hash)));
   }
   template <class F>
@@ -128,10 +128,9 @@ class BucketTable {
   // Most who are looked for are not here: a bit for some of the hash, which stays in the cache, says so.
   // For each way, so that most of them are not set.
   static constexpr std::size_t kKnownBits = 2;
-  bool maybe(std::uint64_t hash) const {
-    return (known_[(hash >> 6U) & known_mask_] >> (hash & 63U) & 1U) != 0;
-  }
-  void note(std::uint64_t hash) { known_[(hash >> 6U) & known_mask_] |= std::uint64_t{1} << (hash & 63U); }
+  std::uint64_t word_of(std::uint64_t hash) const { return (hash >> 6U) & known_mask_; }
+  bool maybe(std::uint64_t hash) const { return (known_[word_of(hash)] >> (hash & 63U) & 1U) != 0; }
+  void note(std::uint64_t hash) { known_[word_of(hash)] |= std::uint64_t{1} << (hash & 63U); }
   void note_all() {
     known_mask_ = known_mask();
     std::fill_n(known_.begin(), known_mask_ + 1, 0);

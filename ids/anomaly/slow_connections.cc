@@ -141,10 +141,10 @@ class SlowConnections : public AnomalyDetector {
   static bool is_used(const Connection& c) { return c.request || c.busy; }
 
   Connection* find(const Sighting& o) {
-    Connection* const c = young_.find(o.contact_key);
+    if (Connection* const c = young_.find(o.contact_key)) return c;
     // Of who is not counted at either end nothing would be taken off.
     const bool held = servers_.may_have(o.server_key) || pairs_.may_have(o.pair_key);
-    return c != nullptr || !held ? c : held_.find(o.contact_key);
+    return held ? held_.find(o.contact_key) : nullptr;
   }
 
   static void begin(Connection& c, const Sighting& o) {

@@ -118,8 +118,8 @@ class Successes {
               line.bits[hash >> 43U & 7U] >> (hash >> 37U & 63U) & 1U) != 0;
     }
     bool was_in(std::uint64_t hash) const { return is_in(before_[hash & (before_lines_ - 1)], hash); }
-    // Half of the bits; of one that grows one in twenty, and as many again for each time others were copied
-    // there, so that hardly ever one seems to be there that is not.
+    // Half of the bits; of one that grows one in twenty, and half as many again for each time others were
+    // copied there, so that hardly ever one seems to be there that is not.
     std::uint64_t most() const { return now_lines_ * (now_lines_ == now_.size() ? 128 : 8); }
     // Twice as many lines, the new ones with what the others have: where a hash is looked for, it is.
     void make_room() {
